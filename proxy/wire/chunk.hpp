@@ -1,0 +1,39 @@
+#pragma once
+// Chunked transfer coding, decoded strictly (RFC 9112 section 7.1; DESIGN section 5). Incremental and allocation-free.
+// Extensions are ignored up to 4 KiB in all; trailers are parsed strictly and dropped; one that names framing
+// (Content-Length, Transfer-Encoding, Trailer) is refused.
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/wire/fault.hpp"
+
+namespace postern::wire {
+
+class ChunkDecoder {
+ public:
+  enum class State : std::uint8_t { more, data, end, refused };
+  struct Step {
+    State state = State::more;
+    std::size_t consumed = 0;  // bytes of the input that are done with
+    std::string_view data;     // body bytes, a view into the input; non-empty only with State::data
+  };
+  // Decodes the next piece of `in`. Call again with what is left until it says more (needs more input), end (the body
+  // and its trailers are complete; what is left belongs to the next message) or refused (see why()).
+  Step next(std::string_view in) noexcept;
+  Refusal why() const noexcept { return why_; }
+  void reset() noexcept { *this = ChunkDecoder{}; }
+
+ private:
+  enum class At : std::uint8_t { size_first, size, extension, size_lf, data, data_cr, data_lf, trailer, done, failed };
+  At at_ = At::size_first;
+  Refusal why_;
+  std::uint64_t left_ = 0;       // of the current chunk's data
+  std::uint32_t extensions_ = 0;  // bytes in all
+  std::uint32_t trailer_bytes_ = 0;
+  // the owner of this room may add what it needs
+};
+
+// Writes "<hex size>\r\n" into `out` (at least 18 bytes) and returns its length.
+std::size_t write_chunk_size(std::uint64_t size, char* out) noexcept;
+
+}  // namespace postern::wire
