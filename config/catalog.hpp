@@ -1,0 +1,53 @@
+#pragma once
+// The provider catalog: shipped entries, parsed when first needed, and those of `catalog:` folders, parsed at start.
+//
+// Thread safety: const methods from any thread (lazy parsing is internally synchronized). Ownership: providers live as
+// long as the catalog and are shared. A second entry with an existing id is a start error.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/provider.hpp"
+
+namespace postern::config {
+
+class Catalog {
+ public:
+  static Result<std::shared_ptr<const Catalog>> load(const std::vector<std::filesystem::path>& folders);
+  virtual ~Catalog() = default;
+  // nullptr: no such provider (a shipped entry that does not parse is a bug the tests exclude).
+  virtual std::shared_ptr<const Provider> find(std::string_view id) const = 0;
+  virtual std::vector<std::string> ids() const = 0;  // sorted
+};
+
+// One file, strictly; errors carry file:line:column.
+Result<Provider> parse_provider(std::string_view yaml, std::string_view file_name);
+
+// What a connection's `value` and `config` become under a provider: checked fields, frozen destinations, ready rules.
+struct ConnectionInput {
+  std::string type;                          // as sent; may be empty if `auth` names it
+  std::string auth;                          // may be empty: the only entry with that type
+  std::map<std::string, std::string> value;  // secrets; the caller wipes
+  std::string config_json;                   // "{}" when absent
+};
+struct Plan {
+  std::string auth;  // the entry chosen
+  std::string type;
+  std::string config_json;                 // normalized: defaults filled
+  std::vector<HostPattern> destinations;   // exact hosts, no template, no wildcard
+  std::string base_url;                    // expanded; for the generic provider https://<first host>
+  std::vector<InjectRule> inject;
+  std::map<std::string, std::string> variables;  // the non-secret ones, for templates
+};
+// All mistakes at once, each with its JSON pointer (/value/apiKey, /config/hosts/0). A value with CR, LF, NUL or other
+// CTL that would land in a header, cookie or path is refused here. `values_given` false: value is not checked (a rename).
+std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider, const ConnectionInput& input,
+                                                        bool values_given = true);
+// Same plan for a stored connection: nothing is re-checked but the config must still parse.
+Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::string_view config_json);
+// Every destination of `narrow` is inside one of `wide`.
+bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide);
+
+}  // namespace postern::config

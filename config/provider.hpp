@@ -1,0 +1,67 @@
+#pragma once
+// One catalog entry as data (DESIGN section 11). Immutable after load.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/error.hpp"
+#include "config/expand.hpp"
+
+namespace postern::config {
+
+enum class Place : std::uint8_t { header, query, cookie, form, json, path };
+
+struct InjectRule {
+  Place place = Place::header;
+  std::string name;  // header name, parameter name, cookie name, JSON pointer; empty for path
+  Template value;    // for path: the prefix, starting with '/'
+};
+
+struct FieldSpec {
+  bool secret = false;
+  bool required = true;
+  std::string title, description, pattern, example, default_value;
+};
+
+struct HostPattern {       // "api.stripe.com", "*.zendesk.com", "${subdomain}.example.com", "host:8443", "host/prefix"
+  std::string host;        // exact, or ".zendesk.com" for a wildcard; may be a template
+  bool wildcard = false;
+  std::uint16_t port = 443;
+  std::string path_prefix;
+};
+
+struct OAuthAuthorize { std::string url; std::map<std::string, std::string> params; std::string scope_separator = " "; std::string pkce = "required"; };
+struct OAuthToken { std::string url; std::string encoding = "form"; std::string client_auth = "basic"; std::map<std::string, std::string> params, headers; };
+
+struct Auth {
+  std::string name;                          // key in the provider's `auth` map
+  std::string type;                          // API_KEY, BEARER, BASIC, CUSTOM, OAUTH2, …
+  std::string title;
+  std::map<std::string, FieldSpec> fields;   // of `value`: BEARER without fields has token, BASIC username and password
+  std::vector<InjectRule> inject;            // filled with the type's default where the entry has none
+  // kept for the grants; not used by static types
+  std::optional<OAuthAuthorize> authorize;
+  std::optional<OAuthToken> token;
+  std::string refresh_json, answer_json, revoke_json, scopes_json, app_fields_json;  // validated keys, as JSON text
+};
+
+struct Verify {
+  std::string method = "GET";
+  std::string path;
+  std::vector<int> expect = {200};
+};
+
+struct Provider {
+  std::string id, title, docs, source;  // source: file the entry came from
+  std::string base_url;                 // may hold ${field}; the generic provider has none
+  std::vector<HostPattern> hosts;
+  std::map<std::string, FieldSpec> fields;  // non-secret variables of `config`
+  std::map<std::string, Auth> auth;
+  std::vector<std::string> pass;  // field names (lower case) and "query:<name>" that are let through, either direction
+  std::optional<Verify> verify;
+  bool generic = false;           // `http`: hosts and inject come with the connection
+};
+
+}  // namespace postern::config
