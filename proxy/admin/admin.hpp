@@ -1,0 +1,56 @@
+#pragma once
+// The admin API (DESIGN section 10): HTTP on a loopback port and on <state>/admin.sock, one thread of its own.
+//
+// Purpose: authorize and carry out changes to connections and authorizations, show the catalog, serve probes and metrics.
+// What it needs from the rest of the process comes as functions, so that it knows neither the data path nor its threads.
+// Thread safety: start and stop from one thread. Ownership: borrows vault and metrics, which must outlive it.
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/catalog.hpp"
+#include "config/settings.hpp"
+#include "proxy/observe/metrics.hpp"
+#include "vault/vault.hpp"
+
+namespace postern::admin {
+
+// What other threads must forget before a change is answered.
+struct Change {
+  enum class Kind : std::uint8_t { connection, authorization } kind = Kind::connection;
+  std::string organization, project, id;
+  bool ended = false;  // revoked, disabled or deleted: running streams end too
+};
+
+struct Deps {
+  vault::Vault* vault = nullptr;
+  observe::Metrics* metrics = nullptr;
+  std::function<std::shared_ptr<const config::Settings>()> settings;
+  std::function<std::shared_ptr<const config::Catalog>()> catalog;
+  // Connections declared in files: read-only, shown beside the stored ones. Every value is metadata only.
+  std::function<std::vector<vault::Connection>()> declared;
+  // Returns when every worker has acknowledged. Called after the commit is durable and before the answer is sent.
+  std::function<void(const Change&)> announce;
+  // What is wrong, one line each; empty: ready (readyz 200).
+  std::function<std::vector<std::string>()> not_ready;
+  // The listeners' bound addresses, for `status` ("127.0.0.1:8480").
+  std::function<std::vector<std::string>()> proxy_addresses;
+  std::function<std::int64_t()> now_ms;  // wall clock
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;
+  // "127.0.0.1:8481" as bound (port 0 resolved).
+  virtual const std::string& address() const = 0;
+  virtual const std::string& health_address() const = 0;  // empty without listen.health
+  virtual void stop() = 0;  // closes listeners, ends requests, joins the thread
+};
+
+// Binds listen.admin, listen.health and the unix socket; the error is one line: what, where, what to do.
+std::expected<std::unique_ptr<Server>, std::string> start(Deps deps);
+
+}  // namespace postern::admin
