@@ -1,5 +1,6 @@
 #include "proxy/cli/client.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -190,8 +191,11 @@ class Client final : public Transport {
   std::unique_ptr<Stream> stream_;
 };
 
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+// By address, not by how the text begins: 127.evil.example is a name that anyone may own.
+bool is_loopback(const std::string& host) {
+  in_addr parsed{};
+  if (inet_pton(AF_INET, host.c_str(), &parsed) == 1) return (ntohl(parsed.s_addr) >> 24) == 127;
+  return host == "localhost" || host == "::1";
 }
 
 }  // namespace
