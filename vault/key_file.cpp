@@ -56,7 +56,10 @@ std::unexpected<Error> refuse(const std::filesystem::path& file, const std::stri
   return fail(Error::Code::wrong_key, "master key file " + file.string() + " " + why);
 }
 
-// The text of the file, in locked memory. The buffer is one byte longer than any good file, white space aside.
+constexpr std::string_view kShape = ": it must be one line, postern-key-1: and 32 bytes in base64";
+constexpr std::size_t kLongest = kLine + 64;  // with white space
+
+// The text of the file, in locked memory, without the white space at its end.
 Result<Secret> read_key_text(const std::filesystem::path& file) {
   // Not blocking: a FIFO in this place must be refused, not waited for.
   const File in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -71,11 +74,12 @@ Result<Secret> read_key_text(const std::filesystem::path& file) {
     return refuse(file, "can be accessed by others: run chmod 600 " + file.string());
   }
   ssize_t got = 0;
-  const Secret all = Secret::make(kLine + 64, [&](char* out) {
-    std::memset(out, 0, kLine + 64);
-    got = ::read(in.get(), out, kLine + 64);
+  const Secret all = Secret::make(kLongest + 1, [&](char* out) {
+    std::memset(out, 0, kLongest + 1);
+    got = ::read(in.get(), out, kLongest + 1);
   });
   if (got < 0) return refuse(file, "cannot be read: " + std::string(std::strerror(errno)));
+  if (static_cast<std::size_t>(got) > kLongest) return refuse(file, "is too long to be one" + std::string(kShape));
   std::string_view text = all.expose().substr(0, static_cast<std::size_t>(got));
   while (!text.empty() && std::string_view("\r\n \t").find(text.back()) != std::string_view::npos) {
     text.remove_suffix(1);
@@ -88,12 +92,11 @@ Result<Secret> read_key_text(const std::filesystem::path& file) {
 Result<std::unique_ptr<KeyProvider>> open_key_file(const std::filesystem::path& file) {
   const auto text = read_key_text(file);
   if (!text) return std::unexpected(text.error());
-  constexpr std::string_view shape = ": it must be one line, postern-key-1: and 32 bytes in base64";
   const std::string_view line = text->expose();
-  if (line.empty()) return refuse(file, "is empty" + std::string(shape));
-  if (!line.starts_with(kPrefix)) return refuse(file, "holds no postern key" + std::string(shape));
+  if (line.empty()) return refuse(file, "is empty" + std::string(kShape));
+  if (!line.starts_with(kPrefix)) return refuse(file, "holds no postern key" + std::string(kShape));
   const auto key = decode_base64(line.substr(kPrefix.size()));
-  if (!key || key->size() != kKeySize) return refuse(file, "holds a damaged or cut key" + std::string(shape));
+  if (!key || key->size() != kKeySize) return refuse(file, "holds a damaged or cut key" + std::string(kShape));
   return std::make_unique<LocalKey>(*key, "file " + file.string());
 }
 

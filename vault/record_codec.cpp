@@ -1,5 +1,6 @@
 #include "vault/record_codec.hpp"
 
+// Longer than most files here: writers and readers of one format stay side by side.
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
