@@ -85,7 +85,7 @@ std::size_t strip_query(std::string_view query, NameTest remove, std::string& ou
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     const std::string_view name = parameter.substr(0, parameter.find('='));
     const bool plain = name.find_first_of("%+") == std::string_view::npos;
-    if (plain ? remove(name) : remove(percent_decode(name, Plus::space))) {
+    if (!parameter.empty() && (plain ? remove(name) : remove(percent_decode(name, Plus::space)))) {
       ++removed;
       continue;
     }

@@ -60,6 +60,12 @@ TEST(Query, tells_how_many_parameters_went) {
   EXPECT_EQ(out, "/?a=1");
 }
 
+TEST(Query, has_no_parameter_where_nothing_stands) {
+  std::string out;
+  EXPECT_EQ(strip_query("&&=a&", [](std::string_view name) { return name.empty(); }, out), 1U);
+  EXPECT_EQ(out, "&&");
+}
+
 TEST(Query, grows_by_a_parameter) {
   const auto appended = [](std::string target) {
     append_query(target, "k y", "a&b=\r\n");
