@@ -277,8 +277,8 @@ Node merged(const Node& base, const Node& child) {
 }
 
 std::vector<Error> Mistakes::take() {
-  // An insertion sort, stable: what has no place stays in the order it was found. (std::stable_sort of libstdc++ 12 uses
-  // a function that clang reports as deprecated.)
+  // An insertion sort, stable: what has no place stays in the order it was found. (std::stable_sort of libstdc++ 12
+  // uses a function that clang reports as deprecated.)
   const auto before = [](const Error& a, const Error& b) {
     return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
   };
