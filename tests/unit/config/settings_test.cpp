@@ -164,6 +164,24 @@ TEST(Settings, resolve_paths_of_the_file_from_its_folder_and_others_from_the_wor
   EXPECT_EQ(s->key_file, fs::current_path() / "there");
 }
 
+TEST(Settings, are_found_in_the_working_folder_when_no_file_is_named) {
+  const Folder folder;
+  folder.write("postern.yaml", "workers: 7");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  const auto found = load_settings({});
+  fs::remove("postern.yaml");
+  const auto none = load_settings({});
+  fs::current_path(before);
+  ASSERT_TRUE(found && none);
+  EXPECT_EQ(found->workers, 7U);
+  EXPECT_EQ(found->state, folder.path() / "state");
+  if (!fs::exists("/etc/postern/postern.yaml")) {
+    EXPECT_EQ(none->file, "");
+    EXPECT_EQ(none->workers, 1U);
+  }
+}
+
 TEST(Settings, keep_the_master_key_where_the_user_keeps_configuration) {
   const auto key = [](std::map<std::string, std::string> environment) {
     Sources sources;
