@@ -226,7 +226,7 @@ class Planner {
         continue;
       }
       if (value->second.empty()) {
-        if (spec.required) add(pointer, fmt::format("'{}' is empty", name));
+        if (spec.required || !spec.default_value.empty()) add(pointer, fmt::format("'{}' is empty", name));
         continue;
       }
       if (check_text(pointer, name, spec, value->second)) check_landing(name, value->second, "/value/");

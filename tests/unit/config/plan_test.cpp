@@ -217,6 +217,14 @@ TEST(PlanValue, takes_an_absent_or_empty_password_and_no_colon_in_a_user_name) {
             "/value/password: 'password' holds a line break or another control character");
 }
 
+TEST(PlanValue, fills_the_default_of_an_absent_field_and_refuses_an_empty_one) {
+  const Provider p = entry(
+      "id: t\nhosts: [a.example.com]\nauth: {k: {type: CUSTOM, fields: {user: {secret: false, default: me}, key: }, "
+      "inject: [{header: A, value: \"${user} ${key}\"}]}}");
+  EXPECT_EQ(plan(p, "CUSTOM", {{"key", "k"}})->variables.at("user"), "me");
+  EXPECT_EQ(plan_mistakes(p, "CUSTOM", {{"key", "k"}, {"user", ""}}), "/value/user: 'user' is empty");
+}
+
 TEST(PlanValue, is_not_looked_at_for_a_rename) {
   EXPECT_TRUE(plan_connection(*shipped("stripe"), {"API_KEY", "", {}, "{}"}, false));
   EXPECT_FALSE(plan_connection(*shipped("stripe"), {"API_KEY", "", {}, R"({"x":"y"})"}, false));
