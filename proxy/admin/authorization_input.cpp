@@ -245,11 +245,11 @@ void Reading::read_expiry() {
 
 std::expected<Authorization, Problem> Reading::read() {
   reader_.refuse_unknown({"name", "capabilities", "connections", "hosts", "methods", "default_for", "defaultFor",
-                          "expires", "expiresIn", "project", "budget"});
+                          "expires", "expiresIn", "project", "user", "budget"});
   if (reader_.has("budget") && !reader_.is_null("budget"))
     reader_.mistake("budget", "Budgets are not served by this version.");
   made_.organization = caller_.organization();
-  made_.user = caller_.authorization.user;
+  made_.user = reader_.text("user", 128).value_or(caller_.authorization.user);
   made_.parent = caller_.authorization.id;
   if (const auto* name = reader_.value("name"); name == nullptr || !name->is_string() || !name->get_string().empty())
     made_.name = reader_.text("name", 200).value_or("");
