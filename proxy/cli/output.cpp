@@ -1,5 +1,7 @@
 #include "proxy/cli/output.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <vector>
@@ -122,7 +124,14 @@ std::string table(std::span<const Column> columns, const json::array& rows) {
 
 std::string card(const json::object& object) {
   std::vector<std::vector<std::string>> lines;
-  for (const auto& [key, value] : object) lines.push_back({printable(key), cell(value)});
+  for (const auto& [key, value] : object) {
+    if (!value.is_object() || value.get_object().empty()) {
+      lines.push_back({printable(key), cell(value)});
+      continue;
+    }
+    for (const auto& [inner, item] : value.get_object())
+      lines.push_back({fmt::format("{}.{}", printable(key), printable(inner)), cell(item)});
+  }
   return aligned(lines);
 }
 
