@@ -222,12 +222,13 @@ TEST(Connect, asks_for_the_secret_without_echo_and_says_what_to_type_next) {
   World world;
   world.around.in_is_terminal = true;
   world.typed = {"sk_live_1"};
+  world.server.answer(200);  // livez
   world.server.answer(201, kMade);
   EXPECT_EQ(world.run({"connect", "stripe", "--alias", "billing"}), 0) << world.err.str();
   EXPECT_EQ(world.echoed, std::vector<bool>{false});
   EXPECT_EQ(world.questions.at(0), "Stripe: Secret key: ");
   EXPECT_EQ(
-      world.server.body(0),
+      world.server.body(1),
       boost::json::parse(
           R"({"app":"stripe","type":"API_KEY","auth":"api_key","name":"Stripe","alias":"billing","value":{"apiKey":"sk_live_1"}})"));
   EXPECT_EQ(world.out.str(),
@@ -239,12 +240,20 @@ TEST(Connect, asks_for_names_with_echo_and_for_variables_first) {
   World world;
   world.around.in_is_terminal = true;
   world.typed = {"acme", "hunter2", "ann"};
+  world.server.answer(200);  // livez
   world.server.answer(201, R"({"id":"conn_1","alias":"shop","hosts":["acme.shop.example:8443"]})");
   EXPECT_EQ(world.run({"connect", "shop", "--auth", "basic"}), 0) << world.err.str();
   EXPECT_EQ(world.echoed, (std::vector<bool>{true, false, true}));
-  EXPECT_EQ(world.server.body(0).at("config"), boost::json::parse(R"({"subdomain":"acme"})"));
-  EXPECT_EQ(world.server.body(0).at("value"), boost::json::parse(R"({"password":"hunter2","username":"ann"})"));
+  EXPECT_EQ(world.server.body(1).at("config"), boost::json::parse(R"({"subdomain":"acme"})"));
+  EXPECT_EQ(world.server.body(1).at("value"), boost::json::parse(R"({"password":"hunter2","username":"ann"})"));
   EXPECT_THAT(world.out.str(), HasSubstr("curl http://acme.shop.example.postern.internal:8443/\n"));
+}
+
+TEST(Connect, asks_nothing_when_there_is_no_daemon) {
+  World world;
+  world.around.in_is_terminal = true;
+  EXPECT_EQ(world.run({"connect", "stripe"}), 5);
+  EXPECT_TRUE(world.questions.empty());
 }
 
 TEST(Connect, refuses_to_ask_without_a_terminal) {
