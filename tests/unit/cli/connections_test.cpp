@@ -108,6 +108,23 @@ TEST(Connections, a_problem_shows_its_detail_and_each_pointer) {
       "postern: Invalid request: connections: two fields are wrong; /value/apiKey: is missing; /config: unknown key\n");
 }
 
+TEST(Connections, a_detail_that_repeats_its_only_mistake_is_said_once) {
+  World world;
+  world.in.str("{}");
+  world.server.answer(400,
+                      R"({"title":"T","detail":"is missing","errors":[{"pointer":"/app","detail":"is missing"}]})");
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
+  EXPECT_EQ(world.err.str(), "postern: T: connections: /app: is missing\n");
+}
+
+TEST(Connections, show_says_each_thing_once) {
+  World world;
+  world.server.answer(
+      200, R"({"id":"conn_1","app":"stripe","provider":"stripe","created":"c","createdAt":"c","a":{"b":["x"]}})");
+  EXPECT_EQ(world.run({"connections", "show", "billing"}), 0);
+  EXPECT_EQ(world.out.str(), "id       conn_1\napp      stripe\ncreated  c\na.b      x\n");
+}
+
 TEST(Connections, statuses_become_exit_codes) {
   for (const auto& [status, code] :
        std::vector<std::pair<int, int>>{{404, 3}, {401, 4}, {403, 4}, {400, 1}, {409, 1}, {503, 1}}) {
