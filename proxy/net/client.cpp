@@ -7,13 +7,16 @@ namespace postern::net {
 using observe::Counter;
 using observe::Gauge;
 
-Client::Client(Worker& worker, int fd) : in(worker.buffers()), body(worker.buffers()), worker_(worker), socket_(worker) {
+Client::Client(Worker& worker, int fd)
+    : in(worker.buffers()), body(worker.buffers()), worker_(worker), socket_(worker) {
   socket_.adopt(fd);
   worker_.metrics().add(Counter::client_connections);
   worker_.metrics().add(Gauge::open_clients, 1);
 }
 
-Client::~Client() { worker_.metrics().add(Gauge::open_clients, -1); }
+Client::~Client() {
+  worker_.metrics().add(Gauge::open_clients, -1);
+}
 
 Io Client::fill_now(ReadBuffer& buffer, std::size_t most) noexcept {
   buffer.ensure();
@@ -73,8 +76,10 @@ Task<Io> Client::write(std::string_view bytes, Millis stall) {
 void Client::next_request() noexcept {
   if (!body.empty()) in.assign(body.view());
   body.release();
-  if (in.empty()) in.release();
-  else in.compact();
+  if (in.empty())
+    in.release();
+  else
+    in.compact();
   bytes_in = bytes_out = 0;
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// One caller's connection: bytes in with a buffer that exists only while there is something in it, bytes out in one call.
+// One caller's connection: bytes in with a buffer that exists only while there is something in it, bytes out in one
+// call.
 //
-// Thread safety: its worker's thread. `in` holds the head of the current request (views point into it) and what came with
-// it; `body` takes later body bytes, so that the head's views stay valid until the request has been recorded.
+// Thread safety: its worker's thread. `in` holds the head of the current request (views point into it) and what came
+// with it; `body` takes later body bytes, so that the head's views stay valid until the request has been recorded.
 #include <sys/uio.h>
 
 #include <cstdint>

@@ -17,8 +17,10 @@ void append_chunk(std::string& out, std::string_view data) {
 }
 
 void append_piece(std::string& out, std::string_view data, bool chunked) {
-  if (chunked) append_chunk(out, data);
-  else out.append(data);
+  if (chunked)
+    append_chunk(out, data);
+  else
+    out.append(data);
 }
 
 }  // namespace
@@ -67,6 +69,7 @@ Task<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, T
   if (co_await upstream_->write(head) != Io::ok) co_return socket().expired() ? Fault::timeout : Fault::closed;
   if (!more) co_return Fault::none;
   pumping_ = true;
+  pump_client_ = &body->client();
   pump_ended_.reset();
   spawn(pump(*body, chunked, transform));
   co_return Fault::none;
@@ -152,7 +155,8 @@ Task<Fault> Exchange::relay(Client& client, std::string_view client_head, const 
                             Transform* transform) {
   const wire::Body body = head.body;
   const std::uint64_t length = head.content_length;
-  if (out == Out::none || body == wire::Body::none || (body == wire::Body::length && length == 0 && transform == nullptr)) {
+  if (out == Out::none || body == wire::Body::none ||
+      (body == wire::Body::length && length == 0 && transform == nullptr)) {
     in_.consume(head.size);
     co_return co_await client.write(client_head, timeouts_.stream_idle) == Io::ok ? Fault::none : Fault::client_gone;
   }
@@ -164,13 +168,15 @@ Task<Fault> Exchange::relay(Client& client, std::string_view client_head, const 
 }
 
 Task<Fault> Exchange::relay_length(Client& client, std::string_view client_head, std::uint64_t length) {
-  // The head goes out with the first bytes of the body if they are here or come with the next read.
+  // The head goes out with the bytes of the body that came with it, in one call.
   for (;;) {
-    const std::string_view ready = in_.view().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(length, in_.view().size())));
+    const std::string_view ready =
+        in_.view().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(length, in_.view().size())));
     if (!client_head.empty() || !ready.empty()) {
       iovec parts[2] = {{const_cast<char*>(client_head.data()), client_head.size()},
                         {const_cast<char*>(ready.data()), ready.size()}};
-      const auto used = client_head.empty() ? std::span(parts).subspan(1) : std::span(parts).first(ready.empty() ? 1 : 2);
+      const auto used =
+          client_head.empty() ? std::span(parts).subspan(1) : std::span(parts).first(ready.empty() ? 1 : 2);
       if (co_await client.write(used, timeouts_.stream_idle) != Io::ok) co_return Fault::client_gone;
       client_head = {};
       length -= ready.size();
@@ -183,8 +189,8 @@ Task<Fault> Exchange::relay_length(Client& client, std::string_view client_head,
   }
 }
 
-Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
-                                   Transform* transform) {
+Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head, const wire::ResponseHead& head,
+                                   Out out, Transform* transform) {
   constexpr std::size_t kPieces = 32;
   wire::ChunkDecoder decoder;
   const wire::Body body = head.body;
@@ -209,7 +215,9 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
         end = step.state == wire::ChunkDecoder::State::end;
         if (step.state == wire::ChunkDecoder::State::more) break;
       } else {
-        data = body == wire::Body::length ? rest.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, rest.size()))) : rest;
+        data = body == wire::Body::length
+                   ? rest.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, rest.size())))
+                   : rest;
         rest.remove_prefix(data.size());
         left -= body == wire::Body::length ? data.size() : 0;
         end = body == wire::Body::length && left == 0;
@@ -229,7 +237,8 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
       ++pieces;
     }
     if (end && out == Out::chunked) add("0\r\n\r\n");
-    if (n != 0 && co_await client.write(std::span(parts, n), timeouts_.stream_idle) != Io::ok) co_return Fault::client_gone;
+    if (n != 0 && co_await client.write(std::span(parts, n), timeouts_.stream_idle) != Io::ok)
+      co_return Fault::client_gone;
     client_head = {};
     in_.consume(in_.view().size() - rest.size());
     if (end) co_return Fault::none;
@@ -244,8 +253,10 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
     if (transform != nullptr) {
       std::string last;
       transform->finish(last);
-      if (out == Out::chunked) append_chunk(tail, last);
-      else tail = last;
+      if (out == Out::chunked)
+        append_chunk(tail, last);
+      else
+        tail = last;
     }
     if (out == Out::chunked) tail.append("0\r\n\r\n");
     if (!tail.empty() && co_await client.write(tail, timeouts_.stream_idle) != Io::ok) co_return Fault::client_gone;

@@ -1,10 +1,10 @@
 #pragma once
 // One request and its answer on one upstream connection: what a lease returns, so that HTTP/2 can come later behind it.
 //
-// It writes a built head, streams the request body while the answer may already be coming, reads answer heads, and relays
-// the answer's body to the caller with back-pressure. Framing is always rebuilt. Transforms are optional in each direction
-// (masking and chunk signing come later).
-// Thread safety: the client's worker. Ownership: owns the upstream connection; finish() gives it back or drops it.
+// It writes a built head, streams the request body while the answer may already be coming, reads answer heads, and
+// relays the answer's body to the caller with back-pressure. Framing is always rebuilt. Transforms are optional in each
+// direction (masking and chunk signing come later). Thread safety: the client's worker. Ownership: owns the upstream
+// connection; finish() gives it back or drops it.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -82,7 +82,8 @@ class Exchange {
   Task<void> pump(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> pump_loop(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> relay_length(Client& client, std::string_view client_head, std::uint64_t length);
-  Task<Fault> relay_stream(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out, Transform* transform);
+  Task<Fault> relay_stream(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
+                           Transform* transform);
   Task<Io> fill();
 
   Network& network_;

@@ -21,7 +21,7 @@ enum class Fault : std::uint8_t {
   client_malformed,  // bad chunk of the request body
   client_timeout,    // the caller's body stalled
   body_too_large,
-  ended,             // revoked, deleted, expired or shut down under a running exchange
+  ended,  // revoked, deleted, expired or shut down under a running exchange
 };
 
 }  // namespace postern::net

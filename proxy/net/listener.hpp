@@ -1,6 +1,6 @@
 #pragma once
-// A listening TCP socket that accepts on one worker and hands descriptors on. Never SO_REUSEPORT: any process of the same
-// uid in the network namespace could then bind beside us and collect callers' tokens (measured).
+// A listening TCP socket that accepts on one worker and hands descriptors on. Never SO_REUSEPORT: any process of the
+// same uid in the network namespace could then bind beside us and collect callers' tokens (measured).
 //
 // Thread safety: bind() before the workers run; accepting and close() on the worker's thread.
 #include <expected>

@@ -14,7 +14,9 @@ Pool::Pool(Worker& worker, const AddressPolicy& policy, std::size_t max_idle, Mi
       idle_for_(idle_for),
       reaper_(worker.ticker(), [](void* self) { static_cast<Pool*>(self)->reap(); }, this) {}
 
-Pool::~Pool() { clear(); }
+Pool::~Pool() {
+  clear();
+}
 
 void Pool::drop(std::list<Route::Idle>::iterator at) {
   std::erase(at->route->idle_, at);

@@ -1,8 +1,9 @@
 #pragma once
 // Idle upstream connections, kept by {isolation tag, host, port, TLS identity} (DESIGN section 8).
 //
-// A Route is one such key: what serve/ dials, with its idle connections, newest first. The pool bounds them all together.
-// Thread safety: one pool a worker. Ownership: the pool owns idle connections; a lease owns its own until given back.
+// A Route is one such key: what serve/ dials, with its idle connections, newest first. The pool bounds them all
+// together. Thread safety: one pool a worker. Ownership: the pool owns idle connections; a lease owns its own until
+// given back.
 #include <list>
 #include <memory>
 #include <string>

@@ -27,7 +27,8 @@ void RequestBody::let_go() {
 RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
   Piece piece;
   if (framing_ == wire::Body::length) {
-    piece.data = buffer.view().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, buffer.view().size())));
+    piece.data =
+        buffer.view().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, buffer.view().size())));
     left_ -= piece.data.size();
     ended_ = left_ == 0;
     lent_ = &buffer;
@@ -73,7 +74,8 @@ Task<RequestBody::Piece> RequestBody::next(Millis stall) {
     if (piece.fault != Fault::none || !piece.data.empty() || piece.end) co_return piece;
     client_->socket().expire_after(stall);
     // A body of known length is never read past its end: what follows stays in the kernel for the next request.
-    const std::size_t most = framing_ == wire::Body::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, SIZE_MAX)) : SIZE_MAX;
+    const std::size_t most =
+        framing_ == wire::Body::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, SIZE_MAX)) : SIZE_MAX;
     const Io io = co_await client_->fill(client_->body, most);
     if (io == Io::ok) continue;
     co_return Piece{client_->socket().expired() ? Fault::client_timeout : Fault::client_gone, {}, false};

@@ -28,6 +28,7 @@ class RequestBody {
   Piece take_now();
   // The next piece; waits for it, at most `stall` without a byte.
   Task<Piece> next(Millis stall);
+  Client& client() noexcept { return *client_; }
   bool ended() const noexcept { return ended_; }
   // Body bytes handed out so far.
   std::uint64_t taken() const noexcept { return taken_; }
@@ -38,7 +39,7 @@ class RequestBody {
   void let_go();
 
   Client* client_ = nullptr;
-  ReadBuffer* lent_ = nullptr;   // the buffer whose first lent_size_ bytes were handed out last
+  ReadBuffer* lent_ = nullptr;  // the buffer whose first lent_size_ bytes were handed out last
   std::size_t lent_size_ = 0;
   wire::Body framing_ = wire::Body::none;
   std::uint64_t left_ = 0, taken_ = 0, limit_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
-// Names to addresses: own cache, one flight a name, a deadline, no search list (DESIGN section 8 and 12: async_resolve has
-// one uncancellable thread). getaddrinfo gives no TTL, so an answer is kept for kKeep and a failure for kKeepFailure.
+// Names to addresses: own cache, one flight a name, a deadline, no search list (DESIGN section 8 and 12: async_resolve
+// has one uncancellable thread). getaddrinfo gives no TTL, so an answer is kept for kKeep and a failure for
+// kKeepFailure.
 //
 // Thread safety: one a worker; the look-ups run on the shared offload pool.
 #include <chrono>
@@ -18,8 +19,8 @@
 namespace postern::net {
 
 struct Resolved {
-  Fault fault = Fault::none;         // dns_failed or dns_timeout
-  std::vector<Endpoint> addresses;   // without port; not empty when fault is none
+  Fault fault = Fault::none;        // dns_failed or dns_timeout
+  std::vector<Endpoint> addresses;  // without port; not empty when fault is none
 };
 
 // What asks the system: a seam for tests. Blocking; called on an offload thread.

@@ -23,6 +23,8 @@ class Rest {
   std::coroutine_handle<> handle_;
 };
 
-inline Rest rest(Ticker& ticker, Millis length) { return {ticker, length}; }
+inline Rest rest(Ticker& ticker, Millis length) {
+  return {ticker, length};
+}
 
 }  // namespace postern::net

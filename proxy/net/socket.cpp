@@ -21,8 +21,10 @@ void Socket::adopt(int fd) {
   revive();
   boost::system::error_code ec;
   descriptor_.assign(fd, ec);
-  if (ec) ::close(fd);
-  else descriptor_.native_non_blocking(true, ec);
+  if (ec)
+    ::close(fd);
+  else
+    descriptor_.native_non_blocking(true, ec);
 }
 
 void Socket::close() noexcept {

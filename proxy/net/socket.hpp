@@ -1,8 +1,9 @@
 #pragma once
-// A non-blocking stream socket (TCP or unix) on one worker's reactor: readiness is awaited, bytes move by plain system calls.
+// A non-blocking stream socket (TCP or unix) on one worker's reactor: readiness is awaited, bytes move by plain system
+// calls.
 //
-// Thread safety: the worker's thread. Ownership: owns the descriptor. `cancel()` wakes every waiter with `aborted`; after
-// it nothing may be awaited until `revive()`.
+// Thread safety: the worker's thread. Ownership: owns the descriptor. `cancel()` wakes every waiter with `aborted`;
+// after it nothing may be awaited until `revive()`.
 #include <sys/uio.h>
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -28,7 +29,8 @@ class Socket {
   using Descriptor = boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
 
   explicit Socket(Worker& worker)
-      : descriptor_(worker.context()), deadline_(worker.ticker(), [](void* self) { static_cast<Socket*>(self)->expire(); }, this) {}
+      : descriptor_(worker.context()),
+        deadline_(worker.ticker(), [](void* self) { static_cast<Socket*>(self)->expire(); }, this) {}
   ~Socket() { close(); }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;

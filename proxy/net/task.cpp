@@ -7,8 +7,8 @@ namespace postern::net::detail {
 namespace {
 
 constexpr std::size_t kStep = 128;
-constexpr std::size_t kClasses = 32;   // up to 4 KiB
-constexpr std::size_t kKeep = 1024;    // frames kept a class and thread
+constexpr std::size_t kClasses = 32;  // up to 4 KiB
+constexpr std::size_t kKeep = 1024;   // frames kept a class and thread
 
 struct FreeFrame {
   FreeFrame* next;

@@ -1,8 +1,8 @@
 #pragma once
 // Task<T>: the coroutine type of the data path. Lazy, awaited once, resumed by symmetric transfer, one thread.
 //
-// A bare type instead of asio::awaitable: 0.3 to 0.5 µs less a request (measured in the prototype), and a frame comes from
-// a per-thread free list, so that a kept-alive request allocates nothing in the steady state. An exception (out of
+// A bare type instead of asio::awaitable: 0.3 to 0.5 µs less a request (measured in the prototype), and a frame comes
+// from a per-thread free list, so that a kept-alive request allocates nothing in the steady state. An exception (out of
 // memory) travels to the awaiter. `spawn` starts a Task<void> that nobody awaits; it must not throw.
 #include <coroutine>
 #include <cstddef>

@@ -1,8 +1,8 @@
 #pragma once
 // One coarse tick per thread for all deadlines (a timer per operation costs 3.2 µs, measured).
 //
-// A Deadline is an intrusive node: arming it again with a later time is one store. Resolution is kTick; a deadline fires
-// between `after` and `after + 2 * kTick`, never early. Thread safety: everything on the worker's thread.
+// A Deadline is an intrusive node: arming it again with a later time is one store. Resolution is kTick; a deadline
+// fires between `after` and `after + 2 * kTick`, never early. Thread safety: everything on the worker's thread.
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>

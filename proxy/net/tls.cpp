@@ -10,7 +10,6 @@ constexpr const char* kSystemFolder = "/etc/ssl/certs";
 constexpr const char* kSystemBundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
                                           "/etc/ssl/cert.pem"};
 
-
 int cache_index() {
   static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
@@ -65,7 +64,8 @@ std::expected<std::shared_ptr<const Trust>, std::string> Trust::system() {
     if (SSL_CTX_load_verify_file(ctx, bundle) == 1) return *trust;
   }
   ERR_clear_error();
-  return *trust;  // no roots at all: every handshake fails as upstream-certificate, and `doctor` and readiness can say so
+  return *trust;  // no roots at all: every handshake fails as upstream-certificate, and `doctor` and readiness can say
+                  // so
 }
 
 std::expected<std::shared_ptr<const Trust>, std::string> Trust::file(const std::filesystem::path& pem) {
@@ -73,7 +73,9 @@ std::expected<std::shared_ptr<const Trust>, std::string> Trust::file(const std::
   if (!trust) return std::unexpected(trust.error());
   if (SSL_CTX_load_verify_file((*trust)->context(), pem.c_str()) != 1) {
     ERR_clear_error();
-    return std::unexpected(pem.string() + ": cannot be read as PEM certificates; check the path, its mode and that it holds a BEGIN CERTIFICATE block");
+    return std::unexpected(
+        pem.string() +
+        ": cannot be read as PEM certificates; check the path, its mode and that it holds a BEGIN CERTIFICATE block");
   }
   return *trust;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// One connection to an upstream: dialled to a checked address, TLS with SNI and host verification, HTTP/1.1 bytes in and out.
+// One connection to an upstream: dialled to a checked address, TLS with SNI and host verification, HTTP/1.1 bytes in
+// and out.
 //
 // Thread safety: its worker's thread. Ownership: owns socket and TLS state. A failed read or write ends its use.
 #include <cstdint>
@@ -20,15 +21,16 @@ struct DialTimeouts {
   Millis dns{5'000}, connect{5'000}, tls{5'000};
 };
 
-// Where and how to connect: one {isolation tag, host, port, TLS identity}. Built from policy, never from a caller's bytes.
+// Where and how to connect: one {isolation tag, host, port, TLS identity}. Built from policy, never from a caller's
+// bytes.
 struct Destination {
   std::string host;  // lower case; an address without brackets if ip_literal
   std::uint16_t port = 443;
   bool ip_literal = false;
   std::shared_ptr<const Trust> trust;
-  std::optional<Endpoint> fixed;   // `resolve:` of the configuration; thereby allowed
-  std::vector<Range> exceptions;   // `addresses:` of the configuration
-  SessionCache::Key session_key;   // host, port, trust
+  std::optional<Endpoint> fixed;  // `resolve:` of the configuration; thereby allowed
+  std::vector<Range> exceptions;  // `addresses:` of the configuration
+  SessionCache::Key session_key;  // host, port, trust
 };
 
 class Upstream {

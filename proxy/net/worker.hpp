@@ -1,6 +1,6 @@
 #pragma once
-// One thread of the data path and what belongs to it alone: reactor, ticker, buffers, counters. A connection lives on one
-// worker from accept to close; nothing here is shared, so nothing is locked.
+// One thread of the data path and what belongs to it alone: reactor, ticker, buffers, counters. A connection lives on
+// one worker from accept to close; nothing here is shared, so nothing is locked.
 //
 // Thread safety: everything on the worker's own thread, except post() and the constructor. Lifetime: run() returns when
 // nothing is left to do after close().

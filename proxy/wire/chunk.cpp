@@ -39,15 +39,45 @@ const char* ChunkDecoder::count_extension() noexcept {
   return ++extensions_ > kMaxExtensions ? "chunk extensions are longer than 4 KiB in all" : nullptr;
 }
 
+// *( ";" token [ "=" ( token / quoted-string ) ] ): what a lenient reader skips is where two readers disagree.
 const char* ChunkDecoder::extension_byte(char c) noexcept {
-  if (at_ == At::extension_first) {
-    if (!is(kToken, c)) return "a chunk extension must have a name";
-    at_ = At::extension;
-  } else if (c == '\r') {
+  constexpr const char* kBad = "a chunk extension is not of the form ;name, ;name=token or ;name=\"quoted\"";
+  const bool may_end = at_ == At::extension_name || at_ == At::extension_value || at_ == At::extension_after;
+  if (c == '\r' && may_end) {
     at_ = At::size_lf;
     return nullptr;
-  } else if (!is(kValue, c)) {
-    return "a chunk extension holds a control character or a line that does not end with CRLF";
+  }
+  if (c == ';' && may_end) {
+    at_ = At::extension_first;
+    return count_extension();
+  }
+  switch (at_) {
+    case At::extension_first:
+      if (!is(kToken, c)) return kBad;
+      at_ = At::extension_name;
+      break;
+    case At::extension_name:
+      if (!is(kToken, c) && c != '=') return kBad;
+      if (c == '=') at_ = At::extension_value_first;
+      break;
+    case At::extension_value_first:
+      if (!is(kToken, c) && c != '"') return kBad;
+      at_ = c == '"' ? At::extension_quoted : At::extension_value;
+      break;
+    case At::extension_value:
+      if (!is(kToken, c)) return kBad;
+      break;
+    case At::extension_quoted:
+      if (!is(kValue, c)) return kBad;
+      if (c == '"') at_ = At::extension_after;
+      if (c == '\\') at_ = At::extension_escaped;
+      break;
+    case At::extension_escaped:
+      if (!is(kValue, c)) return kBad;
+      at_ = At::extension_quoted;
+      break;
+    default:  // extension_after
+      return kBad;
   }
   return count_extension();
 }
@@ -95,9 +125,6 @@ const char* ChunkDecoder::step(char c) noexcept {
     case At::size_first:
     case At::size:
       return size_digit(c);
-    case At::extension_first:
-    case At::extension:
-      return extension_byte(c);
     case At::size_lf:
       if (c != '\n') return "a chunk size line must end with CRLF";
       at_ = left_ == 0 ? At::trailer : At::data;
@@ -109,8 +136,14 @@ const char* ChunkDecoder::step(char c) noexcept {
     case At::data_lf:
       at_ = At::size_first;
       return c == '\n' ? nullptr : "chunk data must be followed by CRLF";
-    default:
+    case At::trailer:
+    case At::trailer_name:
+    case At::trailer_value:
+    case At::trailer_lf:
+    case At::end_lf:
       return trailer_byte(c);
+    default:
+      return extension_byte(c);
   }
 }
 

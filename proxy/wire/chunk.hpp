@@ -1,8 +1,8 @@
 #pragma once
 // Chunked transfer coding, decoded strictly (RFC 9112 section 7.1; DESIGN section 5). Incremental and allocation-free.
-// Extensions are ignored up to 4 KiB in all; trailers are parsed strictly, dropped and at most 8 KiB; one that names
-// framing (Content-Length, Transfer-Encoding, Trailer) or Host is refused. A size is at most 16 digits and below 2^63.
-// The verdict does not depend on how the bytes were split.
+// Extensions are parsed (without white space around ';' and '=') and ignored, up to 4 KiB in all; trailers are parsed
+// strictly, dropped and at most 8 KiB; one that names framing (Content-Length, Transfer-Encoding, Trailer) or Host is
+// refused. A size is at most 16 digits and below 2^63. The verdict does not depend on how the bytes were split.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -30,7 +30,12 @@ class ChunkDecoder {
     size_first,
     size,
     extension_first,
-    extension,
+    extension_name,
+    extension_value_first,
+    extension_value,
+    extension_quoted,
+    extension_escaped,
+    extension_after,
     size_lf,
     data,
     data_cr,

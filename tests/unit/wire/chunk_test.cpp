@@ -88,13 +88,17 @@ TEST(ChunkDecoder, refuses_data_that_is_not_followed_by_CRLF) {
 }
 
 TEST(ChunkDecoder, ignores_extensions) {
-  EXPECT_EQ(complete("5;a=b\r\nhello\r\n0;c=\"d e\tf\"\r\n\r\n").body, "hello");
+  EXPECT_EQ(complete("5;a=b;c\r\nhello\r\n0;c=\"d; e\tf\\\"\\\\\xe9\";g\r\n\r\n").body, "hello");
 }
 
-TEST(ChunkDecoder, refuses_extensions_without_a_name_or_with_control_characters) {
-  for (const char* line : {"5;", "5;;", "5; a", "5;\ta", "5;a\x01", "5;a\x7f", "5;=b"})
+TEST(ChunkDecoder, refuses_extensions_that_are_not_well_formed) {
+  for (const char* line :
+       {"5;",         "5;;",          "5; a",           "5;\ta",       "5;a ",       "5;a =b", "5;a= b", "5;a\x01",
+        "5;a\x7f",    "5;=b",         "5;a=",           "5;a=b=c",     "5;a=;b",     "5;a[",   "5;a=b[", "5;a=\"b",
+        "5;a=\"b\"c", "5;a=\"\x01\"", "5;a=\"\\\x01\"", "5;a=\"b\\\"", "5;a=b\"c\"", "5;\xe9"})
     expect_refused(line + std::string("\r\nhello\r\n"));
   expect_refused("5;a\rb\r\nhello\r\n");
+  expect_refused("5;a=\"b\r\nc\"\r\nhello\r\n");
 }
 
 TEST(ChunkDecoder, takes_4_KiB_of_extensions_in_all_and_no_more) {
