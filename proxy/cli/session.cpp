@@ -114,8 +114,8 @@ Result<std::string> Session::proxy_address(Api& api) {
   auto status = api.get("status");
   if (!status) return std::unexpected(status.error());
   boost::system::error_code absent;
-  if (const json::value* first = status->find_pointer("/addresses/proxy/0", absent);
-      first != nullptr && first->is_string() && !first->get_string().empty())
+  const json::value* first = status->find_pointer("/proxy/0", absent);
+  if (first != nullptr && first->is_string() && !first->get_string().empty())
     return dialled_address(std::string(first->get_string()));
   return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
 }

@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kStatus = R"({"addresses":{"proxy":["0.0.0.0:8480"]}})";
+constexpr const char* kStatus = R"({"proxy":["0.0.0.0:8480"]})";
 constexpr const char* kToken = R"({"id":"tok_1","token":"pst_secret"})";
 
 TEST(Tokens, create_splits_lists_and_counts_the_expiry_from_now) {
@@ -178,7 +178,7 @@ TEST(Env, prints_for_shell_docker_and_kubernetes) {
       {"k8s", "- name: http_proxy\n  value: \"U\"\n- name: HTTP_PROXY\n  value: \"U\"\n"}};
   for (auto [form, expected] : forms) {
     World world;
-    world.server.answer(200, R"({"addresses":{"proxy":["127.0.0.1:9"]}})");
+    world.server.answer(200, R"({"proxy":["127.0.0.1:9"]})");
     world.server.answer(201, kToken);
     EXPECT_EQ(world.run({"env", "--format", form}), 0) << world.err.str();
     for (auto at = expected.find('U'); at != std::string::npos; at = expected.find('U'))
