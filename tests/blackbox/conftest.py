@@ -11,8 +11,6 @@ from kit.http1 import Client, basic  # noqa: E402
 from kit.pki import Authority  # noqa: E402
 from kit.upstream import Upstream  # noqa: E402
 
-SECRET = "upstream-secret"
-
 
 @pytest.fixture(scope="session")
 def ca(tmp_path_factory):
