@@ -20,16 +20,14 @@ def test_removed_whatever_its_case_and_number(world):
     assert world.upstream.last().fields.all("authorization") == [f"Bearer {SECRET}"]
 
 
-@pytest.mark.parametrize("query", ["access_token=mine", "api_key=mine", "key=mine", "%6bey=mine", "KEY=mine"])
+@pytest.mark.parametrize("query", ["access_token=mine", "api_key=mine", "key=mine", "%6bey=mine"])
 def test_a_query_parameter_that_is_removed(world, query):
     assert world.call(path=f"/p?a=1&{query}&b=2").status == 200
     target = world.upstream.last().target
-    if query.startswith("KEY"):
-        return  # parameter names are case sensitive: this one is another parameter
     assert target == "/p?a=1&b=2"
 
 
-@pytest.mark.parametrize("query", ["a=%2F%2f+%20", "a&b=&=c&&d", "x=key&keys=1&monkey=2", "a=1?b=2", "ä".encode().hex()])
+@pytest.mark.parametrize("query", ["a=%2F%2f+%20", "a&b=&=c&&d", "x=key&keys=1&monkey=2", "a=1?b=2", "KEY=1", "%C3%A4"])
 def test_other_queries_are_left_alone(world, query):
     assert world.call(path=f"/p?{query}").status == 200
     assert world.upstream.last().target == f"/p?{query}"
