@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from kit.daemon import Daemon, merged  # noqa: E402
 from kit.http1 import Client, basic  # noqa: E402
+from kit.nginx import Nginx  # noqa: E402
 from kit.pki import Authority  # noqa: E402
 from kit.upstream import Upstream  # noqa: E402
 
@@ -20,7 +21,7 @@ def ca(tmp_path_factory):
 @pytest.fixture(scope="session")
 def leaf(ca):
     """One certificate for every host that the tests call by a right name."""
-    return ca.issue("api.test", "other.test", "third.test", "*.wild.test", "localhost", "127.0.0.1")
+    return ca.issue("api.test", "other.test", "third.test", "git.test", "*.wild.test", "localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,20 @@ def make_upstream(leaf):
     yield make
     for upstream in made:
         upstream.stop()
+
+
+@pytest.fixture(scope="module")
+def make_nginx(leaf, tmp_path_factory):
+    """nginx with these lines in its server block; its certificate is good for every host of `leaf`."""
+    made = []
+
+    def make(server):
+        made.append(Nginx(tmp_path_factory.mktemp("nginx"), *leaf, server))
+        return made[-1]
+
+    yield make
+    for nginx in made:
+        nginx.stop()
 
 
 @pytest.fixture(scope="module")
