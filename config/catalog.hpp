@@ -25,6 +25,13 @@ class Catalog {
 // One file, strictly; errors carry file:line:column.
 Result<Provider> parse_provider(std::string_view yaml, std::string_view file_name);
 
+// `postern providers lint FILE…`: every mistake of every file, warnings included: the strict parse, the id is the
+// file's name, docs and title are there, every host pattern holds, every field and variable is used. `extends` looks
+// beside the file first, then among the shipped entries. Empty: all is well.
+std::vector<Error> lint_providers(const std::vector<std::filesystem::path>& paths);
+// The same for a text; `file` names it ("shipped:stripe.yaml"), `siblings` may be empty.
+std::vector<Error> lint_provider(std::string_view yaml, const std::string& file, const std::filesystem::path& siblings);
+
 // What a connection's `value` and `config` become under a provider: checked fields, frozen destinations, ready rules.
 struct ConnectionInput {
   std::string type;                          // as sent; may be empty if `auth` names it
@@ -35,14 +42,17 @@ struct ConnectionInput {
 struct Plan {
   std::string auth;  // the entry chosen
   std::string type;
-  std::string config_json;                 // normalized: defaults filled
-  std::vector<HostPattern> destinations;   // exact hosts, no template, no wildcard
-  std::string base_url;                    // expanded; for the generic provider https://<first host>
+  std::string config_json;                // normalized: defaults filled
+  std::vector<HostPattern> destinations;  // exact hosts, no template, no wildcard
+  std::string base_url;                   // expanded; for the generic provider https://<first host>
   std::vector<InjectRule> inject;
-  std::map<std::string, std::string> variables;  // the non-secret ones, for templates
+  // The non-secret ones, for templates: config's variables, and what an optional field of `value` is when it is absent.
+  // A template's lookup asks the credential's values first, then these.
+  std::map<std::string, std::string> variables;
 };
 // All mistakes at once, each with its JSON pointer (/value/apiKey, /config/hosts/0). A value with CR, LF, NUL or other
-// CTL that would land in a header, cookie or path is refused here. `values_given` false: value is not checked (a rename).
+// CTL that would land in a header, cookie or path is refused here. `values_given` false: value is not checked (a
+// rename).
 std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider, const ConnectionInput& input,
                                                         bool values_given = true);
 // Same plan for a stored connection: nothing is re-checked but the config must still parse.

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/error.hpp"
@@ -20,27 +21,37 @@ struct InjectRule {
 };
 
 struct FieldSpec {
-  bool secret = false;
-  bool required = true;
+  bool secret = false;   // in an auth's fields every one that does not say `secret: false`
+  bool required = true;  // an optional field may be absent or empty, and then is its default, "" without one
   std::string title, description, pattern, example, default_value;
 };
 
-struct HostPattern {       // "api.stripe.com", "*.zendesk.com", "${subdomain}.example.com", "host:8443", "host/prefix"
-  std::string host;        // exact, or ".zendesk.com" for a wildcard; may be a template
+struct HostPattern {  // "api.stripe.com", "*.zendesk.com", "${subdomain}.example.com", "host:8443", "host/prefix"
+  std::string host;   // exact, or ".zendesk.com" for a wildcard; may be a template
   bool wildcard = false;
   std::uint16_t port = 443;
   std::string path_prefix;
 };
 
-struct OAuthAuthorize { std::string url; std::map<std::string, std::string> params; std::string scope_separator = " "; std::string pkce = "required"; };
-struct OAuthToken { std::string url; std::string encoding = "form"; std::string client_auth = "basic"; std::map<std::string, std::string> params, headers; };
+struct OAuthAuthorize {
+  std::string url;
+  std::map<std::string, std::string> params;
+  std::string scope_separator = " ";
+  std::string pkce = "required";
+};
+struct OAuthToken {
+  std::string url;
+  std::string encoding = "form";
+  std::string client_auth = "basic";
+  std::map<std::string, std::string> params, headers;
+};
 
 struct Auth {
-  std::string name;                          // key in the provider's `auth` map
-  std::string type;                          // API_KEY, BEARER, BASIC, CUSTOM, OAUTH2, …
+  std::string name;  // key in the provider's `auth` map
+  std::string type;  // API_KEY, BEARER, BASIC, CUSTOM, OAUTH2, …
   std::string title;
-  std::map<std::string, FieldSpec> fields;   // of `value`: BEARER without fields has token, BASIC username and password
-  std::vector<InjectRule> inject;            // filled with the type's default where the entry has none
+  std::map<std::string, FieldSpec> fields;  // of `value`: BEARER without fields has token, BASIC username and password
+  std::vector<InjectRule> inject;           // filled with the type's default where the entry has none
   // kept for the grants; not used by static types
   std::optional<OAuthAuthorize> authorize;
   std::optional<OAuthToken> token;
@@ -49,9 +60,15 @@ struct Auth {
 
 struct Verify {
   std::string method = "GET";
-  std::string path;
+  std::string path;  // absolute, on base_url's host; may hold ${variable} of Provider::fields, and a query
   std::vector<int> expect = {200};
+  std::map<std::string, std::string> headers;  // what the call needs besides the credential; never a secret
 };
+
+// Every connection type of the design; a catalog entry may name any of them.
+const std::vector<std::string>& known_types();
+// API_KEY, BEARER, BASIC, CUSTOM: the ones that plan_connection serves.
+bool is_served_type(std::string_view type);
 
 struct Provider {
   std::string id, title, docs, source;  // source: file the entry came from
@@ -61,7 +78,7 @@ struct Provider {
   std::map<std::string, Auth> auth;
   std::vector<std::string> pass;  // field names (lower case) and "query:<name>" that are let through, either direction
   std::optional<Verify> verify;
-  bool generic = false;           // `http`: hosts and inject come with the connection
+  bool generic = false;  // `http`: hosts and inject come with the connection
 };
 
 }  // namespace postern::config

@@ -3,7 +3,8 @@
 //
 // An immutable value after load; share it as shared_ptr<const Settings>. Order: flag, environment, file, default.
 // Unknown keys, wrong types and impossible values are errors with file, line, column and a suggestion. Relative paths
-// in the file are resolved against its folder; `~/` is the home of the daemon's user. Durations are milliseconds, sizes bytes.
+// in the file are resolved against its folder; `~/` is the home of the daemon's user. Durations are milliseconds, sizes
+// bytes.
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -23,32 +24,32 @@ struct Listen {
   std::string proxy = "127.0.0.1:8480";  // host:port; port 0 picks one. More than one address: a list is accepted
   std::vector<std::string> more_proxy;   // the rest of the list
   std::string admin = "127.0.0.1:8481";
-  std::string health;                    // probes and metrics only, without a token; empty: none
+  std::string health;  // probes and metrics only, without a token; empty: none
 };
 
-struct HostException {      // one row of upstream.hosts
-  std::string pattern;      // "api.internal:443" or "*.suffix:443", lower case, always with a port
-  std::string host;         // "api.internal" or ".suffix" for a wildcard
+struct HostException {  // one row of upstream.hosts
+  std::string pattern;  // "api.internal:443" or "*.suffix:443", lower case, always with a port
+  std::string host;     // "api.internal" or ".suffix" for a wildcard
   bool wildcard = false;
   std::uint16_t port = 443;
-  std::string resolve;      // "127.0.0.1:9443"; empty: ask DNS
-  std::filesystem::path trust;           // PEM of additional roots for this host; empty: the system's
-  std::vector<std::string> addresses;    // CIDR ranges allowed although private
+  std::string resolve;                 // "127.0.0.1:9443"; empty: ask DNS
+  std::filesystem::path trust;         // PEM of additional roots for this host; empty: the system's
+  std::vector<std::string> addresses;  // CIDR ranges allowed although private
 };
 
 struct Timeouts {
   Millis connect{5'000}, tls{5'000}, head{300'000}, stream_idle{600'000}, pool_idle{30'000}, dns{5'000};
 };
 
-struct DeclaredValue {            // a secret named by where it is, never by value
+struct DeclaredValue {  // a secret named by where it is, never by value
   std::filesystem::path file;
 };
 
-struct DeclaredConnection {       // one row of `connections:`
+struct DeclaredConnection {  // one row of `connections:`
   std::string alias, app, type, name, auth, scope;
-  std::string id;                                // empty: derived from the alias, stable
-  std::map<std::string, DeclaredValue> value;    // field -> file
-  std::string config_json = "{}";                // config: as JSON text
+  std::string id;                              // empty: derived from the alias, stable
+  std::map<std::string, DeclaredValue> value;  // field -> file
+  std::string config_json = "{}";              // config: as JSON text
   int line = 0, column = 0;
 };
 
@@ -62,9 +63,9 @@ struct Settings {
   std::filesystem::path file;  // where it was read; empty: none
   Listen listen;
   std::filesystem::path state = "./state";
-  std::string store = "rocksdb";         // rocksdb | memory (postgres: a later version; refused with a clear message)
-  std::filesystem::path key_file;        // default: $XDG_CONFIG_HOME/postern/master.key or /etc/postern/master.key
-  bool open_callers = false;             // callers.mode: open
+  std::string store = "rocksdb";   // rocksdb | memory (postgres: a later version; refused with a clear message)
+  std::filesystem::path key_file;  // default: $XDG_CONFIG_HOME/postern/master.key or /etc/postern/master.key
+  bool open_callers = false;       // callers.mode: open
   bool insecure_listen = false;
   std::string public_url;                // admin.public_url; empty: derived from listen.admin
   std::vector<unsigned> socket_uids;     // admin.socket_uids; empty: the daemon's own
@@ -73,7 +74,7 @@ struct Settings {
   std::vector<HostException> upstream_hosts;
   std::filesystem::path upstream_trust;  // upstream.trust: roots instead of the system's, for every host; empty: system
   Timeouts timeouts;
-  bool isolate_connections = false;      // upstream.pool.isolate: connection
+  bool isolate_connections = false;  // upstream.pool.isolate: connection
   std::size_t pool_max_idle = 1024;
   Millis client_idle{75'000}, client_head{10'000};
   std::size_t client_max = 10'000;
@@ -83,14 +84,14 @@ struct Settings {
   Millis drain{30'000};
   std::vector<std::filesystem::path> catalog;
   std::vector<DeclaredConnection> connections;
-  std::string log_level = "info";        // log.level: trace … error
-  bool access_log = true;                // log.access
-  bool dev = false;                      // run --dev: open callers on loopback, key may live in the state directory
+  std::string log_level = "info";  // log.level: trace … error
+  bool access_log = true;          // log.access
+  bool dev = false;                // run --dev: open callers on loopback, key may live in the state directory
 };
 
 struct Sources {
-  std::optional<std::filesystem::path> file;               // --config; absent: ./postern.yaml, /etc/postern/postern.yaml
-  std::map<std::string, std::string> environment;          // only POSTERN__… are looked at, plus HOME, XDG_CONFIG_HOME
+  std::optional<std::filesystem::path> file;       // --config; absent: ./postern.yaml, /etc/postern/postern.yaml
+  std::map<std::string, std::string> environment;  // only POSTERN__… are looked at, plus HOME, XDG_CONFIG_HOME
   std::vector<std::pair<std::string, std::string>> flags;  // "listen.proxy" -> "127.0.0.1:0"
   bool dev = false;
 };

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vault/secret.hpp"
@@ -67,16 +68,21 @@ struct Authorization {
   std::string name;
   std::string parent;  // the authorization that made it; empty for the first
   std::vector<std::string> capabilities;
-  std::vector<std::string> connections;               // ids; "*" alone means all; empty means none
-  std::optional<std::vector<std::string>> hosts;      // absent: what the connection allows; empty: nothing
-  std::optional<std::vector<std::string>> methods;    // likewise
-  std::vector<std::string> default_for;               // "host", or "<connection id> host" to say which
-  std::string public_id;                              // the 12 characters of the token that may be shown
-  std::string digest;                                 // HMAC-SHA-256 of the token, 32 bytes
+  std::vector<std::string> connections;             // ids; "*" alone means all; empty means none
+  std::optional<std::vector<std::string>> hosts;    // absent: what the connection allows; empty: nothing
+  std::optional<std::vector<std::string>> methods;  // likewise
+  std::vector<std::string> default_for;             // "host", or "<connection id> host" to say which
+  std::string public_id;                            // the 12 characters of the token that may be shown
+  std::string digest;                               // HMAC-SHA-256 of the token, 32 bytes
   std::int64_t created = 0;
   std::int64_t expires = 0;  // 0: never (system authorizations only)
   std::int64_t revoked = 0;
   std::uint64_t version = 0;
 };
+
+// One line each that is safe to log: ids, kinds and field names, never a value, an alias, a name or a digest.
+std::string describe(const Connection& connection);
+std::string describe(const Credential& credential);
+std::string describe(const Authorization& authorization);
 
 }  // namespace postern::vault

@@ -17,6 +17,14 @@ class Secret {
   explicit Secret(std::string_view bytes);
   // Takes the bytes and wipes the string they came in.
   static Secret take(std::string& from);
+  // `size` bytes in locked memory that `fill(char* data)` writes in place, so that they exist nowhere else.
+  template <class Fill>
+  static Secret make(std::size_t size, Fill&& fill) {
+    Secret made;
+    made.allocate(size);
+    if (size != 0) fill(made.data_);
+    return made;
+  }
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;
   Secret(const Secret&) = delete;
@@ -32,6 +40,9 @@ class Secret {
   bool equals(std::string_view other) const noexcept;
 
  private:
+  void allocate(std::size_t size);
+  void release() noexcept;
+
   char* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -23,10 +23,10 @@ enum class StoreKind { memory, rocksdb };
 
 struct Options {
   StoreKind store = StoreKind::rocksdb;
-  std::filesystem::path state;     // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;  // master key; with the memory store an empty path means an ephemeral key
-  bool allow_key_in_state = false;  // --dev
-  bool accept_rollback = false;     // --accept-rollback
+  std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
+  std::filesystem::path key_file;        // master key; with the memory store an empty path means an ephemeral key
+  bool allow_key_in_state = false;       // --dev
+  bool accept_rollback = false;          // --accept-rollback
   std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
 };
 

@@ -1,15 +1,24 @@
 #pragma once
 // The command line (DESIGN section 10). `main` hands over at once; what only the daemon knows comes in as `run`.
+#include <filesystem>
 #include <functional>
 #include <optional>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace postern::cli {
 
-enum Exit : int { ok = 0, failed = 1, usage = 2, not_found = 3, denied = 4, unreachable = 5, store_locked = 75, config_invalid = 78 };
+enum Exit : int {
+  ok = 0,
+  failed = 1,
+  usage = 2,
+  not_found = 3,
+  denied = 4,
+  unreachable = 5,
+  store_locked = 75,
+  config_invalid = 78
+};
 
 struct RunArguments {
   std::optional<std::filesystem::path> config;

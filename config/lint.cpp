@@ -1,0 +1,100 @@
+// `postern providers lint`: the strict parse, and what a reviewer would ask for next. Every warning is an error.
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "config/catalog.hpp"
+#include "config/decode.hpp"
+
+namespace postern::config {
+namespace {
+
+const Node& place_of(const Node& tree, std::string_view key) {
+  const Node* node = tree.find(key);
+  return node ? *node : tree;
+}
+
+bool used(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Every field that a caller is asked for is used by a rule: one that is not was renamed on one side only.
+void lint_auth(const Node& tree, const Auth& auth, Names& all, Mistakes& mistakes) {
+  Names names;
+  for (const InjectRule& rule : auth.inject)
+    for (const std::string& name : rule.value.variables()) names.push_back(name);
+  all.insert(all.end(), names.begin(), names.end());
+  const Node* entry = place_of(tree, "auth").find(auth.name);
+  const Node& at = entry ? *entry : tree;
+  if (!is_served_type(auth.type)) return;
+  for (const auto& [name, spec] : auth.fields)
+    if (!used(names, name)) mistakes.add(place_of(at, "fields"), fmt::format("no rule uses the field '{}'", name));
+}
+
+Names url_variables(std::string_view text) {
+  const auto parsed = Template::parse(text);
+  return parsed ? parsed->variables() : Names{};
+}
+
+void lint_entry(const Node& tree, const Provider& provider, const std::string& stem, Mistakes& mistakes) {
+  if (provider.id != stem)
+    mistakes.add(place_of(tree, "id"), fmt::format("the id '{}' is not the file's name, '{}'", provider.id, stem));
+  if (!tree.find("title")) mistakes.add(tree, "a title is missing");
+  if (!provider.generic && !provider.docs.starts_with("https://"))
+    mistakes.add(place_of(tree, "docs"),
+                 "docs must name the provider's own page (https://…) this entry was written from");
+  if (provider.verify && provider.base_url.empty())
+    mistakes.add(place_of(tree, "verify"), "verify is a path on base_url, which is missing");
+  Names names = url_variables(provider.base_url);
+  for (const HostPattern& host : provider.hosts)
+    for (const std::string& text : {host.host, host.path_prefix})
+      for (const std::string& name : url_variables(text)) names.push_back(name);
+  for (const auto& [name, auth] : provider.auth) {
+    lint_auth(tree, auth, names, mistakes);
+    for (const std::string& url : {auth.authorize ? auth.authorize->url : "", auth.token ? auth.token->url : ""})
+      for (const std::string& variable : url_variables(url)) names.push_back(variable);
+  }
+  for (const auto& [name, spec] : provider.fields)
+    if (!used(names, name)) mistakes.add(place_of(tree, "fields"), fmt::format("nothing uses the variable '{}'", name));
+}
+
+}  // namespace
+
+std::vector<Error> lint_provider(std::string_view yaml, const std::string& file,
+                                 const std::filesystem::path& siblings) {
+  auto tree = parse_yaml(yaml, file);
+  if (!tree) return {tree.error()};
+  const FindBase find_base = [&](const std::string& id) -> std::optional<Result<Node>> {
+    const std::filesystem::path path = siblings / (id + ".yaml");
+    std::error_code failed;
+    if (!siblings.empty() && id.find('/') == id.npos && std::filesystem::exists(path, failed))
+      return parse_yaml_file(path.string());
+    return shipped_tree(id);
+  };
+  auto whole = with_bases(std::move(*tree), find_base);
+  if (!whole) return {whole.error()};
+  const auto provider = decode_provider(*whole, file);
+  if (!provider) return provider.error();
+  Mistakes mistakes;
+  const std::string name = file.substr(file.rfind(':') == file.npos ? 0 : file.rfind(':') + 1);
+  const std::filesystem::path path(name);
+  lint_entry(*whole, *provider, path.stem().string(), mistakes);
+  if (path.extension() != ".yaml") mistakes.add(Error{file, 0, 0, "", "a catalog entry is named <id>.yaml"});
+  return mistakes.take();
+}
+
+std::vector<Error> lint_providers(const std::vector<std::filesystem::path>& paths) {
+  std::vector<Error> out;
+  for (const std::filesystem::path& path : paths) {
+    auto content = read_document(path.string());
+    if (!content) {
+      out.push_back(content.error());
+      continue;
+    }
+    for (Error& error : lint_provider(*content, path.string(), path.parent_path())) out.push_back(std::move(error));
+  }
+  return out;
+}
+
+}  // namespace postern::config

@@ -1,0 +1,425 @@
+// What a connection becomes under a provider: its checked values, frozen destinations and rules. The whole is one pass
+// that collects every mistake; messages never quote a value of `value`.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "config/catalog.hpp"
+#include "config/decode.hpp"
+#include "config/hosts.hpp"
+
+namespace postern::config {
+namespace {
+
+constexpr std::size_t kMaxValue = 16 * 1024;  // of one secret; a header field could not carry more anyway
+constexpr std::size_t kMaxConfig = 64 * 1024;
+
+enum class Checks : std::uint8_t { all, config, none };
+
+std::string escaped(std::string_view name) {  // RFC 6901 section 3
+  std::string out;
+  for (char c : name.substr(0, 128)) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  return out;
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+class Planner {
+ public:
+  Planner(const Provider& provider, const ConnectionInput& input, Checks checks)
+      : provider_(provider), input_(input), checks_(checks) {}
+
+  std::expected<Plan, std::vector<Error>> run() {
+    choose_auth();
+    if (mistakes_.empty() || auth_) read_config();
+    if (auth_ && config_read_) {
+      provider_.generic ? plan_generic() : plan_entry();
+      absent_fields();
+      if (checks_ == Checks::all) check_values();
+      if (checks_ != Checks::none)
+        for (const auto& [name, text] : plan_.variables) check_landing(name, text, "/config/");
+    }
+    if (!mistakes_.empty()) return std::unexpected(mistakes_.take());
+    return std::move(plan_);
+  }
+
+ private:
+  void add(std::string pointer, std::string message) {
+    mistakes_.add(Error{"", 0, 0, std::move(pointer), std::move(message)});
+  }
+
+  // --- which auth entry -------------------------------------------------------------------------------------------
+  void choose_auth() {
+    Names names, types;
+    std::vector<const Auth*> fits;
+    for (const auto& [name, auth] : provider_.auth) {
+      names.push_back(name);
+      if (std::find(types.begin(), types.end(), auth.type) == types.end()) types.push_back(auth.type);
+      const bool by_name = input_.auth.empty() || input_.auth == name;
+      const bool by_type =
+          input_.type.empty() ? !input_.auth.empty() || is_served_type(auth.type) : input_.type == auth.type;
+      if (by_name && by_type) fits.push_back(&auth);
+    }
+    const auto named = provider_.auth.find(input_.auth);
+    if (!input_.auth.empty() && named == provider_.auth.end())
+      return add("/auth", unknown("auth entry", input_.auth, names) +
+                              fmt::format("; {} has {}", provider_.id, fmt::join(names, ", ")));
+    if (fits.empty() && !input_.auth.empty())
+      return add("/type", fmt::format("the auth entry '{}' is of type {}", input_.auth, named->second.type));
+    if (fits.empty() && std::find(known_types().begin(), known_types().end(), input_.type) == known_types().end())
+      return add("/type", unknown("type", input_.type, known_types()));
+    if (fits.empty())
+      return add("/type", fmt::format("{} has no auth entry of type {}; it has {}", provider_.id, input_.type,
+                                      fmt::join(types, ", ")));
+    if (fits.size() > 1) {
+      Names choices;
+      for (const Auth* auth : fits) choices.push_back(auth->name);
+      return add(input_.type.empty() ? "/type" : "/auth",
+                 fmt::format("several auth entries fit; name one as auth: {}", fmt::join(choices, ", ")));
+    }
+    if (!is_served_type(fits[0]->type))
+      return add("/type",
+                 fmt::format("type {} needs the connect flow, which this version does not serve yet", fits[0]->type));
+    auth_ = fits[0];
+    plan_.auth = auth_->name;
+    plan_.type = auth_->type;
+    fields_ = auth_->fields;
+    plan_.inject = auth_->inject;
+  }
+
+  // --- config -----------------------------------------------------------------------------------------------------
+  void read_config() {
+    if (input_.config_json.size() > kMaxConfig) return add("/config", "config is larger than 64 KiB");
+    boost::system::error_code failed;
+    const auto value = boost::json::parse(input_.config_json.empty() ? "{}" : input_.config_json, failed);
+    if (failed || !(value.is_object() || value.is_null())) return add("/config", "config must be a JSON object");
+    config_ = from_json(value, "/config");
+    config_read_ = true;
+  }
+
+  void plan_entry() {
+    boost::json::object normal;
+    Names names;
+    for (const auto& [name, spec] : provider_.fields) {
+      names.push_back(name);
+      const Node* node = config_.find(name);
+      std::string text = spec.default_value;
+      if (node && !(node->is_scalar() && node->quoted)) {
+        if (checks_ != Checks::none) mistakes_.add(*node, fmt::format("'{}' must be a string", name));
+        continue;
+      }
+      if (node) text = node->text;
+      if (text.empty() && spec.required && checks_ != Checks::none) {
+        add("/config/" + name, node ? fmt::format("'{}' is empty", name) : missing(name, spec));
+        continue;
+      }
+      if (node && checks_ != Checks::none) check_text("/config/" + name, name, spec, text);
+      plan_.variables[name] = text;
+      if (!text.empty()) normal[name] = text;
+    }
+    for (const Node& key : config_.keys)
+      if (checks_ != Checks::none && !provider_.fields.contains(key.text))
+        mistakes_.add(key, unknown("variable", key.text, names));
+    plan_.config_json = boost::json::serialize(normal);
+    // A mistake above would only be told again by every host that uses the variable.
+    if (mistakes_.empty()) freeze_hosts();
+  }
+
+  static std::string missing(const std::string& name, const FieldSpec& spec) {
+    const bool titled = !spec.title.empty() && spec.title != name;
+    return fmt::format("'{}'{} is required", name, titled ? " (" + spec.title + ")" : "");
+  }
+
+  // --- destinations -----------------------------------------------------------------------------------------------
+  std::optional<std::string_view> variable(std::string_view name) const {
+    const auto found = plan_.variables.find(std::string(name));
+    if (found == plan_.variables.end() || found->second.empty()) return std::nullopt;
+    return found->second;
+  }
+
+  // Each variable of a host fits its place before the whole is looked at: letters, digits and '-'; dots only where the
+  // host ends in the variable and so must match a wildcard of the entry.
+  bool host_safe(const Template& host) {
+    bool safe = true;
+    for (const auto& part : host.parts()) {
+      if (part.arguments.empty()) continue;
+      const std::string& name = part.arguments[0];
+      const auto value = variable(name);
+      const bool dots = ends_in_variable(host) && &part == &host.parts().back();
+      const bool fits = value && value->size() <= 253 && std::all_of(value->begin(), value->end(), [&](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                 c == '-' || (dots && c == '.');
+                        });
+      if (fits) continue;
+      safe = false;
+      add("/config/" + name, value ? fmt::format("'{}' becomes a part of the host name: letters, digits and '-' only{}",
+                                                 name, dots ? ", labels separated by dots" : "")
+                                   : fmt::format("'{}' is required: it is a part of the host name", name));
+    }
+    return safe;
+  }
+
+  bool matches_wildcard(const HostPattern& host) const {
+    return std::any_of(provider_.hosts.begin(), provider_.hosts.end(), [&](const HostPattern& pattern) {
+      return pattern.wildcard && pattern.port == host.port && under_suffix(host.host, pattern.host);
+    });
+  }
+
+  std::optional<HostPattern> freeze(const HostPattern& pattern) {
+    HostPattern out = pattern;
+    const auto host = Template::parse(pattern.host);
+    const auto path = Template::parse(pattern.path_prefix);
+    if (!host || !path) return std::nullopt;  // refused when the entry was loaded
+    const auto lookup = [this](std::string_view name) { return variable(name); };
+    if (!host->variables().empty()) {
+      if (!host_safe(*host)) return std::nullopt;
+      const std::string pointer = "/config/" + host->variables().back();
+      const auto name = parse_name(host->expand(lookup).value_or(""));
+      if (!name) return add(pointer, name.error()), std::nullopt;
+      out.host = *name;
+      if (ends_in_variable(*host) && !matches_wildcard(out))
+        return add(pointer, fmt::format("'{}' is not a host of {}", out.host, provider_.id)), std::nullopt;
+    }
+    if (!path->variables().empty()) {
+      const std::string pointer = "/config/" + path->variables().back();
+      for (const std::string& name : path->variables())
+        if (const auto value = variable(name); !value || value->find('/') != value->npos)
+          return add("/config/" + name, fmt::format("'{}' becomes one segment of a path", name)), std::nullopt;
+      const auto prefix = parse_path_prefix(path->expand(lookup).value_or(""));
+      if (!prefix) return add(pointer, prefix.error()), std::nullopt;
+      out.path_prefix = *prefix;
+    }
+    return out;
+  }
+
+  void freeze_hosts() {
+    for (const HostPattern& pattern : provider_.hosts) {
+      if (pattern.wildcard) continue;
+      const std::size_t before = mistakes_.size();
+      auto frozen = freeze(pattern);
+      if (mistakes_.size() != before) return;
+      if (frozen) add_destination(std::move(*frozen));
+    }
+    if (provider_.base_url.empty()) {
+      plan_.base_url = url_of(plan_.destinations.front());
+      return;
+    }
+    const auto url = Template::parse(provider_.base_url);
+    const auto text = url ? url->expand([this](std::string_view name) { return variable(name); }) : std::nullopt;
+    const auto host = text ? base_host(*text) : std::nullopt;
+    if (!host) return add("/config", "base_url does not come out as a URL with this config");
+    // A base URL under a wildcard that no listed host names is this tenant's host as well.
+    if (!has_destination(*host)) {
+      if (!matches_wildcard(*host)) return add("/config", "base_url is not among the hosts with this config");
+      add_destination(*host);
+    }
+    plan_.base_url = *text;
+  }
+
+  static std::optional<HostPattern> base_host(std::string_view url) {
+    if (!url.starts_with("https://")) return std::nullopt;
+    url.remove_prefix(8);
+    const auto parsed = parse_host_port(url.substr(0, url.find('/')), false);
+    if (!parsed) return std::nullopt;
+    HostPattern out;
+    out.host = parsed->host;
+    if (parsed->has_port) out.port = parsed->port;
+    return out;
+  }
+  bool has_destination(const HostPattern& host) const {
+    return std::any_of(plan_.destinations.begin(), plan_.destinations.end(),
+                       [&](const HostPattern& have) { return have.host == host.host && have.port == host.port; });
+  }
+  void add_destination(HostPattern host) {
+    const auto same = [&](const HostPattern& have) {
+      return have.host == host.host && have.port == host.port && have.path_prefix == host.path_prefix;
+    };
+    if (std::none_of(plan_.destinations.begin(), plan_.destinations.end(), same))
+      plan_.destinations.push_back(std::move(host));
+  }
+  static std::string url_of(const HostPattern& host) {
+    const std::string text = join_host_port(host.host, host.port);
+    return "https://" + (host.port == 443 ? text.substr(0, text.rfind(':')) : text);
+  }
+
+  // --- the generic provider ---------------------------------------------------------------------------------------
+  void plan_generic() {
+    MapReader in(config_, "config", mistakes_);
+    const Node* hosts = in.get("hosts");
+    const Node* inject = in.get("inject");
+    const Node* base = in.get("base_url");
+    in.finish();
+    boost::json::object normal;
+    if (!hosts || !hosts->is_list() || hosts->items.empty())
+      add("/config/hosts", "hosts is required: the list of hosts that may see the secret, like [\"api.example.com\"]");
+    else
+      normal["hosts"] = generic_hosts(*hosts);
+    if (inject) {
+      generic_inject(*inject);
+      normal["inject"] = to_json(*inject);
+    } else if (plan_.inject.empty()) {
+      add("/config/inject", fmt::format("inject is required for type {}, like [{{\"header\": \"X-Api-Key\", \"value\": "
+                                        "\"${{apiKey}}\"}}]",
+                                        plan_.type));
+    }
+    if (!plan_.destinations.empty()) plan_.base_url = url_of(plan_.destinations.front());
+    if (base) generic_base(*base, normal);
+    plan_.config_json = boost::json::serialize(normal);
+  }
+
+  boost::json::array generic_hosts(const Node& list) {
+    boost::json::array out;
+    for (const Node& item : list.items) {
+      const std::size_t before = mistakes_.size();
+      if (!item.quoted) {
+        mistakes_.add(item, "a host must be a string");
+        continue;
+      }
+      if (item.text.starts_with('*'))
+        mistakes_.add(item, "a connection's hosts are exact; name each host");
+      else if (item.text.find('$') != item.text.npos)
+        mistakes_.add(item, "a connection's hosts hold no variables");
+      if (mistakes_.size() != before) continue;
+      auto host = decode_host(item, {}, mistakes_);
+      if (!host) continue;
+      const std::size_t count = plan_.destinations.size();
+      const std::string text = join_host_port(host->host, host->port);
+      out.push_back(
+          boost::json::string((host->port == 443 ? text.substr(0, text.rfind(':')) : text) + host->path_prefix));
+      add_destination(std::move(*host));
+      if (plan_.destinations.size() == count) mistakes_.add(item, fmt::format("the host '{}' is listed twice", text));
+    }
+    return out;
+  }
+
+  void generic_inject(const Node& list) {
+    const bool custom = plan_.type == "CUSTOM";
+    Names known;
+    for (const auto& [name, spec] : fields_) known.push_back(name);
+    plan_.inject = decode_rules(list, custom ? nullptr : &known, mistakes_);
+    if (!custom) return;
+    FieldSpec spec;
+    spec.secret = true;
+    for (const InjectRule& rule : plan_.inject)
+      for (const std::string& name : rule.value.variables()) fields_.emplace(name, spec);
+  }
+
+  void generic_base(const Node& node, boost::json::object& normal) {
+    const std::string url = decode_url(node, {}, mistakes_);
+    const auto host = url.empty() ? std::nullopt : base_host(url);
+    if (!host) return;
+    if (!has_destination(*host)) return mistakes_.add(node, "base_url must be one of the hosts");
+    plan_.base_url = url;
+    normal["base_url"] = url;
+  }
+
+  // --- value ------------------------------------------------------------------------------------------------------
+  void absent_fields() {
+    for (const auto& [name, spec] : fields_)
+      if (!spec.required && !input_.value.contains(name)) plan_.variables.emplace(name, spec.default_value);
+  }
+
+  void check_values() {
+    Names names;
+    for (const auto& [name, spec] : fields_) {
+      names.push_back(name);
+      const auto value = input_.value.find(name);
+      const std::string pointer = "/value/" + name;
+      if (value == input_.value.end()) {
+        if (spec.required) add(pointer, missing(name, spec));
+        continue;
+      }
+      if (value->second.empty()) {
+        if (spec.required) add(pointer, fmt::format("'{}' is empty", name));
+        continue;
+      }
+      if (check_text(pointer, name, spec, value->second)) check_landing(name, value->second, "/value/");
+    }
+    for (const auto& [name, value] : input_.value)
+      if (!fields_.contains(name))
+        add("/value/" + escaped(name),
+            unknown("field", name, names) + fmt::format("; it takes {}", fmt::join(names, ", ")));
+  }
+
+  bool check_text(const std::string& pointer, const std::string& name, const FieldSpec& spec, const std::string& text) {
+    if (text.size() > kMaxValue) return add(pointer, fmt::format("'{}' is longer than 16 KiB", name)), false;
+    if (spec.pattern.empty()) return true;
+    if (text.size() > kMaxPatterned)
+      return add(pointer, fmt::format("'{}' is longer than {} bytes", name, kMaxPatterned)), false;
+    if (pattern_matches(spec.pattern, text)) return true;
+    return add(pointer, fmt::format("'{}' does not match {}{}", name, spec.pattern,
+                                    spec.example.empty() ? "" : ", like " + spec.example)),
+           false;
+  }
+
+  // Refuses what would break out of the place a value lands in. Bodies (form, json) are encoded, so they take anything.
+  void check_landing(const std::string& name, const std::string& text, std::string_view root) {
+    for (const InjectRule& rule : plan_.inject)
+      for (const auto& part : rule.value.parts()) {
+        const auto at = std::find(part.arguments.begin(), part.arguments.end(), name);
+        if (at == part.arguments.end()) continue;
+        const bool plain = part.function.empty() || part.function == "lower";
+        const auto refused = refuse_landing(rule.place, plain, text);
+        if (refused) return add(std::string(root) + name, fmt::format("'{}' {}", name, *refused));
+        if (part.function == "basic" && at == part.arguments.begin() && text.find(':') != text.npos)
+          return add(std::string(root) + name,
+                     fmt::format("'{}' holds a colon, which ends a user name (RFC 7617)", name));
+      }
+  }
+
+  static std::optional<std::string> refuse_landing(Place place, bool plain, std::string_view text) {
+    if (place == Place::form || place == Place::json || text.empty()) return std::nullopt;
+    if (has_control(text)) return "holds a line break or another control character";
+    if (!plain) return std::nullopt;
+    if (place == Place::header && (text.front() == ' ' || text.back() == ' '))
+      return "begins or ends with a space, which a header field would lose";
+    if (place == Place::cookie && text.find_first_of(" \",;\\") != text.npos)
+      return "holds a space, quote, comma, ';' or '\\', which a cookie cannot carry";
+    if (place == Place::path && (!parse_path_prefix("/" + std::string(text)) || text.find('/') != text.npos))
+      return "holds a character that a path segment cannot carry";
+    return std::nullopt;
+  }
+
+  const Provider& provider_;
+  const ConnectionInput& input_;
+  const Checks checks_;
+  const Auth* auth_ = nullptr;
+  std::map<std::string, FieldSpec> fields_;
+  Node config_;
+  bool config_read_ = false;
+  Mistakes mistakes_;
+  Plan plan_;
+};
+
+}  // namespace
+
+std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider, const ConnectionInput& input,
+                                                        bool values_given) {
+  return Planner(provider, input, values_given ? Checks::all : Checks::config).run();
+}
+
+Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::string_view config_json) {
+  const ConnectionInput input{"", std::string(auth), {}, std::string(config_json)};
+  auto plan = Planner(provider, input, Checks::none).run();
+  if (!plan) return std::unexpected(plan.error().front());
+  return std::move(*plan);
+}
+
+bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide) {
+  const auto inside = [](const HostPattern& small, const HostPattern& large) {
+    if (small.wildcard || large.wildcard || small.host != large.host || small.port != large.port) return false;
+    const std::string& prefix = large.path_prefix;
+    if (prefix.empty() || small.path_prefix == prefix) return true;
+    // On a segment boundary: /v1 holds /v1/charges, not /v10.
+    return small.path_prefix.starts_with(prefix) && (prefix.ends_with('/') || small.path_prefix[prefix.size()] == '/');
+  };
+  return std::all_of(narrow.begin(), narrow.end(), [&](const HostPattern& small) {
+    return std::any_of(wide.begin(), wide.end(), [&](const HostPattern& large) { return inside(small, large); });
+  });
+}
+
+}  // namespace postern::config

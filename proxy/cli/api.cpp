@@ -1,0 +1,131 @@
+#include "proxy/cli/api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace postern::cli {
+namespace {
+
+constexpr std::size_t kPage = 100;  // the most that the API gives at once
+
+std::string text_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+Exit exit_for(int status) {
+  if (status == 404) return Exit::not_found;
+  if (status == 401 || status == 403) return Exit::denied;
+  return Exit::failed;
+}
+
+Result<json::object> only_object(Result<json::value> answer, std::string_view path) {
+  if (!answer) return std::unexpected(answer.error());
+  if (!answer->is_object()) return fail(Exit::failed, fmt::format("answer: {}: not a JSON object", path));
+  return std::move(answer->get_object());
+}
+
+}  // namespace
+
+std::string encode(std::string_view text) {
+  std::string out;
+  for (const unsigned char c : text) {
+    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || c == '.' || c == '~';
+    if (plain)
+      out += static_cast<char>(c);
+    else
+      out += fmt::format("%{:02X}", c);
+  }
+  // A segment of dots would be a step in the path.
+  return text == "." ? "%2E" : text == ".." ? "%2E%2E" : out;
+}
+
+Failure problem(int status, std::string_view path, std::string_view body) {
+  boost::system::error_code error;
+  const json::value parsed = json::parse(body, error);
+  std::string title = fmt::format("status {}", status);
+  std::string detail = "see the daemon's log";
+  if (!error && parsed.is_object()) {
+    const json::object& object = parsed.get_object();
+    if (auto text = text_of(object, "title"); !text.empty()) title = text;
+    if (auto text = text_of(object, "detail"); !text.empty()) detail = text;
+    const json::value* errors = object.if_contains("errors");
+    if (errors != nullptr && errors->is_array())
+      for (const json::value& one : errors->get_array())
+        if (one.is_object())
+          detail += fmt::format("; {}: {}", text_of(one.get_object(), "pointer"), text_of(one.get_object(), "message"));
+  }
+  return Failure{exit_for(status), fmt::format("{}: {}: {}", title, path, detail)};
+}
+
+Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
+                              const json::object* body) {
+  Request request{
+      .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
+  if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
+  if (body != nullptr) request.body = json::serialize(*body);
+  auto response = transport_->send(request);
+  wipe(request.body);
+  for (auto& [name, value] : request.fields) wipe(value);
+  if (!response) return std::unexpected(response.error());
+  if (response->status >= 300) return std::unexpected(problem(response->status, path, response->body));
+  if (response->body.empty()) return json::value();
+  boost::system::error_code error;
+  json::value parsed = json::parse(response->body, error);
+  wipe(response->body);
+  if (error) return fail(Exit::failed, fmt::format("answer: {}: not JSON; is this postern's admin address?", path));
+  return parsed;
+}
+
+Result<json::value> Api::get(std::string_view path) {
+  return call("GET", path, "", nullptr);
+}
+
+Result<json::object> Api::create(std::string_view path, const json::object& body) {
+  return only_object(call("POST", path, "", &body), path);
+}
+
+Result<json::object> Api::change(std::string_view path, const json::object& body) {
+  return only_object(call("PATCH", path, "", &body), path);
+}
+
+Result<void> Api::erase(std::string_view path) {
+  auto answer = call("DELETE", path, "", nullptr);
+  if (!answer) return std::unexpected(answer.error());
+  return {};
+}
+
+Result<json::object> Api::list(std::string_view path, const Query& query, const ListRange& range) {
+  json::array rows;
+  std::string cursor = range.cursor;
+  for (;;) {
+    const std::size_t wanted = range.limit ? std::min(kPage, *range.limit - rows.size()) : kPage;
+    std::string suffix = fmt::format("?limit={}", wanted);
+    for (const auto& [name, value] : query) suffix += fmt::format("&{}={}", name, encode(value));
+    if (!cursor.empty()) suffix += "&cursor=" + encode(cursor);
+    auto page = only_object(call("GET", path, suffix, nullptr), path);
+    if (!page) return page;
+    json::value* data = page->if_contains("data");
+    if (data == nullptr || !data->is_array()) return fail(Exit::failed, fmt::format("answer: {}: no data", path));
+    const bool empty = data->get_array().empty();
+    for (json::value& row : data->get_array()) rows.push_back(std::move(row));
+    const json::value* more = page->if_contains("hasMore");
+    cursor = text_of(*page, "cursor");
+    const bool ended = more == nullptr || !more->is_bool() || !more->get_bool() || cursor.empty() || empty;
+    if (ended || (range.limit && rows.size() >= *range.limit)) {
+      (*page)["data"] = std::move(rows);
+      return page;
+    }
+  }
+}
+
+Result<Response> Api::probe(std::string_view target) {
+  Request request{.method = "GET", .target = std::string(target), .body = {}, .fields = {}};
+  return transport_->send(request);
+}
+
+}  // namespace postern::cli

@@ -1,0 +1,43 @@
+#pragma once
+// How verbs are declared: each noun's file adds its verbs to the tree, and parsing leaves one action to run.
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "proxy/cli/session.hpp"
+
+namespace postern::cli {
+
+struct SecretSource;
+
+struct Command {
+  Globals globals;
+  std::vector<std::string> rest;                // behind `--` of exec
+  std::function<Result<int>(Session&)> action;  // of the verb that was named; returns the exit code
+};
+
+// A verb with its help and one example line.
+CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string& purpose, const std::string& example);
+// A noun: a group of verbs, one of which must follow.
+CLI::App* add_noun(CLI::App& root, const std::string& name, const std::string& purpose);
+void add_secret_source(CLI::App& verb, SecretSource& source);
+
+// One line for each file of verbs. Each stores its action in `command`, which outlives the parse.
+void add_daemon_verbs(CLI::App& root, Command& command);         // init run status version
+void add_config_verbs(CLI::App& root, Command& command);         // config validate|show
+void add_provider_verbs(CLI::App& root, Command& command);       // providers list|show|lint
+void add_connect_verb(CLI::App& root, Command& command);         // connect
+void add_run_verbs(CLI::App& root, Command& command);            // exec env
+void add_connection_verbs(CLI::App& root, Command& command);     // connections …
+void add_import_verb(CLI::App& connections, Command& command);   // connections import
+void add_authorization_verbs(CLI::App& root, Command& command);  // authorizations (tokens) …
+
+// Parses, runs, reports: everything of `main` except where the streams and the environment come from. `arguments` are
+// without the program's name.
+int run_command(const std::vector<std::string>& arguments, Surroundings& surroundings);
+
+// The closest of `candidates` within two edits (three for long words); empty: none is close.
+std::string closest(const std::string& word, const std::vector<std::string>& candidates);
+
+}  // namespace postern::cli

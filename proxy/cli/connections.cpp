@@ -1,0 +1,256 @@
+// connections list|show|create|update|rotate|delete.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "proxy/cli/command.hpp"
+#include "proxy/cli/secret_source.hpp"
+
+namespace postern::cli {
+namespace {
+
+constexpr Column kColumns[] = {{"ID", "id"},         {"ALIAS", "alias"}, {"APP", "app"},        {"TYPE", "type"},
+                               {"STATUS", "status"}, {"NAME", "name"},   {"CREATED", "created"}};
+
+std::string path_to(const std::string& connection) {
+  return "connections/" + encode(connection);
+}
+
+struct ListFlags {
+  std::string app, status, tag, end_user, search, project;
+  ListRange range;
+};
+
+Result<int> list(const ListFlags& flags, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  Query query;
+  const auto add = [&query](const char* name, const std::string& value) {
+    if (!value.empty()) query.emplace_back(name, value);
+  };
+  add("provider", flags.app);
+  add("status", flags.status);
+  add("tag", flags.tag);
+  add("endUser", flags.end_user);
+  add("search", flags.search);
+  add("project", flags.project);
+  auto answer = api->list("connections", query, flags.range);
+  if (!answer) return std::unexpected(answer.error());
+  session.print_list(*answer, kColumns);
+  return Exit::ok;
+}
+
+// What create and update have in common. An empty text means "not given".
+struct Fields {
+  std::string app, type, auth, name, alias, auth_config, project, scope, owner, end_user, config_json;
+  std::vector<std::string> tags, settings;
+  bool enable = false, disable = false;
+  SecretSource secret;
+};
+
+Result<json::object> body_of(const Fields& fields) {
+  json::object body;
+  const auto add = [&body](const char* key, const std::string& value) {
+    if (!value.empty()) body[key] = value;
+  };
+  add("app", fields.app);
+  add("type", fields.type);
+  add("auth", fields.auth);
+  add("name", fields.name);
+  add("alias", fields.alias);
+  add("authConfig", fields.auth_config);
+  add("project", fields.project);
+  add("scope", fields.scope);
+  add("owner", fields.owner);
+  add("endUser", fields.end_user);
+  if (!fields.tags.empty()) body["tags"] = json::array(fields.tags.begin(), fields.tags.end());
+  if (fields.enable || fields.disable) body["enabled"] = fields.enable;
+  if (fields.config_json.empty() && fields.settings.empty()) return body;
+  auto config = config_from(fields.config_json, fields.settings);
+  if (!config) return std::unexpected(config.error());
+  body["config"] = std::move(*config);
+  return body;
+}
+
+// A bare secret needs the catalog to know which field it is; a JSON object names its fields itself.
+Result<json::object> value_from(const Hidden& text, const std::string& app, const std::string& auth,
+                                const std::string& type, Session& session) {
+  if (is_value_object(text)) return parse_value_object(text);
+  auto provider = session.provider(app);
+  if (!provider) return std::unexpected(provider.error());
+  auto chosen = choose_auth(*provider, auth, type);
+  if (!chosen) return std::unexpected(chosen.error());
+  return value_of_bare_secret(text, **chosen);
+}
+
+Result<int> create(const Fields& fields, Session& session) {
+  auto body = body_of(fields);
+  if (!body) return std::unexpected(body.error());
+  auto text = read_secret(fields.secret, session);
+  if (!text) return std::unexpected(text.error());
+  auto value = value_from(*text, fields.app, fields.auth, fields.type, session);
+  if (!value) return std::unexpected(value.error());
+  (*body)["value"] = std::move(*value);
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto made = api->create("connections", *body);
+  if (!made) return std::unexpected(made.error());
+  session.print_object(*made);
+  return Exit::ok;
+}
+
+Result<int> show(const std::string& id, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto found = api->get(path_to(id));
+  if (!found) return std::unexpected(found.error());
+  if (found->is_object()) session.print_object(found->get_object());
+  return Exit::ok;
+}
+
+Result<int> update(const std::string& id, const Fields& fields, Session& session) {
+  auto body = body_of(fields);
+  if (!body) return std::unexpected(body.error());
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  if (fields.secret.given()) {
+    auto text = read_secret(fields.secret, session);
+    if (!text) return std::unexpected(text.error());
+    std::string app = fields.app, auth = fields.auth, type = fields.type;
+    if (!is_value_object(*text)) {
+      auto found = api->get(path_to(id));
+      if (!found) return std::unexpected(found.error());
+      const json::object stored = found->is_object() ? found->get_object() : json::object{};
+      app = text_field(stored, "app");
+      auth = text_field(stored, "auth");
+      type = text_field(stored, "type");
+    }
+    auto value = value_from(*text, app, auth, type, session);
+    if (!value) return std::unexpected(value.error());
+    (*body)["value"] = std::move(*value);
+  }
+  if (body->empty())
+    return fail(Exit::usage,
+                "connections update: nothing to change: name a flag; see 'postern connections update --help'");
+  auto changed = api->change(path_to(id), *body);
+  if (!changed) return std::unexpected(changed.error());
+  session.print_object(*changed);
+  return Exit::ok;
+}
+
+Result<int> rotate(const std::string& id, const Fields& fields, Session& session) {
+  if (!fields.secret.given())
+    return fail(Exit::usage,
+                "connections rotate: no secret: give it with --from-stdin, --from-file FILE or --from-env NAME");
+  return update(id, fields, session);
+}
+
+Result<int> erase(const std::vector<std::string>& ids, bool yes, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  for (const std::string& id : ids) {
+    if (session.around.in_is_terminal && !yes) {
+      auto answer =
+          session.around.ask(fmt::format("Delete connection {} and its credential? [y/N] ", printable(id)), true);
+      if (!answer) return std::unexpected(answer.error());
+      if (answer->expose() != "y" && answer->expose() != "yes")
+        return fail(Exit::failed, fmt::format("connections delete: {}: kept; answer y, or give --yes", id));
+    }
+    if (auto erased = api->erase(path_to(id)); !erased) return std::unexpected(erased.error());
+    if (!session.globals.quiet) session.print(fmt::format("deleted {}\n", printable(id)));
+  }
+  return Exit::ok;
+}
+
+void add_fields(CLI::App& verb, Fields& fields) {
+  verb.add_option("--name", fields.name, "a name for people");
+  verb.add_option("--alias", fields.alias, "unique in the project; default: the provider's id");
+  verb.add_option("--owner", fields.owner, "user id, or 'service'");
+  verb.add_option("--scope", fields.scope, "PERSONAL, PROJECT or ORGANIZATION");
+  verb.add_option("--end-user", fields.end_user, "whose account it is, in the caller's own words");
+  verb.add_option("--tag", fields.tags, "repeat for more")->allow_extra_args(false);
+  verb.add_option("--config-json", fields.config_json, "the connection's variables, as a JSON object")
+      ->type_name("JSON");
+  verb.add_option("--set", fields.settings, "one variable (nothing secret): --set subdomain=acme")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+void add_list(CLI::App& noun, Command& command) {
+  auto flags = std::make_shared<ListFlags>();
+  CLI::App* verb = add_verb(noun, "list", "connections, newest first; never a credential",
+                            "postern connections list --app stripe -q");
+  verb->add_option("--app", flags->app, "of this provider");
+  verb->add_option("--status", flags->status, "ACTIVE, EXPIRED, ERROR or REVOKED");
+  verb->add_option("--tag", flags->tag, "with this tag");
+  verb->add_option("--end-user", flags->end_user, "of this end user");
+  verb->add_option("--search", flags->search, "in the name");
+  verb->add_option("--project", flags->project, "of this project");
+  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
+  verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
+}
+
+void add_create(CLI::App& noun, Command& command) {
+  auto fields = std::make_shared<Fields>();
+  CLI::App* verb =
+      add_verb(noun, "create", "store a credential",
+               "postern connections create --app stripe --type API_KEY --alias billing --from-file ./key -q");
+  verb->add_option("--app", fields->app, "provider id; see 'postern providers list'")->required();
+  verb->add_option("--type", fields->type, "API_KEY, BEARER, BASIC or CUSTOM");
+  verb->add_option("--auth", fields->auth, "the provider's auth entry, where several share a type");
+  verb->add_option("--auth-config", fields->auth_config, "ac_… that it belongs to");
+  verb->add_option("--project", fields->project, "default: proj_default");
+  add_fields(*verb, *fields);
+  add_secret_source(*verb, fields->secret);
+  verb->callback(
+      [&command, fields] { command.action = [fields](Session& session) { return create(*fields, session); }; });
+}
+
+void add_changes(CLI::App& noun, Command& command) {
+  auto id = std::make_shared<std::string>();
+  auto fields = std::make_shared<Fields>();
+  CLI::App* verb = add_verb(noun, "update", "change what is not secret (with a source: the secret too)",
+                            "postern connections update billing --name 'Billing EU'");
+  verb->add_option("connection", *id, "id or alias")->required();
+  add_fields(*verb, *fields);
+  auto* enable = verb->add_flag("--enable", fields->enable, "let it be used again");
+  verb->add_flag("--disable", fields->disable, "refuse its use, keep the credential")->excludes(enable);
+  add_secret_source(*verb, fields->secret);
+  verb->callback([&command, id, fields] {
+    command.action = [id, fields](Session& session) { return update(*id, *fields, session); };
+  });
+  auto rotated = std::make_shared<Fields>();
+  verb = add_verb(noun, "rotate", "replace the secret; id, alias and workflows stay",
+                  "postern connections rotate billing --from-stdin < new.key");
+  verb->add_option("connection", *id, "id or alias")->required();
+  add_secret_source(*verb, rotated->secret);
+  verb->callback([&command, id, rotated] {
+    command.action = [id, rotated](Session& session) { return rotate(*id, *rotated, session); };
+  });
+}
+
+}  // namespace
+
+void add_connection_verbs(CLI::App& root, Command& command) {
+  CLI::App* noun = add_noun(root, "connections", "stored credentials of services");
+  add_list(*noun, command);
+  auto id = std::make_shared<std::string>();
+  CLI::App* verb =
+      add_verb(*noun, "show", "one connection; never its credential", "postern connections show billing -o yaml");
+  verb->add_option("connection", *id, "id or alias")->required();
+  verb->callback([&command, id] { command.action = [id](Session& session) { return show(*id, session); }; });
+  add_create(*noun, command);
+  add_changes(*noun, command);
+  auto ids = std::make_shared<std::vector<std::string>>();
+  auto yes = std::make_shared<bool>(false);
+  verb =
+      add_verb(*noun, "delete", "erase connections with their credentials", "postern connections delete billing --yes");
+  verb->add_option("connection", *ids, "ids or aliases")->required();
+  verb->add_flag("-y,--yes", *yes, "do not ask");
+  verb->callback(
+      [&command, ids, yes] { command.action = [ids, yes](Session& session) { return erase(*ids, *yes, session); }; });
+  add_import_verb(*noun, command);
+}
+
+}  // namespace postern::cli

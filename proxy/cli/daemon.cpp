@@ -1,0 +1,119 @@
+// init, run, status, version: the daemon's own life.
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <memory>
+
+#include "proxy/cli/command.hpp"
+#include "proxy/cli/offline.hpp"
+
+namespace postern::cli {
+namespace {
+
+Result<int> init(Session& session) {
+  auto made = offline::init(session.globals.config, session.around.environment);
+  if (!made) return std::unexpected(made.error());
+  if (session.globals.quiet) {
+    session.print(fmt::format("{}\n", made->token.expose()));
+    return Exit::ok;
+  }
+  if (session.globals.format != Format::table) {
+    const json::object object{{"config", made->config.string()},
+                              {"state", made->state.string()},
+                              {"key", made->key.string()},
+                              {"token", made->token.expose()}};
+    session.print_object(object);
+    return Exit::ok;
+  }
+  session.print(
+      fmt::format("settings    {} ({})\nstate       {} (made)\nmaster key  {} ({}; keep a copy apart from the "
+                  "state: without it nothing can be read)\n",
+                  made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key.string(),
+                  made->key_made ? "made" : "kept"));
+  session.print(fmt::format("\nadmin token, shown this once:\n{}\n\nNext: postern run\n", made->token.expose()));
+  return Exit::ok;
+}
+
+struct RunFlags {
+  bool dev = false;
+  bool accept_rollback = false;
+  std::string proxy, admin;
+  std::vector<std::string> settings;
+};
+
+Result<int> run(const RunFlags& flags, Session& session) {
+  RunArguments arguments{
+      .config = session.globals.config, .dev = flags.dev, .accept_rollback = flags.accept_rollback, .settings = {}};
+  for (const std::string& setting : flags.settings) {
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(Exit::usage, "--set: no '=' in it: write --set listen.proxy=127.0.0.1:8480");
+    arguments.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  if (!flags.proxy.empty()) arguments.settings.emplace_back("listen.proxy", flags.proxy);
+  if (!flags.admin.empty()) arguments.settings.emplace_back("listen.admin", flags.admin);
+  if (flags.dev) {
+    auto prepared = offline::prepare_dev(std::move(arguments), session.around.environment);
+    if (!prepared) return std::unexpected(prepared.error());
+    arguments = std::move(*prepared);
+  }
+  return session.around.hooks.run(arguments);
+}
+
+// readyz answers 200, or 503 with what is missing; either is the answer here.
+Result<int> status(Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto ready = api->probe("/readyz");
+  if (!ready) return std::unexpected(ready.error());
+  auto answer = api->get("status");
+  if (!answer) return std::unexpected(answer.error());
+  json::object object = answer->is_object() ? answer->get_object() : json::object{};
+  object["ready"] = ready->status == 200;
+  if (ready->status != 200 && !object.contains("notReady")) {
+    boost::system::error_code error;
+    const json::value body = json::parse(ready->body, error);
+    const std::string detail = !error && body.is_object() ? text_field(body.get_object(), "detail") : "";
+    object["notReady"] = detail.empty() ? ready->body : detail;
+  }
+  if (session.globals.quiet)
+    session.print(ready->status == 200 ? "ready\n" : "not ready\n");
+  else
+    session.print_object(object);
+  return ready->status == 200 ? Exit::ok : Exit::failed;
+}
+
+Result<int> version(Session& session) {
+  const json::object object{{"version", POSTERN_VERSION}, {"compiler", __VERSION__}};
+  if (session.globals.format == Format::table || session.globals.quiet)
+    session.print(fmt::format("postern {} ({})\n", POSTERN_VERSION, __VERSION__));
+  else
+    session.print_object(object);
+  return Exit::ok;
+}
+
+}  // namespace
+
+void add_daemon_verbs(CLI::App& root, Command& command) {
+  add_verb(root, "init", "make settings, state directory, master key and vault; prints an admin token once",
+           "postern init --config /etc/postern/postern.yaml")
+      ->callback([&command] { command.action = init; });
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* verb =
+      add_verb(root, "run", "serve in the foreground; SIGTERM drains", "postern run --listen-proxy 127.0.0.1:0");
+  verb->add_flag("--dev", flags->dev, "open callers on loopback; makes ./state with its key inside where none is");
+  verb->add_flag("--accept-rollback", flags->accept_rollback, "start although the store is older than its marker");
+  verb->add_option("--listen-proxy", flags->proxy, "instead of listen.proxy")->type_name("ADDR");
+  verb->add_option("--listen-admin", flags->admin, "instead of listen.admin")->type_name("ADDR");
+  verb->add_option("--set", flags->settings, "any setting: --set client.idle=30s; repeat for more")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  verb->callback([&command, flags] { command.action = [flags](Session& session) { return run(*flags, session); }; });
+  add_verb(root, "status", "what the daemon is doing, and whether it is ready", "postern status -o json")
+      ->callback([&command] { command.action = status; });
+  add_verb(root, "version", "the version of this binary", "postern version")->callback([&command] {
+    command.action = version;
+  });
+}
+
+}  // namespace postern::cli

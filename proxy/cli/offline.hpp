@@ -1,0 +1,46 @@
+#pragma once
+// The verbs that need no daemon: they read the configuration and the catalog, and may make a vault.
+//
+// Only files named offline* know the rooms config/ and vault/; here nothing of theirs shows. Errors: config_invalid
+// (78) with file:line:column, store_locked (75), failed. Thread safety: one thread.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "proxy/cli/failure.hpp"
+#include "proxy/cli/hidden.hpp"
+#include "proxy/cli/provider_form.hpp"
+#include "proxy/cli/session.hpp"
+
+namespace postern::cli::offline {
+
+// Where the daemon of this configuration lives.
+Result<Place> locate(const ConfigFile& config, const Environment& environment);
+
+// The settings file that was checked, or "defaults" when there is none; the catalog is checked as well.
+Result<std::string> validate(const ConfigFile& config, const Environment& environment);
+// Every setting with its value, as YAML.
+Result<std::string> show(const ConfigFile& config, const Environment& environment);
+
+// not_found with the closest id when there is no such provider.
+Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id);
+Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Environment& environment);
+// What is wrong with one catalog file; nothing: it is sound.
+Result<void> lint(const std::filesystem::path& file);
+
+struct Initialized {
+  std::filesystem::path config, state, key;
+  bool config_made = false;
+  bool key_made = false;
+  Hidden token;  // of the first system authorization; shown once
+};
+// Makes what is missing of: settings file, state directory (0700), master key (0600), vault, first authorization. With
+// a vault there already: `failed` (`store_locked` while a postern runs on it), and nothing is changed. After any
+// failure what this call made is removed again, so that the next try starts afresh.
+Result<Initialized> init(const ConfigFile& config, const Environment& environment);
+
+// `run --dev`: makes the vault of the state directory on the first run, and without any settings file keeps its key
+// inside it. Returns the arguments with the settings that follow from that.
+Result<RunArguments> prepare_dev(RunArguments arguments, const Environment& environment);
+
+}  // namespace postern::cli::offline

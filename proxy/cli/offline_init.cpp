@@ -1,0 +1,183 @@
+// init, and what run --dev makes on its first run.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+
+#include "proxy/cli/offline_settings.hpp"
+#include "proxy/cli/stream.hpp"
+#include "vault/vault.hpp"
+
+namespace postern::cli::offline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What was made so far, undone in reverse order unless it is kept.
+class Undo {
+ public:
+  ~Undo() {
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) (*step)();
+  }
+  void add(std::function<void()> step) { steps_.push_back(std::move(step)); }
+  void keep() { steps_.clear(); }
+
+ private:
+  std::vector<std::function<void()>> steps_;
+};
+
+Exit exit_for(vault::Error::Code code) {
+  using enum vault::Error::Code;
+  if (code == locked) return Exit::store_locked;
+  return code == wrong_key || code == corrupt || code == rolled_back ? Exit::config_invalid : Exit::failed;
+}
+
+std::unexpected<Failure> vault_failure(const char* what, const vault::Error& error) {
+  return fail(exit_for(error.code), fmt::format("{}: {}", what, error.message));
+}
+
+bool there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+Result<void> write_new(const fs::path& file, std::string_view text) {
+  const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const bool written =
+      fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (written) return {};
+  if (fd >= 0) unlink(file.c_str());
+  return fail(Exit::failed,
+              fmt::format("init: {}: {}; choose another place with --config", file.string(), std::strerror(error)));
+}
+
+// The settings file of this init: the one that is there, or a new one.
+Result<fs::path> settle_config(const ConfigFile& config, bool& made, Undo& undo) {
+  fs::path file = config.value_or("postern.yaml");
+  if (!config && !there(file) && there("/etc/postern/postern.yaml")) file = "/etc/postern/postern.yaml";
+  made = !there(file);
+  if (!made) return file;
+  if (auto written = write_new(file, config::default_settings_file()); !written)
+    return std::unexpected(written.error());
+  undo.add([file] { unlink(file.c_str()); });
+  return file;
+}
+
+Result<void> refuse_existing(const fs::path& state) {
+  // Asking the socket touches nothing; opening the store would.
+  if (there(state / "admin.sock") && connect_unix(state / "admin.sock"))
+    return fail(
+        Exit::store_locked,
+        fmt::format("init: {}: a running postern has this state; stop it, or choose another state", state.string()));
+  if (there(state / "vault") || there(state / "marker"))
+    return fail(Exit::failed,
+                fmt::format("init: {}: there is a vault already; nothing was changed. Use it with 'postern run', "
+                            "or choose another state",
+                            state.string()));
+  return {};
+}
+
+Result<void> make_state(const fs::path& state, Undo& undo) {
+  std::error_code error;
+  const bool fresh = !there(state);
+  if (fresh && state.has_parent_path()) fs::create_directories(state.parent_path(), error);
+  if (fresh && mkdir(state.c_str(), 0700) != 0) error = {errno, std::generic_category()};
+  if (error)
+    return fail(Exit::failed, fmt::format("init: {}: {}; choose another state", state.string(), error.message()));
+  if (fresh) undo.add([state] { rmdir(state.c_str()); });
+  if (chmod(state.c_str(), 0700) != 0)
+    return fail(Exit::failed,
+                fmt::format("init: {}: {}; it must belong to this user", state.string(), std::strerror(errno)));
+  return {};
+}
+
+Result<void> make_key(const fs::path& key, bool& made, Undo& undo) {
+  made = !there(key);
+  if (!made) return {};
+  if (auto file = vault::Vault::make_key_file(key); !file) return vault_failure("init", file.error());
+  undo.add([key] { unlink(key.c_str()); });
+  return {};
+}
+
+Result<std::unique_ptr<vault::Vault>> make_vault(const config::Settings& settings, Undo& undo) {
+  const fs::path state = settings.state;
+  undo.add([state] {
+    std::error_code ignored;
+    fs::remove_all(state / "vault", ignored);
+    fs::remove(state / "marker", ignored);
+  });
+  auto made = vault::Vault::create({.store = vault::StoreKind::rocksdb,
+                                    .state = state,
+                                    .key_file = settings.key_file,
+                                    .allow_key_in_state = settings.dev,
+                                    .accept_rollback = false,
+                                    .now_ms = {}});
+  if (!made) return vault_failure("init", made.error());
+  return std::move(*made);
+}
+
+Result<void> refuse_memory(const config::Settings& settings) {
+  if (settings.store != "memory") return {};
+  return fail(Exit::failed, "init: vault.store: memory keeps nothing, so there is nothing to make; set it to rocksdb");
+}
+
+}  // namespace
+
+Result<Initialized> init(const ConfigFile& config, const Environment& environment) {
+  Initialized made;
+  Undo undo;
+  auto file = settle_config(config, made.config_made, undo);
+  if (!file) return std::unexpected(file.error());
+  auto settings = load(*file, environment);
+  if (!settings) return std::unexpected(settings.error());
+  made.config = *file;
+  made.state = settings->state;
+  made.key = settings->key_file;
+  if (auto sensible = refuse_memory(*settings); !sensible) return std::unexpected(sensible.error());
+  if (auto free = refuse_existing(made.state); !free) return std::unexpected(free.error());
+  if (auto state = make_state(made.state, undo); !state) return std::unexpected(state.error());
+  if (auto key = make_key(made.key, made.key_made, undo); !key) return std::unexpected(key.error());
+  auto vault = make_vault(*settings, undo);
+  if (!vault) return std::unexpected(vault.error());
+  vault::Authorization administrator;
+  administrator.organization = "";
+  administrator.name = "init";
+  administrator.capabilities = {"*"};
+  administrator.connections = {"*"};
+  auto token = (*vault)->create_authorization(std::move(administrator));
+  if (!token) return vault_failure("init", token.error());
+  made.token = Hidden(token->token.expose());
+  undo.keep();
+  return made;
+}
+
+Result<RunArguments> prepare_dev(RunArguments arguments, const Environment& environment) {
+  const auto load_dev = [&] {
+    return config::load_settings(
+        {.file = arguments.config, .environment = environment, .flags = arguments.settings, .dev = true});
+  };
+  auto settings = load_dev();
+  if (settings && settings->file.empty() && !environment.contains("POSTERN__VAULT__KEY__FILE")) {
+    arguments.settings.insert(arguments.settings.begin(),
+                              {"vault.key.file", (settings->state / "master.key").string()});
+    settings = load_dev();
+  }
+  if (!settings) return fail(Exit::config_invalid, settings.error().text());
+  if (settings->store != "rocksdb" || there(settings->state / "vault") || there(settings->state / "marker"))
+    return arguments;
+  Undo undo;
+  bool key_made = false;
+  if (auto state = make_state(settings->state, undo); !state) return std::unexpected(state.error());
+  if (auto key = make_key(settings->key_file, key_made, undo); !key) return std::unexpected(key.error());
+  if (auto made = make_vault(*settings, undo); !made) return std::unexpected(made.error());
+  undo.keep();
+  return arguments;
+}
+
+}  // namespace postern::cli::offline

@@ -1,0 +1,28 @@
+#pragma once
+// What a person must fill in to connect to a provider: the catalog entry as the verbs see it, plain data.
+#include <string>
+#include <vector>
+
+namespace postern::cli {
+
+struct FieldForm {
+  std::string name, title, example, default_value;
+  bool secret = false;
+  bool required = true;
+};
+
+struct AuthForm {
+  std::string name, type, title;
+  std::vector<FieldForm> fields;  // of `value`
+};
+
+struct ProviderForm {
+  std::string id, title, docs, base_url, source;
+  std::vector<std::string> hosts;
+  std::vector<FieldForm> variables;  // of `config`
+  std::vector<AuthForm> auth;
+  std::string verify_path;  // a path that a GET may try; empty: none
+  bool generic = false;     // hosts and injection come with the connection
+};
+
+}  // namespace postern::cli

@@ -1,0 +1,106 @@
+#include "proxy/net/client.hpp"
+
+#include <algorithm>
+
+namespace postern::net {
+
+using observe::Counter;
+using observe::Gauge;
+
+Client::Client(Worker& worker, int fd)
+    : in(worker.buffers()), body(worker.buffers()), worker_(worker), socket_(worker) {
+  socket_.adopt(fd);
+  worker_.metrics().add(Counter::client_connections);
+  worker_.metrics().add(Gauge::open_clients, 1);
+}
+
+Client::~Client() {
+  worker_.metrics().add(Gauge::open_clients, -1);
+}
+
+Io Client::fill_now(ReadBuffer& buffer, std::size_t most) noexcept {
+  buffer.ensure();
+  const std::size_t size = std::min(most, buffer.space_size());
+  if (size == 0) return Io::failed;
+  const IoResult r = socket_.read(buffer.space(), size);
+  if (r.io == Io::ok) {
+    buffer.grow(r.size);
+    bytes_in += r.size;
+    worker_.metrics().add(Counter::bytes_from_clients, r.size);
+  } else if (buffer.empty()) {
+    buffer.release();
+  }
+  return r.io;
+}
+
+Task<Io> Client::fill(ReadBuffer& buffer, std::size_t most) {
+  for (;;) {
+    if (!co_await socket_.readable()) co_return Io::failed;
+    const Io io = fill_now(buffer, most);
+    if (io != Io::again) co_return io;
+  }
+}
+
+Task<Io> Client::write(std::span<iovec> parts, Millis stall) {
+  bool waited = false;
+  while (!parts.empty()) {
+    const IoResult r = socket_.write(parts);
+    if (r.io == Io::again) {
+      socket_.expire_after(stall);
+      waited = true;
+      if (!co_await socket_.writable()) co_return Io::failed;
+      continue;
+    }
+    if (r.io != Io::ok) co_return Io::failed;
+    bytes_out += r.size;
+    worker_.metrics().add(Counter::bytes_to_clients, r.size);
+    std::size_t done = r.size;
+    while (!parts.empty() && done >= parts.front().iov_len) {
+      done -= parts.front().iov_len;
+      parts = parts.subspan(1);
+    }
+    if (done != 0) {
+      parts.front().iov_base = static_cast<char*>(parts.front().iov_base) + done;
+      parts.front().iov_len -= done;
+    }
+  }
+  if (waited) socket_.no_deadline();
+  co_return Io::ok;
+}
+
+Task<Io> Client::write(std::string_view bytes, Millis stall) {
+  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  co_return co_await write(std::span(&part, 1), stall);
+}
+
+void Client::next_request() noexcept {
+  if (!body.empty()) in.assign(body.view());
+  body.release();
+  if (in.empty())
+    in.release();
+  else
+    in.compact();
+  bytes_in = bytes_out = 0;
+}
+
+void Client::abort() noexcept {
+  socket_.reset_on_close();
+  socket_.close();
+}
+
+Task<void> Client::linger() {
+  constexpr std::size_t kMost = 1 << 20;
+  socket_.revive();
+  socket_.end_writing();
+  socket_.expire_after(Millis(2000));
+  std::size_t dropped = 0;
+  body.release();
+  while (dropped < kMost) {
+    body.release();
+    if (co_await fill(body) != Io::ok) break;
+    dropped += body.view().size();
+  }
+  socket_.close();
+}
+
+}  // namespace postern::net

@@ -1,0 +1,50 @@
+#pragma once
+// One caller's connection: bytes in with a buffer that exists only while there is something in it, bytes out in one
+// call.
+//
+// Thread safety: its worker's thread. `in` holds the head of the current request (views point into it) and what came
+// with it; `body` takes later body bytes, so that the head's views stay valid until the request has been recorded.
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "proxy/net/buffer.hpp"
+#include "proxy/net/socket.hpp"
+#include "proxy/net/task.hpp"
+
+namespace postern::net {
+
+class Client {
+ public:
+  Client(Worker& worker, int fd);
+  ~Client();
+
+  Worker& worker() noexcept { return worker_; }
+  Socket& socket() noexcept { return socket_; }
+  ReadBuffer in, body;
+
+  // Waits for bytes and appends them to `buffer`, at most `most`. ok, closed (clean end), failed (reset, cancelled,
+  // expired: ask socket()), again is never returned. A full buffer is `failed`.
+  Task<Io> fill(ReadBuffer& buffer, std::size_t most = SIZE_MAX);
+  // What is there now: ok, again, closed, failed.
+  Io fill_now(ReadBuffer& buffer, std::size_t most = SIZE_MAX) noexcept;
+  // Writes everything; `stall`: how long the caller may take none of it. ok or failed.
+  Task<Io> write(std::span<iovec> parts, Millis stall);
+  Task<Io> write(std::string_view bytes, Millis stall);
+  // Makes what follows the current request the start of the next; gives buffers back that are empty.
+  void next_request() noexcept;
+  // Ends so that the peer sees a reset, never a clean end of a message that was cut.
+  void abort() noexcept;
+  // Ends cleanly although request bytes may still be on their way: no more writing, read and drop for a while, close.
+  Task<void> linger();
+
+  std::uint64_t bytes_in = 0, bytes_out = 0;
+
+ private:
+  Worker& worker_;
+  Socket socket_;
+};
+
+}  // namespace postern::net

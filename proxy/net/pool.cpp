@@ -1,0 +1,69 @@
+#include "proxy/net/pool.hpp"
+
+#include <algorithm>
+
+namespace postern::net {
+
+using observe::Counter;
+using observe::Gauge;
+
+Pool::Pool(Worker& worker, const AddressPolicy& policy, std::size_t max_idle, Millis idle_for)
+    : worker_(worker),
+      policy_(policy),
+      max_idle_(max_idle),
+      idle_for_(idle_for),
+      reaper_(worker.ticker(), [](void* self) { static_cast<Pool*>(self)->reap(); }, this) {}
+
+Pool::~Pool() {
+  clear();
+}
+
+void Pool::drop(std::list<Route::Idle>::iterator at) {
+  std::erase(at->route->idle_, at);
+  oldest_first_.erase(at);
+  worker_.metrics().add(Gauge::idle_upstreams, -1);
+}
+
+std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
+  while (!route.idle_.empty()) {
+    const auto at = route.idle_.back();
+    // Newest first: if this one is too old for a request that cannot be repeated, so are the others.
+    if (young_only && monotonic_ms() - at->since >= kYoungMs) break;
+    std::unique_ptr<Upstream> upstream = std::move(at->upstream);
+    drop(at);
+    const bool allowed = route.to().fixed || policy_.allows(upstream->address(), route.to().exceptions);
+    if (allowed && upstream->fresh()) {
+      worker_.metrics().add(Counter::pool_hits);
+      return upstream;
+    }
+    worker_.metrics().add(Counter::pool_discarded);
+  }
+  worker_.metrics().add(Counter::pool_misses);
+  return nullptr;
+}
+
+void Pool::give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream) {
+  if (max_idle_ == 0) return;
+  if (oldest_first_.size() >= max_idle_) drop(oldest_first_.begin());
+  oldest_first_.push_back({std::move(upstream), monotonic_ms(), route});
+  route->idle_.push_back(std::prev(oldest_first_.end()));
+  worker_.metrics().add(Gauge::idle_upstreams, 1);
+  if (!reaper_.armed()) reaper_.arm(Millis(1000));
+}
+
+void Pool::reap() {
+  const std::int64_t before = monotonic_ms() - idle_for_.count();
+  while (!oldest_first_.empty() && oldest_first_.front().since <= before) drop(oldest_first_.begin());
+  if (!oldest_first_.empty()) reaper_.arm(Millis(1000));
+}
+
+void Pool::clear() {
+  while (!oldest_first_.empty()) drop(oldest_first_.begin());
+  routes_.clear();
+}
+
+void Pool::drop_unused_routes() {
+  std::erase_if(routes_, [](const auto& row) { return row.second.use_count() == 1 && row.second->idle_.empty(); });
+}
+
+}  // namespace postern::net

@@ -1,0 +1,180 @@
+#include "proxy/net/upstream.hpp"
+
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace postern::net {
+
+using observe::Counter;
+using observe::Gauge;
+
+Upstream::~Upstream() {
+  if (connected_) worker_.metrics().add(Gauge::open_upstreams, -1);
+  // A quiet close_notify where the stream is whole; never a wait for the peer's.
+  if (ssl_ && socket_.is_open() && !socket_.cancelled()) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
+}
+
+Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
+                              SessionCache& sessions, DialTimeouts timeouts) {
+  std::vector<Endpoint> addresses;
+  if (to.fixed) {
+    addresses.push_back(*to.fixed);
+  } else {
+    if (to.ip_literal) {
+      const std::string text = to.host.find(':') == std::string::npos ? to.host + ":0" : "[" + to.host + "]:0";
+      const auto literal = Endpoint::parse(text);
+      if (!literal) co_return Fault::dns_failed;
+      addresses.push_back(*literal);
+    } else {
+      Resolved resolved = co_await resolver.resolve(to.host, timeouts.dns);
+      if (resolved.fault != Fault::none) co_return resolved.fault;
+      addresses = std::move(resolved.addresses);
+    }
+    for (Endpoint& address : addresses) {
+      address.set_port(to.port);
+      if (policy.allows(address, to.exceptions)) continue;
+      reason_ = std::string("resolves to a ") + to_string(classify(address)) + " address";
+      co_return Fault::address_prohibited;  // one denied address denies the answer
+    }
+  }
+  Fault fault = Fault::refused;
+  const Millis each = std::max(Millis(1000), timeouts.connect / static_cast<int>(addresses.size()));
+  for (const Endpoint& address : addresses) {
+    fault = co_await dial(address, addresses.size() == 1 ? timeouts.connect : each);
+    if (fault == Fault::none) {
+      address_ = address;
+      co_return co_await handshake(to, sessions, timeouts.tls);
+    }
+  }
+  co_return fault;
+}
+
+Task<Fault> Upstream::dial(const Endpoint& to, Millis timeout) {
+  const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    reason_ = std::strerror(errno);
+    co_return Fault::refused;
+  }
+  socket_.adopt(fd);
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  worker_.metrics().add(Counter::upstream_connects);
+  if (::connect(fd, to.data(), to.length) == 0) co_return Fault::none;
+  if (errno != EINPROGRESS) {
+    reason_ = std::strerror(errno);
+    co_return Fault::refused;
+  }
+  socket_.expire_after(timeout);
+  const bool ready = co_await socket_.writable();
+  socket_.no_deadline();
+  if (!ready) co_return socket_.expired() ? Fault::connect_timeout : Fault::ended;
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error == 0) co_return Fault::none;
+  reason_ = std::strerror(error);
+  co_return error == ETIMEDOUT ? Fault::connect_timeout : Fault::refused;
+}
+
+Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, Millis timeout) {
+  ssl_ = to.trust->open(socket_.fd(), to.host, to.ip_literal);
+  if (!ssl_) co_return Fault::tls;
+  keep_sessions(ssl_.get(), &sessions, &to.session_key);
+  if (SSL_SESSION* session = sessions.get(to.session_key)) SSL_set_session(ssl_.get(), session);
+  socket_.expire_after(timeout);
+  for (;;) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    if (result == 1) break;
+    const int error = SSL_get_error(ssl_.get(), result);
+    wants_write_ = error == SSL_ERROR_WANT_WRITE;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+      if (co_await wait_for_tls()) continue;
+      co_return socket_.expired() ? Fault::connect_timeout : Fault::ended;
+    }
+    sessions.forget(to.session_key);
+    const long verdict = SSL_get_verify_result(ssl_.get());
+    if (verdict != X509_V_OK) {
+      reason_ = X509_verify_cert_error_string(verdict);
+      co_return Fault::certificate;
+    }
+    const char* text = ERR_reason_error_string(ERR_peek_last_error());
+    reason_ = text != nullptr ? text : "connection closed in the handshake";
+    co_return Fault::tls;
+  }
+  socket_.no_deadline();
+  connected_ = true;
+  worker_.metrics().add(Gauge::open_upstreams, 1);
+  worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
+  co_return Fault::none;
+}
+
+Task<bool> Upstream::wait_for_tls() {
+  if (wants_write_) co_return co_await socket_.writable();
+  co_return co_await socket_.readable();
+}
+
+IoResult Upstream::outcome(int result) noexcept {
+  const int error = SSL_get_error(ssl_.get(), result);
+  wants_write_ = error == SSL_ERROR_WANT_WRITE;
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return {Io::again, 0};
+  if (error == SSL_ERROR_ZERO_RETURN) return {Io::closed, 0};
+  return {Io::failed, 0};
+}
+
+IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
+  std::size_t got = 0;
+  ERR_clear_error();
+  const int result = SSL_read_ex(ssl_.get(), to, size, &got);
+  if (result == 1) return {Io::ok, got};
+  return outcome(result);
+}
+
+Task<IoResult> Upstream::read(char* to, std::size_t size) {
+  if (SSL_has_pending(ssl_.get()) == 0 && !co_await socket_.readable()) co_return IoResult{Io::failed, 0};
+  for (;;) {
+    const IoResult r = read_now(to, size);
+    if (r.io != Io::again) co_return r;
+    if (!co_await wait_for_tls()) co_return IoResult{Io::failed, 0};
+  }
+}
+
+Task<Io> Upstream::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    std::size_t done = 0;
+    ERR_clear_error();
+    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &done);
+    if (result == 1) {
+      bytes.remove_prefix(done);
+      continue;
+    }
+    if (outcome(result).io != Io::again) co_return Io::failed;
+    if (!co_await wait_for_tls()) co_return Io::failed;
+  }
+  co_return Io::ok;
+}
+
+bool Upstream::fresh() noexcept {
+  if (!socket_.is_open() || socket_.cancelled()) return false;
+  if (SSL_has_pending(ssl_.get()) == 0) {
+    const Io waiting = socket_.peek();
+    if (waiting == Io::again) return true;
+    if (waiting != Io::ok) return false;
+  }
+  // Bytes are there: session tickets are fine, anything else is an end or surplus from the answer before.
+  char byte = 0;
+  return read_now(&byte, 1).io == Io::again;
+}
+
+}  // namespace postern::net

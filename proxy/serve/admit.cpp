@@ -1,0 +1,90 @@
+// 2 admit: method, target form, limits, loops. Builds the one Target that policy, DNS, SNI, Host, pool key and log use.
+#include "proxy/serve/call.hpp"
+
+namespace postern::serve {
+namespace {
+
+// No web page drives this port (DESIGN section 5).
+Step refuse_browsers(const Call& call) {
+  using wire::FieldId;
+  const wire::Field* site = call.head.fields.find(FieldId::sec_fetch_site);
+  if (call.head.fields.find(FieldId::origin) != nullptr || (site != nullptr && !wire::iequals(site->value, "none"))) {
+    return refuse(Code::browser_request_refused,
+                  "Requests from web pages are refused on this port; call it from a program, not from a browser.");
+  }
+  return {};
+}
+
+Step check_own_host(const Call& call) {
+  const wire::Field* field = call.head.fields.find(wire::FieldId::host);
+  wire::HostPort host;
+  if (field == nullptr || wire::parse_host(field->value, host).fault != wire::Fault::none ||
+      !call.service().is_own_host(host.host, host.port)) {
+    return refuse(
+        Code::browser_request_refused,
+        "The Host of a request to this proxy itself must be one of its listeners; use the address it listens on.");
+  }
+  return {};
+}
+
+bool came_around(const Call& call) {
+  for (const wire::Field& field : call.head.fields.all()) {
+    if (field.id == wire::FieldId::via && field.value.find(call.service().common().pseudonym) != std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
+bool hops_used_up(const Call& call) {
+  const wire::Field* field = call.head.fields.find(wire::FieldId::max_forwards);
+  return call.head.method == "OPTIONS" && field != nullptr && field->value == "0";
+}
+
+}  // namespace
+
+Step admit(Call& call) {
+  const wire::RequestHead& head = call.head;
+  if (wire::iequals(head.method, "TRACE") || wire::iequals(head.method, "TRACK")) {
+    return refuse(Code::method_not_allowed, "TRACE and TRACK would show what was injected; use another method.");
+  }
+  const wire::Refusal why = wire::parse_target(head.method, head.target, call.target);
+  if (why.fault != wire::Fault::none) {
+    call.target.reset();  // nothing of it may be used
+    return std::unexpected(from_refusal(why));
+  }
+  if (Step step = refuse_browsers(call); !step) return step;
+  if (came_around(call)) {
+    return refuse(Code::loop_detected,
+                  "This request has passed through this proxy before; remove the proxy from its own upstream's way.");
+  }
+  if (call.target.form == wire::Form::authority) {
+    call.session->open = false;  // what follows a refused CONNECT is not HTTP
+    return refuse(Code::tunnel_not_supported,
+                  "This version does not open tunnels; send the request as http://host/ through the proxy: it goes out "
+                  "over TLS.");
+  }
+  if (call.target.form == wire::Form::origin || call.target.form == wire::Form::asterisk) {
+    if (Step step = check_own_host(call); !step) return step;
+  }
+  if (hops_used_up(call)) {
+    call.status = 200;  // answered here, empty: reply() sees it
+    return refuse(Code::internal_error, {});
+  }
+  call.base_mode = call.target.form == wire::Form::origin && !call.target.base_connection.empty();
+  if (call.target.form != wire::Form::absolute && !call.base_mode) {
+    return refuse(
+        Code::malformed_request,
+        "This is a proxy: send an absolute target (http://host/path), or /c/<connection>/<path> in base-URL mode.");
+  }
+  if (call.base_mode && call.service().settings().open_callers) {
+    return refuse(Code::malformed_request,
+                  "Base-URL mode needs authenticated callers and is off while callers.mode is open.");
+  }
+  if (head.body == wire::Body::length &&
+      head.content_length > call.service().settings().body_limit.value_or(UINT64_MAX)) {
+    return refuse(Code::body_too_large, "The request body is larger than limits.body allows.");
+  }
+  return {};
+}
+
+}  // namespace postern::serve

@@ -1,0 +1,123 @@
+#include "proxy/serve/answer.hpp"
+
+#include "proxy/wire/field_policy.hpp"
+#include "proxy/wire/rewrite.hpp"
+#include "proxy/wire/writer.hpp"
+
+namespace postern::serve {
+namespace {
+
+using Out = net::Exchange::Out;
+using wire::FieldId;
+
+// Only a request that came without TLS has its targets rewritten, so that the next call comes back through us.
+bool rewrites(const Call& call, FieldId id) {
+  if (id != FieldId::location && id != FieldId::content_location && id != FieldId::link && id != FieldId::refresh)
+    return false;
+  return call.base_mode || !call.target.tls_scheme;
+}
+
+bool is_ours(const Call& call, std::string_view host, std::uint16_t port) {
+  if (call.base_mode) return host == call.target.host && port == call.target.port;
+  if (!call.connection) return call.service().egress_allows(host, port);
+  for (const vault::Destination& d : call.connection->meta.destinations) {
+    if (d.host == host && d.port == port) return true;
+  }
+  return false;
+}
+
+wire::CallerForm caller_form(const Call& call) {
+  wire::CallerForm form;
+  form.base_url = call.base_mode;
+  form.tls_scheme = call.target.tls_scheme;
+  form.internal_suffix = call.target.internal_suffix;
+  if (call.base_mode) {
+    if (const auto* host = call.head.fields.find(FieldId::host)) form.host = host->value;
+    form.connection = call.target.base_connection;
+    form.base_path = call.connection->base_path;
+  }
+  return form;
+}
+
+bool dropped(const Call& call, const wire::Field& field) {
+  if (wire::is_hop_by_hop(field.id) || field.nominated) return true;
+  if (!call.connection || !wire::is_dropped_from_answer(field.id)) return false;
+  std::string name(field.name);
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return !call.connection->passes(name);
+}
+
+void write_field(Call& call, wire::HeadWriter& writer, const wire::Field& field) {
+  std::string_view value = field.value;
+  std::optional<std::string> rewritten, masked;
+  if (rewrites(call, field.id)) {
+    rewritten =
+        wire::rewrite_references(field.id, value, caller_form(call),
+                                 [&](std::string_view host, std::uint16_t port) { return is_ours(call, host, port); });
+    if (rewritten) value = *rewritten;
+  }
+  if (call.connection && !call.connection->masks.empty()) {
+    masked = wire::mask(value, call.connection->masks);
+    if (masked) value = *masked;
+  }
+  writer.parsed_field(field.name, value);
+}
+
+void write_fields(Call& call, wire::HeadWriter& writer) {
+  for (const wire::Field& field : call.answer.fields.all()) {
+    if (!dropped(call, field)) write_field(call, writer, field);
+  }
+  writer.parsed_field("Via", (call.answer.minor == 0 ? "1.0 " : "1.1 ") + call.service().common().pseudonym);
+}
+
+void start_head(Call& call, wire::HeadWriter& writer) {
+  call.answer_head.clear();
+  std::optional<std::string> masked;
+  std::string_view reason = call.answer.reason;
+  if (call.connection && !call.connection->masks.empty()) masked = wire::mask(reason, call.connection->masks);
+  if (masked) reason = *masked;
+  static_cast<void>(writer.status_line(call.answer.status, reason));
+}
+
+}  // namespace
+
+Out framing_to_caller(const Call& call) {
+  switch (call.answer.body) {
+    case wire::Body::none:
+      return Out::none;
+    case wire::Body::length:
+      return Out::length;
+    case wire::Body::chunked:
+    case wire::Body::until_close:
+      break;
+  }
+  // What ends with the connection upstream is sent in chunks, so that its end can be told from a cut.
+  return call.head.minor >= 1 ? Out::chunked : Out::until_close;
+}
+
+void write_answer_head(Call& call, Out out, bool close) {
+  wire::HeadWriter writer(call.answer_head);
+  start_head(call, writer);
+  write_fields(call, writer);
+  if (out == Out::length) writer.content_length(call.answer.content_length);
+  if (out == Out::chunked) writer.parsed_field("Transfer-Encoding", "chunked");
+  if (out == Out::none) {
+    // HEAD and 304 say how long the body would be.
+    if (const auto* length = call.answer.fields.find(FieldId::content_length))
+      writer.parsed_field("Content-Length", length->value);
+  }
+  if (close)
+    writer.parsed_field("Connection", "close");
+  else if (call.head.minor == 0)
+    writer.parsed_field("Connection", "keep-alive");
+  writer.end();
+}
+
+void write_interim_head(Call& call) {
+  wire::HeadWriter writer(call.answer_head);
+  start_head(call, writer);
+  write_fields(call, writer);
+  writer.end();
+}
+
+}  // namespace postern::serve

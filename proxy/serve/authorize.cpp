@@ -1,0 +1,73 @@
+// 4 authorize: caller x organization x connection x host x method x path. Nothing has been decrypted, refreshed or
+// dialled.
+#include "proxy/serve/call.hpp"
+
+namespace postern::serve {
+namespace {
+
+Step usable(const Known& known) {
+  const vault::Connection& meta = known.meta;
+  if (!meta.enabled || meta.status == vault::Status::revoked) {
+    return refuse(Code::connection_revoked, "The connection is disabled or revoked; enable it or connect again.");
+  }
+  if (meta.status == vault::Status::error) {
+    return refuse(Code::connection_error, "The connection is in error: its credential was rejected; rotate it.");
+  }
+  if (meta.status == vault::Status::expired) {
+    return refuse(Code::connection_needs_reconnect, "The connection's authorization has ended; connect it again.");
+  }
+  return {};
+}
+
+// In base-URL mode the provider's base URL is the destination.
+Step aim_at_base_url(Call& call) {
+  const Known& known = *call.connection;
+  if (known.base_host.empty()) {
+    return refuse(Code::destination_not_allowed,
+                  "This connection's provider has no base URL; use the proxy form http://host/path.");
+  }
+  call.target.host = known.base_host;
+  call.target.port = known.base_port;
+  call.target.ip_literal = known.base_host.find(':') != std::string::npos ||
+                           known.base_host.find_first_not_of("0123456789.") == std::string::npos;
+  return {};
+}
+
+Step reachable(const Call& call, std::string_view path) {
+  const Known& known = *call.connection;
+  if (known.path_rule && wire::path_is_ambiguous(path)) {
+    return refuse(Code::malformed_request,
+                  "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
+  }
+  if (!known.reaches(call.target.host, call.target.port, path)) {
+    return refuse(Code::destination_not_allowed,
+                  "The connection's credential may not go to this host, port or path; see `postern connections show` "
+                  "for where it may.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Step authorize(Call& call) {
+  const Caller& caller = *call.caller;
+  std::string_view tag = caller.organization();
+  if (call.connection) {
+    if (Step step = usable(*call.connection); !step) return step;
+    if (call.base_mode) {
+      if (Step step = aim_at_base_url(call); !step) return step;
+      const std::string path = call.connection->base_path + std::string(call.target.path_only());
+      if (Step step = reachable(call, path); !step) return step;
+    } else if (Step step = reachable(call, call.target.path_only()); !step) {
+      return step;
+    }
+    if (call.service().settings().isolate_connections) tag = call.connection->meta.id;
+  }
+  if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
+    return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
+  }
+  call.route = call.service().route(tag, call.target.host, call.target.port, call.target.ip_literal);
+  return {};
+}
+
+}  // namespace postern::serve

@@ -1,0 +1,36 @@
+// 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413.
+#include "proxy/serve/call.hpp"
+
+namespace postern::serve {
+
+net::Task<Step> collect(Call& call) {
+  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
+  const std::size_t most = call.service().settings().body_buffer;
+  const auto too_large = [] {
+    return refuse(Code::body_too_large,
+                  "This connection's credential goes into the body, which must then fit limits.body_buffer.");
+  };
+  if (call.head.body == wire::Body::length && call.head.content_length > most) co_return too_large();
+  call.collected = true;
+  call.collected_body.clear();
+  const net::Millis stall = call.service().settings().timeouts.stream_idle;
+  if (call.head.expect_continue && !call.body.ended()) {
+    // We are the ones who want the body now.
+    if (co_await call.client().write("HTTP/1.1 100 Continue\r\n\r\n", stall) != net::Io::ok) {
+      call.silent = true;
+      co_return refuse(Code::internal_error, {});
+    }
+  }
+  while (!call.body.ended()) {
+    const net::RequestBody::Piece piece = co_await call.body.next(stall);
+    if (piece.fault != net::Fault::none) {
+      call.silent = piece.fault == net::Fault::client_gone;
+      co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
+    }
+    if (call.collected_body.size() + piece.data.size() > most) co_return too_large();
+    call.collected_body.append(piece.data);
+  }
+  co_return Step{};
+}
+
+}  // namespace postern::serve

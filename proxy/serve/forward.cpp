@@ -1,0 +1,130 @@
+// 8 forward: lease an upstream exchange, write the built head, relay both bodies with back-pressure, apply the replay
+// rule.
+#include "proxy/serve/answer.hpp"
+#include "proxy/serve/call.hpp"
+
+namespace postern::serve {
+namespace {
+
+using net::Fault;
+
+constexpr int kMostInterim = 8;
+
+std::uint64_t microseconds_since(std::chrono::steady_clock::time_point then) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - then).count());
+}
+
+// A body that is still with the caller cannot be sent twice.
+bool whole_request_held(const Call& call) {
+  return call.collected || call.head.body == wire::Body::none || call.body.ended();
+}
+
+net::Task<Fault> send(Call& call, bool new_only) {
+  const bool young_only = !call.idempotent();
+  const Fault leased = co_await net::Exchange::lease(call.service().network(), call.route, call.service().timeouts(),
+                                                     young_only, new_only, *call.exchange);
+  if (leased != Fault::none) co_return leased;
+  call.reused = call.exchange->reused();
+  if (call.ended) co_return Fault::ended;
+  const bool streams = !call.collected && !call.body.ended();
+  co_return co_await call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked);
+}
+
+// The final head; interim ones are relayed on the way, at most eight.
+net::Task<Fault> read_final_head(Call& call) {
+  for (int interim = 0;; ++interim) {
+    const Fault fault = co_await call.exchange->read_head(call.head.method, call.answer);
+    if (fault != Fault::none) co_return fault;
+    if (call.answer.status >= 200) co_return Fault::none;
+    // 101 was never asked for: Upgrade is not forwarded.
+    if (call.answer.status == 101 || interim >= kMostInterim) co_return Fault::malformed;
+    if (call.head.minor >= 1 && !(call.answer.status == 100 && call.collected)) {
+      write_interim_head(call);
+      if (co_await call.client().write(call.answer_head, call.service().settings().timeouts.stream_idle) !=
+          net::Io::ok) {
+        co_return Fault::client_gone;
+      }
+    }
+    call.exchange->drop_head(call.answer);
+  }
+}
+
+// A pooled connection that died before it said anything may be replaced once, if sending twice does no harm.
+bool may_replay(const Call& call, Fault fault) {
+  return fault == Fault::closed && call.exchange->reused() && !call.exchange->saw_bytes() && call.idempotent() &&
+         whole_request_held(call) && !call.ended;
+}
+
+net::Task<Fault> exchange_heads(Call& call) {
+  const bool held_before = whole_request_held(call);
+  Fault fault = co_await send(call, false);
+  // An answer may be waiting although the upstream stopped reading the request.
+  if (call.exchange->open() && (fault == Fault::none || fault == Fault::closed)) fault = co_await read_final_head(call);
+  if (!held_before || !call.exchange->open() || !may_replay(call, fault)) co_return fault;
+  co_await call.exchange->finish(false);
+  call.service().worker().metrics().add(observe::Counter::retries);
+  call.exchange.emplace(call.service().network());
+  fault = co_await send(call, true);
+  if (fault == Fault::none) fault = co_await read_final_head(call);
+  co_return fault;
+}
+
+bool unproxied_auth(const Call& call) {
+  return call.answer.status == 407;
+}
+
+net::Task<void> relay_answer(Call& call) {
+  using Out = net::Exchange::Out;
+  net::Exchange& exchange = *call.exchange;
+  const Out out = framing_to_caller(call);
+  const bool close = !call.keep_alive() || !exchange.upload_done() || out == Out::until_close;
+  write_answer_head(call, out, close);
+  call.status = call.answer.status;
+  call.answer_started = true;
+  const bool upstream_keeps = call.answer.keep_alive;
+  Fault fault = co_await exchange.relay(call.client(), call.answer_head, call.answer, out);
+  if (call.ended) fault = Fault::ended;
+  co_await exchange.finish(fault == Fault::none && upstream_keeps && exchange.upload_done());
+  if (fault != Fault::none) {
+    // Cut short: the caller must see that, so its connection is reset, never ended cleanly.
+    call.aborted = true;
+    call.session->open = false;
+    call.client().abort();
+  } else if (close) {
+    call.session->open = false;
+    if (!call.body.ended()) co_await call.client().linger();
+  }
+}
+
+}  // namespace
+
+net::Task<Step> forward(Call& call) {
+  const auto sent = std::chrono::steady_clock::now();
+  call.exchange.emplace(call.service().network());
+  Fault fault = co_await exchange_heads(call);
+  vault::wipe(call.out);
+  call.changes.clear();
+  if (call.ended) fault = Fault::ended;
+  if (fault == Fault::none && unproxied_auth(call)) {
+    call.session->open = false;
+    co_await call.exchange->finish(false);
+    co_return refuse(
+        Code::upstream_malformed,
+        "The upstream asked for proxy authentication, which only a proxy may do; its answer was not passed on.");
+  }
+  if (fault == Fault::none) {
+    call.upstream_head_us = microseconds_since(sent);
+    call.service().worker().metrics().observe(observe::Histogram::upstream_head_seconds, call.upstream_head_us);
+    co_await relay_answer(call);
+    co_return Step{};
+  }
+  Problem problem = from_fault(fault, call.target.host, call.exchange->reason());
+  if (fault == Fault::client_gone) call.silent = true;
+  if (fault == Fault::client_malformed)
+    problem.detail = std::string("The chunked request body is malformed: ") + call.body.why().detail;
+  co_await call.exchange->finish(false);
+  co_return std::unexpected(std::move(problem));
+}
+
+}  // namespace postern::serve

@@ -1,0 +1,144 @@
+// 3 identify: who calls, and which connection. Nothing of a credential is opened here.
+#include <algorithm>
+
+#include "proxy/net/rest.hpp"
+#include "proxy/serve/call.hpp"
+#include "proxy/serve/credentials.hpp"
+
+namespace postern::serve {
+namespace {
+
+std::unexpected<Problem> unauthenticated(Call& call) {
+  call.service().worker().metrics().add(observe::Counter::caller_auth_failures);
+  return refuse(
+      Code::caller_unauthenticated,
+      call.base_mode
+          ? "Send a valid postern token (pst_…) where the SDK puts its key; make one with `postern tokens create`."
+          : "Send a valid postern token: http://<connection or ->:pst_…@proxy, or Proxy-Authorization: Bearer; make "
+            "one with `postern tokens create`.");
+}
+
+// A failed token costs its own connection time, never anybody else: no lock-out by address.
+net::Task<void> slow_down(Session& session) {
+  const unsigned failures = session.failed_tokens++;
+  if (failures == 0) co_return;
+  co_await net::rest(session.service.worker().ticker(), net::Millis(std::min(2000, 100 << std::min(failures, 5U))));
+}
+
+bool usable_now(const Caller& caller, std::int64_t now_ms) {
+  return caller.live && caller.authorization.revoked == 0 &&
+         (caller.authorization.expires == 0 || now_ms < caller.authorization.expires);
+}
+
+net::Task<Step> find_caller(Call& call, Presented& presented) {
+  Session& session = *call.session;
+  const std::int64_t now = call.service().common().now_ms();
+  if (session.caller && !presented.field_value.empty() && session.remembered.equals(presented.field_value) &&
+      usable_now(*session.caller, now)) {
+    call.caller = session.caller;
+    co_return Step{};
+  }
+  if (presented.token.empty()) {
+    if (!call.service().settings().open_callers) co_return unauthenticated(call);
+    call.caller = call.service().directory().open_caller();
+    co_return Step{};
+  }
+  const Found<Caller> found = co_await call.service().directory().authenticate(presented.token);
+  if (found.trouble == Trouble::vault) {
+    Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
+    co_return std::unexpected(std::move(p));
+  }
+  if (!found.value || !usable_now(*found.value, now)) {
+    co_await slow_down(session);
+    co_return unauthenticated(call);
+  }
+  session.failed_tokens = 0;
+  session.remembered = vault::Secret(presented.field_value);
+  session.caller = found.value;
+  call.caller = found.value;
+  co_return Step{};
+}
+
+// Header, path, user name: the header overrides the user name, which is a run's default.
+Step name_connection(Call& call, const Presented& presented) {
+  const wire::Field* field = call.head.fields.find(wire::FieldId::x_connection_id);
+  if (field != nullptr) {
+    if (!vault::is_reference(field->value)) {
+      return refuse(Code::malformed_request,
+                    "X-Connection-Id must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.");
+    }
+    if (call.base_mode && field->value != call.target.base_connection) {
+      return refuse(Code::connection_ambiguous, "X-Connection-Id and the path name two connections; send one of them.");
+    }
+    call.reference = field->value;
+  } else if (call.base_mode) {
+    call.reference = call.target.base_connection;
+  } else if (!presented.user.empty()) {
+    if (!vault::is_reference(presented.user)) {
+      return refuse(Code::malformed_request,
+                    "The proxy user name must be a connection's id or alias, or '-' for none.");
+    }
+    call.reference = presented.user;
+  }
+  return {};
+}
+
+// Without a name: the connection that this authorization made the default for the host.
+Step default_connection(Call& call) {
+  for (const auto& [host, id] : call.caller->default_for) {
+    if (host != call.target.host) continue;
+    if (!call.reference.empty() && call.reference != id) {
+      call.reference.clear();
+      return refuse(Code::connection_id_missing,
+                    "Several connections are the default for this host; name one with X-Connection-Id.");
+    }
+    call.reference = id;
+  }
+  return {};
+}
+
+net::Task<Step> nothing_named(Call& call) {
+  if (call.service().egress_allows(call.target.host, call.target.port)) co_return Step{};
+  Problem p;
+  p.code = Code::connection_id_missing;
+  p.detail = "Name a connection with X-Connection-Id, or as the user name of the proxy URL.";
+  p.choices = co_await call.service().directory().choices(*call.caller, call.target.host);
+  co_return std::unexpected(std::move(p));
+}
+
+}  // namespace
+
+net::Task<Step> identify(Call& call) {
+  Presented presented = from_proxy_authorization(call.head);
+  if (call.base_mode && presented.token.empty()) {
+    presented = from_sdk_field(call.head);
+    call.token_field = presented.field_value;
+  }
+  Step step = co_await find_caller(call, presented);
+  vault::wipe(presented.token);
+  if (!step) co_return step;
+  if (!call.caller->may("proxy:call")) {
+    co_return refuse(Code::connection_unavailable,
+                     "This token may not call through the proxy: it lacks the capability proxy:call.");
+  }
+  if (step = name_connection(call, presented); !step) co_return step;
+  if (call.reference.empty()) {
+    if (step = default_connection(call); !step) co_return step;
+  }
+  if (call.reference.empty()) co_return co_await nothing_named(call);
+
+  Found<Known> found = co_await call.service().directory().find(*call.caller, call.reference);
+  if (found.trouble == Trouble::vault) {
+    Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
+    co_return std::unexpected(std::move(p));
+  }
+  if (!found.value) {
+    co_return refuse(
+        Code::connection_unavailable,
+        "No such connection is available to this caller; check its id or alias, and the token's connections.");
+  }
+  call.connection = std::move(found.value);
+  co_return Step{};
+}
+
+}  // namespace postern::serve

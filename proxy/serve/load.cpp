@@ -1,0 +1,192 @@
+#include "proxy/serve/load.hpp"
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include <algorithm>
+
+namespace postern::serve {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  return out;
+}
+
+std::shared_ptr<const Declared> find_declared(const Source& source, vault::Space space, std::string_view reference) {
+  for (const auto& d : *source.declared()) {
+    if (d->meta.organization == space.organization && d->meta.project == space.project &&
+        (d->meta.id == reference || d->meta.alias == reference)) {
+      return d;
+    }
+  }
+  return nullptr;
+}
+
+bool has_host(const vault::Connection& meta, std::string_view host) {
+  return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const auto& d) { return d.host == host; });
+}
+
+// Every place any auth entry of the provider writes to, and those of this connection (the generic provider's are its
+// own).
+void collect_places(const config::Provider& provider, Known& known) {
+  const auto add = [&](const config::InjectRule& rule) {
+    switch (rule.place) {
+      case config::Place::header:
+        known.strip_fields.push_back(lower(rule.name));
+        break;
+      case config::Place::query:
+        known.strip_query.push_back(rule.name);
+        break;
+      case config::Place::cookie:
+        known.strip_cookies.push_back(rule.name);
+        break;
+      case config::Place::path:
+        known.path_rule = true;
+        break;
+      case config::Place::form:
+      case config::Place::json:
+        break;  // the injection replaces them in the body
+    }
+  };
+  for (const auto& [name, auth] : provider.auth) std::for_each(auth.inject.begin(), auth.inject.end(), add);
+  std::for_each(known.plan.inject.begin(), known.plan.inject.end(), add);
+  for (const std::string& name : provider.pass) known.pass.push_back(lower(name));
+}
+
+void read_base_url(Known& known) {
+  const auto url = boost::urls::parse_uri(known.plan.base_url);
+  if (!url) return;
+  known.base_host = lower(std::string_view(url->host_address()));
+  known.base_port = url->has_port() && url->port_number() != 0 ? url->port_number() : 443;
+  known.base_path = std::string_view(url->encoded_path());
+  while (known.base_path.ends_with('/')) known.base_path.pop_back();
+}
+
+}  // namespace
+
+vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference) {
+  Known known;
+  known.declared = find_declared(source, space, reference);
+  if (known.declared) {
+    known.meta = known.declared->meta;
+  } else {
+    auto meta = source.vault().find_connection(space, reference);
+    if (!meta) return std::unexpected(meta.error());
+    known.meta = std::move(*meta);
+  }
+  const auto provider = source.catalog().find(known.meta.app);
+  if (!provider)
+    return vault::fail(vault::Error::Code::invalid,
+                       "connection " + known.meta.id + ": the catalog has no provider " + known.meta.app);
+  auto plan = config::plan_stored(*provider, known.meta.auth, known.meta.config);
+  if (!plan)
+    return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + plan.error().text());
+  known.plan = std::move(*plan);
+  collect_places(*provider, known);
+  known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
+                                                   [](const auto& d) { return !d.path_prefix.empty(); });
+  read_base_url(known);
+  return known;
+}
+
+vault::Result<std::shared_ptr<const inject::Injection>> load_injection(const Source& source, const Known& known) {
+  vault::Result<vault::Credential> opened = vault::Credential{};
+  if (!known.declared) opened = source.vault().open_credential(known.meta);
+  if (!opened) return std::unexpected(opened.error());
+  const vault::Credential& credential = known.declared ? known.declared->credential : *opened;
+  const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
+    if (const auto at = credential.values.find(std::string(name)); at != credential.values.end())
+      return at->second.expose();
+    if (const auto at = known.plan.variables.find(std::string(name)); at != known.plan.variables.end())
+      return at->second;
+    return std::nullopt;
+  };
+  std::vector<inject::Rule> rules;
+  for (const config::InjectRule& rule : known.plan.inject) {
+    std::optional<std::string> value = rule.value.expand(lookup);
+    if (!value)
+      return vault::fail(
+          vault::Error::Code::invalid,
+          "connection " + known.meta.id + ": a variable of its injection has no value; rotate it with all fields");
+    const auto& used = rule.value.variables();
+    const bool secret =
+        std::any_of(used.begin(), used.end(), [&](const auto& name) { return credential.values.contains(name); });
+    rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(*value), secret});
+  }
+  const char* kind = inject::kind_of_type(known.meta.type);
+  const inject::Row* row = kind != nullptr ? inject::find_injection(kind) : nullptr;
+  if (row == nullptr)
+    return vault::fail(vault::Error::Code::invalid,
+                       "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
+  auto made = row->make(std::move(rules));
+  if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
+  return std::shared_ptr<const inject::Injection>(std::move(*made));
+}
+
+vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
+  auto authorization = source.vault().authenticate(token.expose());
+  if (!authorization) return std::unexpected(authorization.error());
+  Caller caller;
+  caller.authorization = std::move(*authorization);
+  caller.token = token.clone();
+  const vault::Authorization& a = caller.authorization;
+  caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
+  const vault::Space space{caller.organization(), caller.project()};
+  std::vector<Known> loaded;
+  if (!caller.any_connection) {
+    for (const std::string& id : a.connections) {
+      auto known = load_connection(source, space, id);
+      if (!known) continue;  // deleted since: simply no longer permitted
+      caller.permitted.emplace_back(known->meta.alias, known->meta.id);
+      loaded.push_back(std::move(*known));
+    }
+  }
+  for (const std::string& entry : a.default_for) {
+    const auto split = entry.find(' ');
+    if (split != std::string::npos) {
+      caller.default_for.emplace_back(entry.substr(split + 1), entry.substr(0, split));
+      continue;
+    }
+    if (caller.any_connection) {
+      for (const std::string& alias : load_choices(source, space, nullptr, a.user, entry))
+        caller.default_for.emplace_back(entry, alias);
+    }
+    for (const Known& known : loaded) {
+      if (has_host(known.meta, entry)) caller.default_for.emplace_back(entry, known.meta.id);
+    }
+  }
+  return caller;
+}
+
+std::vector<std::string> load_choices(const Source& source, vault::Space space, const std::vector<std::string>* ids,
+                                      const std::string& user, const std::string& host) {
+  constexpr std::size_t kMost = 20, kLookAt = 1000;
+  std::vector<std::string> found;
+  const auto consider = [&](const vault::Connection& meta) {
+    if (found.size() >= kMost || !meta.enabled || !has_host(meta, host)) return;
+    if (meta.scope == vault::Scope::personal && meta.owner != user) return;
+    found.push_back(meta.alias.empty() ? meta.id : meta.alias);
+  };
+  if (ids != nullptr) {
+    for (const std::string& id : *ids) {
+      if (const auto known = load_connection(source, space, id)) consider(known->meta);
+    }
+    return found;
+  }
+  for (const auto& d : *source.declared()) consider(d->meta);
+  vault::ConnectionQuery query;
+  query.organization = space.organization;
+  query.project = space.project;
+  for (std::size_t looked = 0; looked < kLookAt; looked += query.limit) {
+    const auto page = source.vault().list_connections(query);
+    if (!page) break;
+    for (const auto& meta : page->data) consider(meta);
+    if (!page->has_more || page->data.empty()) break;
+    query.after = page->data.back().id;
+  }
+  return found;
+}
+
+}  // namespace postern::serve

@@ -1,0 +1,18 @@
+#pragma once
+// What the directory loads on an offload thread: records and catalog become callers, connections and injections.
+// Blocking; pure but for the vault. Thread safety: any thread.
+#include <string>
+#include <vector>
+
+#include "proxy/serve/directory.hpp"
+
+namespace postern::serve {
+
+vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
+vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
+vault::Result<std::shared_ptr<const inject::Injection>> load_injection(const Source& source, const Known& known);
+// `ids`: the caller's list; null: every connection of the project that `user` may use.
+std::vector<std::string> load_choices(const Source& source, vault::Space space, const std::vector<std::string>* ids,
+                                      const std::string& user, const std::string& host);
+
+}  // namespace postern::serve

@@ -1,0 +1,269 @@
+#include "proxy/serve/service.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "proxy/observe/log.hpp"
+#include "proxy/serve/call.hpp"
+
+namespace postern::serve {
+
+namespace {
+
+constexpr net::Millis kRound{300};             // how often running calls are looked at
+constexpr std::int64_t kHalfClosedMs = 5'000;  // a caller that only ended its writing still gets a quick answer
+constexpr std::size_t kSpareCalls = 64;
+
+bool ends_with_host(std::string_view host, std::string_view suffix) {
+  return host.size() > suffix.size() && host.ends_with(suffix);
+}
+
+}  // namespace
+
+Session::Session(Service& owner, int fd) : service(owner), client(owner.worker(), fd) {
+  place = owner.sessions_.size();
+  owner.sessions_.push_back(this);
+}
+
+Session::~Session() {
+  service.session_gone(this);
+}
+
+void Call::reset(Session& s) {
+  session = &s;
+  head.reset();
+  target.reset();
+  request_id.clear();
+  silent = base_mode = collected = chunked = answer_started = ended = aborted = reused = false;
+  caller.reset();
+  connection.reset();
+  route.reset();
+  reference.clear();
+  token_field = {};
+  vault::wipe(collected_body);
+  vault::wipe(out);
+  changes.clear();
+  exchange.reset();
+  answer_head.clear();
+  half_closed_since = 0;
+  status = 0;
+  code = "";
+  upstream_head_us = 0;
+}
+
+bool Call::idempotent() const noexcept {
+  const std::string_view m = head.method;
+  return m == "GET" || m == "HEAD" || m == "OPTIONS" || m == "PUT" || m == "DELETE";
+}
+
+bool Call::keep_alive() const noexcept {
+  return session->open && head.keep_alive && !service().draining();
+}
+
+void Call::end() {
+  ended = true;
+  if (exchange && exchange->open()) exchange->cancel();
+  client().socket().cancel();
+}
+
+Service::Service(net::Worker& worker, std::shared_ptr<const Common> common)
+    : worker_(worker),
+      common_(std::move(common)),
+      directory_(worker, *common_->vault_offload, common_->source),
+      resolver_(worker, *common_->dns_offload),
+      pool_(worker, common_->addresses, common_->settings->pool_max_idle, common_->settings->timeouts.pool_idle),
+      network_{worker, resolver_, pool_, common_->addresses},
+      round_(worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this) {
+  std::random_device random;
+  request_prefix_ = (std::uint64_t{random()} << 32) | random();
+}
+
+Service::~Service() = default;
+
+void Service::accept(int fd) {
+  net::spawn(run(fd));
+}
+
+void Service::turn_away(int fd) {
+  net::spawn(refuse_overload(fd));
+}
+
+net::Task<void> Service::refuse_overload(int fd) {
+  Session session(*this, fd);
+  session.client.socket().expire_after(settings().client_head);
+  std::unique_ptr<Call> call = take_call(session);
+  Problem problem{Code::overloaded, "The proxy has as many connections as client.max allows; try again.", {}, {}, {}};
+  co_await reply(*call, problem);
+  call->started = std::chrono::steady_clock::now();
+  record(*call);
+  give_call(std::move(call));
+}
+
+// One client connection: requests one after the other, answered in order, until one of the two has had enough.
+net::Task<void> Service::run(int fd) {
+  Session session(*this, fd);
+  while (session.open) {
+    if (session.client.in.empty()) {
+      if (draining_) break;
+      session.idle = true;
+      session.client.socket().expire_after(settings().client_idle);
+      const net::Io io = co_await session.client.fill(session.client.in);
+      session.idle = false;
+      if (io != net::Io::ok) break;  // closed, or idle for too long: closed silently
+    }
+    std::unique_ptr<Call> call = take_call(session);
+    co_await serve(*call);
+    give_call(std::move(call));
+    session.client.next_request();
+  }
+}
+
+std::unique_ptr<Call> Service::take_call(Session& session) {
+  std::unique_ptr<Call> call;
+  if (spare_calls_.empty()) {
+    call = std::make_unique<Call>(session);
+  } else {
+    call = std::move(spare_calls_.back());
+    spare_calls_.pop_back();
+    call->reset(session);
+  }
+  call->request_id = next_request_id();
+  call->place = active_.size();
+  active_.push_back(call.get());
+  session.call = call.get();
+  worker_.metrics().add(observe::Gauge::active_requests, 1);
+  if (!round_.armed()) round_.arm(kRound);
+  return call;
+}
+
+void Service::give_call(std::unique_ptr<Call> call) {
+  worker_.metrics().add(observe::Gauge::active_requests, -1);
+  active_[call->place] = active_.back();
+  active_[call->place]->place = call->place;
+  active_.pop_back();
+  call->session->call = nullptr;
+  call->reset(*call->session);
+  if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
+}
+
+void Service::session_gone(Session* session) {
+  sessions_[session->place] = sessions_.back();
+  sessions_[session->place]->place = session->place;
+  sessions_.pop_back();
+  if (draining_ && sessions_.empty() && drained_) worker_.post(std::exchange(drained_, nullptr));
+}
+
+std::string_view Service::next_request_id() {
+  static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  request_id_ = "req_";
+  std::uint64_t high = request_prefix_, low = ++request_count_;
+  for (int i = 0; i < 10; ++i, high >>= 5) request_id_ += kDigits[high & 31];
+  for (int i = 0; i < 10; ++i, low >>= 5) request_id_ += kDigits[low & 31];
+  return request_id_;
+}
+
+net::ExchangeTimeouts Service::timeouts() const {
+  const config::Timeouts& t = settings().timeouts;
+  return {{t.dns, t.connect, t.tls}, t.head, t.stream_idle};
+}
+
+bool Service::egress_allows(std::string_view host, std::uint16_t port) const {
+  if (settings().egress_allow_by_default) return true;
+  return std::any_of(
+      settings().egress_allow.begin(), settings().egress_allow.end(), [&](const config::EgressRule& rule) {
+        return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
+      });
+}
+
+bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
+  const std::uint16_t wanted = port == 0 ? 80 : port;
+  return std::any_of(common_->listeners.begin(), common_->listeners.end(), [&](const net::Endpoint& listener) {
+    if (listener.port() != wanted) return false;
+    const std::string address = listener.address();
+    const bool wildcard = address == "0.0.0.0" || address == "::";
+    if (host == address || host == "localhost") return true;
+    // An address cannot be re-bound by DNS, so any of ours will do for a wildcard listener; a name could.
+    const std::string literal =
+        host.find(':') != std::string_view::npos ? "[" + std::string(host) + "]:1" : std::string(host) + ":1";
+    return (wildcard || address == "127.0.0.1" || address == "::1") && net::Endpoint::parse(literal).has_value() &&
+           (wildcard || net::classify(*net::Endpoint::parse(literal)) == net::AddressClass::loopback);
+  });
+}
+
+std::shared_ptr<net::Route> Service::route(std::string_view tag, const std::string& host, std::uint16_t port,
+                                           bool ip_literal) {
+  key_.assign(tag).append(1, '\n').append(host).append(1, '\n').append(std::to_string(port));
+  return pool_.route(key_, [&] {
+    net::Destination to;
+    to.host = host;
+    to.port = port;
+    to.ip_literal = ip_literal;
+    to.trust = common_->trust;
+    const HostException* best = nullptr;
+    for (const HostException& e : common_->exceptions) {
+      if (e.port != port || !(e.wildcard ? ends_with_host(host, e.host) : e.host == host)) continue;
+      // The exact name wins, then the longest suffix.
+      if (best == nullptr || (best->wildcard && (!e.wildcard || e.host.size() > best->host.size()))) best = &e;
+    }
+    if (best != nullptr) {
+      to.fixed = best->fixed;
+      to.exceptions = best->ranges;
+      if (best->trust) to.trust = best->trust;
+    }
+    to.session_key =
+        host + ":" + std::to_string(port) + "/" + std::to_string(reinterpret_cast<std::uintptr_t>(to.trust.get()));
+    return to;
+  });
+}
+
+void Service::forget(const Forget& what, bool ended) {
+  directory_.forget(what);
+  if (!ended) return;
+  for (Call* call : active_) {
+    const bool same = what.authorization ? call->caller && call->caller->authorization.id == what.id
+                                         : call->connection && call->connection->meta.id == what.id;
+    if (same) call->end();
+  }
+}
+
+// Running calls whose authorization has expired or whose caller is gone come to an end within a round.
+void Service::round() {
+  const std::int64_t now = common_->now_ms(), mono = net::monotonic_ms();
+  for (Call* call : active_) {
+    const bool expired =
+        call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;
+    if (expired && !call->ended) call->end();
+    if (!call->exchange || !call->body.ended() || call->ended) continue;
+    const net::Io io = call->client().socket().is_open() ? call->client().socket().peek() : net::Io::failed;
+    if (io == net::Io::closed) {
+      if (call->half_closed_since == 0) call->half_closed_since = mono;
+      if (mono - call->half_closed_since >= kHalfClosedMs) call->end();
+    } else if (io == net::Io::failed) {
+      call->end();
+    }
+  }
+  if (!active_.empty()) round_.arm(kRound);
+}
+
+void Service::drain(std::function<void()> drained) {
+  draining_ = true;
+  if (sessions_.empty()) {
+    worker_.post(std::move(drained));
+    return;
+  }
+  drained_ = std::move(drained);
+  for (Session* session : sessions_) {
+    if (session->idle) session->client.socket().cancel();
+  }
+}
+
+void Service::abort_all() {
+  for (Session* session : sessions_) {
+    if (session->call != nullptr)
+      session->call->end();
+    else
+      session->client.socket().cancel();
+  }
+}
+
+}  // namespace postern::serve

@@ -1,0 +1,103 @@
+#pragma once
+// What one worker serves with: settings, directory, network, and the calls under way.
+//
+// Thread safety: its worker's thread, except the constructor. Ownership: borrows worker, offload and source, which
+// outlive it.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/settings.hpp"
+#include "proxy/net/exchange.hpp"
+#include "proxy/serve/directory.hpp"
+
+namespace postern::serve {
+
+struct Call;
+struct Session;
+
+// upstream.hosts, ready to match.
+struct HostException {
+  std::string host;  // exact, or ".suffix"
+  bool wildcard = false;
+  std::uint16_t port = 443;
+  std::optional<net::Endpoint> fixed;
+  std::shared_ptr<const net::Trust> trust;
+  std::vector<net::Range> ranges;
+};
+
+// Shared by all workers, immutable once they run.
+struct Common {
+  std::shared_ptr<const config::Settings> settings;
+  std::shared_ptr<Source> source;
+  std::shared_ptr<const net::Trust> trust;
+  std::vector<HostException> exceptions;
+  net::AddressPolicy addresses;
+  std::vector<net::Endpoint> listeners;  // our own, as bound
+  std::string pseudonym;                 // postern-<vault id>
+  net::Offload* vault_offload = nullptr;
+  net::Offload* dns_offload = nullptr;
+  std::function<std::int64_t()> now_ms;  // wall clock
+};
+
+class Service {
+ public:
+  Service(net::Worker& worker, std::shared_ptr<const Common> common);
+  ~Service();
+
+  // Serves one accepted connection until it ends.
+  void accept(int fd);
+  // Answers 503 to a connection over the limit and closes it.
+  void turn_away(int fd);
+  std::size_t open_connections() const noexcept { return sessions_.size(); }
+
+  // A change: forget it, and end the calls that run on what ended.
+  void forget(const Forget& what, bool ended);
+  // No new requests: idle connections close now, others after their answer; `drained` is called when all are gone.
+  void drain(std::function<void()> drained);
+  // Cuts what is still running.
+  void abort_all();
+
+  // --- for the steps of the story ---
+  net::Worker& worker() noexcept { return worker_; }
+  const Common& common() const noexcept { return *common_; }
+  const config::Settings& settings() const noexcept { return *common_->settings; }
+  Directory& directory() noexcept { return directory_; }
+  net::Network& network() noexcept { return network_; }
+  bool draining() const noexcept { return draining_; }
+  net::ExchangeTimeouts timeouts() const;
+  bool egress_allows(std::string_view host, std::uint16_t port) const;
+  bool is_own_host(std::string_view host, std::uint16_t port) const;
+  std::shared_ptr<net::Route> route(std::string_view tag, const std::string& host, std::uint16_t port, bool ip_literal);
+  std::unique_ptr<Call> take_call(Session& session);
+  void give_call(std::unique_ptr<Call> call);
+  std::string_view next_request_id();
+
+ private:
+  friend struct Session;
+  net::Task<void> run(int fd);
+  net::Task<void> refuse_overload(int fd);
+  void round();
+  void session_gone(Session* session);
+
+  net::Worker& worker_;
+  std::shared_ptr<const Common> common_;
+  Directory directory_;
+  net::Resolver resolver_;
+  net::Pool pool_;
+  net::Network network_;
+  std::vector<std::unique_ptr<Call>> spare_calls_;
+  std::vector<Call*> active_;
+  std::vector<Session*> sessions_;
+  net::Deadline round_;
+  std::function<void()> drained_;
+  std::string request_id_;
+  std::uint64_t request_prefix_ = 0, request_count_ = 0;
+  std::string key_;  // scratch
+  bool draining_ = false;
+};
+
+}  // namespace postern::serve

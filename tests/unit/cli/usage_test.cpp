@@ -1,0 +1,176 @@
+// Parsing: what is refused with exit 2, and how help reads.
+#include <gmock/gmock.h>
+
+#include "fake.hpp"
+
+namespace postern::cli::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Usage, unknown_verb_exits_2_and_suggests) {
+  World world;
+  EXPECT_EQ(world.run({"conections", "list"}), 2);
+  EXPECT_THAT(world.err.str(), HasSubstr("did you mean 'connections'?"));
+  EXPECT_EQ(world.out.str(), "");
+}
+
+TEST(Usage, unknown_verb_of_a_noun_exits_2_and_suggests) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "lst"}), 2);
+  EXPECT_THAT(world.err.str(), HasSubstr("did you mean 'list'?"));
+}
+
+TEST(Usage, unknown_flag_exits_2_and_suggests) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "create", "--ap", "stripe", "--app", "stripe"}), 2);
+  EXPECT_THAT(world.err.str(), HasSubstr("unknown flag: --ap: did you mean '--app'?"));
+}
+
+TEST(Usage, a_stray_value_is_never_repeated) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin", "sk_live_1"}), 2);
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--valeu=sk_live_1"}), 2);
+  EXPECT_THAT(world.err.str(), Not(HasSubstr("sk_live_1")));
+}
+
+TEST(Usage, nothing_at_all_exits_2) {
+  World world;
+  EXPECT_EQ(world.run({}), 2);
+  EXPECT_EQ(world.run({"connections"}), 2);
+}
+
+TEST(Usage, verbs_of_later_versions_are_unknown) {
+  for (const char* verb : {"test", "revoke", "export"}) {
+    World world;
+    EXPECT_EQ(world.run({"connections", verb, "billing"}), 2) << verb;
+    EXPECT_EQ(world.server.requests.size(), 0u);
+  }
+}
+
+TEST(Usage, every_verb_has_help_with_an_example) {
+  const std::vector<std::vector<std::string>> verbs = {{"init"},
+                                                       {"run"},
+                                                       {"status"},
+                                                       {"version"},
+                                                       {"connect"},
+                                                       {"exec"},
+                                                       {"env"},
+                                                       {"connections", "list"},
+                                                       {"connections", "show"},
+                                                       {"connections", "create"},
+                                                       {"connections", "update"},
+                                                       {"connections", "rotate"},
+                                                       {"connections", "delete"},
+                                                       {"connections", "import"},
+                                                       {"authorizations", "list"},
+                                                       {"tokens", "create"},
+                                                       {"tokens", "revoke"},
+                                                       {"providers", "list"},
+                                                       {"providers", "show"},
+                                                       {"providers", "lint"},
+                                                       {"config", "validate"},
+                                                       {"config", "show"},
+                                                       {"connections"},
+                                                       {"tokens"},
+                                                       {"providers"},
+                                                       {"config"},
+                                                       {}};
+  for (auto words : verbs) {
+    words.push_back("--help");
+    World world;
+    EXPECT_EQ(world.run(words), 0) << words.front();
+    EXPECT_THAT(world.out.str(), HasSubstr("Example:\n  ")) << words.front();
+    EXPECT_EQ(world.err.str(), "");
+  }
+}
+
+TEST(Usage, exec_help_says_that_the_same_user_is_no_boundary) {
+  World world;
+  EXPECT_EQ(world.run({"exec", "--help"}), 0);
+  EXPECT_THAT(world.out.str(), HasSubstr("no boundary"));
+}
+
+TEST(Usage, global_flags_are_taken_before_and_after_the_verb) {
+  for (const auto& words :
+       std::vector<std::vector<std::string>>{{"--config", "here.yaml", "-o", "json", "connections", "list"},
+                                             {"connections", "list", "--config", "here.yaml", "-o", "json"},
+                                             {"connections", "--config=here.yaml", "list", "--output=json"}}) {
+    World world;
+    ConfigFile seen;
+    world.around.locate = [&seen](const ConfigFile& config, const Environment&) -> Result<Place> {
+      seen = config;
+      return Place{"/s", ""};
+    };
+    world.server.answer(200, R"({"data":[],"cursor":null,"hasMore":false})");
+    EXPECT_EQ(world.run(words), 0) << world.err.str();
+    EXPECT_EQ(seen, ConfigFile("here.yaml"));
+    EXPECT_EQ(world.out.str(), "{\"data\":[],\"cursor\":null,\"hasMore\":false}\n");
+  }
+}
+
+TEST(Usage, an_unknown_output_format_exits_2) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "list", "-o", "xml"}), 2);
+}
+
+TEST(Usage, an_error_is_one_line_without_control_characters) {
+  World world;
+  world.server.answer(404, R"({"title":"Not\nfound","detail":"\u001b[2Jgone"})");
+  EXPECT_EQ(world.run({"connections", "show", "x"}), 3);
+  EXPECT_EQ(world.err.str(), "postern: Not?found: connections/x: ?[2Jgone\n");
+}
+
+TEST(Usage, suggests_only_what_is_close) {
+  EXPECT_EQ(closest("stat", {"status", "init"}), "status");
+  EXPECT_EQ(closest("frobnicate", {"status", "init"}), "");
+  EXPECT_EQ(closest("ini", {"run", "init"}), "init");
+}
+
+TEST(Usage, names_of_verbs_may_be_arguments) {
+  World world;
+  world.server.answer(200, R"({"id":"conn_1"})");
+  EXPECT_EQ(world.run({"connections", "show", "list", "-q"}), 0) << world.err.str();
+  EXPECT_EQ(world.server.line(0), "GET /api/v1/connections/list");
+  World other;
+  other.server.answer(200, R"({"id":"conn_1"})");
+  EXPECT_EQ(other.run({"connections", "show", "status", "-q"}), 0) << other.err.str();
+}
+
+TEST(Run, flags_become_setting_paths) {
+  World world;
+  EXPECT_EQ(world.run({"run", "--accept-rollback", "--listen-proxy", "127.0.0.1:0", "--set", "client.idle=30s", "--set",
+                       "log.level=debug", "--listen-admin", "127.0.0.1:1"}),
+            0)
+      << world.err.str();
+  EXPECT_TRUE(world.ran.accept_rollback);
+  EXPECT_FALSE(world.ran.dev);
+  EXPECT_FALSE(world.ran.config.has_value());
+  using Settings = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(world.ran.settings, (Settings{{"client.idle", "30s"},
+                                          {"log.level", "debug"},
+                                          {"listen.proxy", "127.0.0.1:0"},
+                                          {"listen.admin", "127.0.0.1:1"}}));
+}
+
+TEST(Run, returns_the_daemons_exit_code) {
+  World world;
+  world.around.hooks.run = [](const RunArguments&) { return 78; };
+  EXPECT_EQ(world.run({"run"}), 78);
+}
+
+TEST(Run, a_setting_without_a_value_exits_2) {
+  World world;
+  EXPECT_EQ(world.run({"run", "--set", "client.idle"}), 2);
+  EXPECT_FALSE(world.daemon_started);
+}
+
+TEST(Version, prints_the_version) {
+  World world;
+  EXPECT_EQ(world.run({"version"}), 0);
+  EXPECT_THAT(world.out.str(), testing::StartsWith("postern " POSTERN_VERSION " "));
+}
+
+}  // namespace
+}  // namespace postern::cli::test

@@ -1,0 +1,190 @@
+// What every store promises. A new store joins by one line in `stores()`.
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <thread>
+
+#include "tests/unit/vault/scratch.hpp"
+#include "vault/store.hpp"
+
+namespace postern::vault::test {
+namespace {
+
+using testing::ElementsAre;
+
+struct Kind {
+  const char* name;
+  std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
+  bool lasting;
+};
+
+std::unique_ptr<Store> rocksdb(const std::filesystem::path& directory) {
+  auto opened = open_rocksdb_store({.directory = directory, .create = true});
+  if (!opened) ADD_FAILURE() << opened.error().message;
+  return opened ? std::move(*opened) : nullptr;
+}
+
+std::vector<Kind> stores() {
+  return {{"memory", [](const auto&) { return make_memory_store(); }, false}, {"rocksdb", rocksdb, true}};
+}
+
+Write put(std::string key, std::string value, std::uint64_t expected = kAnyVersion) {
+  return {.key = std::move(key), .value = std::move(value), .expected = expected};
+}
+Write erase(std::string key, std::uint64_t expected = kAnyVersion) {
+  return {.kind = Write::Kind::erase, .key = std::move(key), .value = {}, .expected = expected};
+}
+
+class StoreContract : public testing::TestWithParam<Kind> {
+ protected:
+  Scratch scratch;
+  std::unique_ptr<Store> store = GetParam().open(scratch.path() / "db");
+
+  std::vector<std::string> scan(std::string_view prefix, std::string_view after = {}, std::size_t limit = 100) {
+    const auto page = store->scan(prefix, after, limit);
+    EXPECT_TRUE(page);
+    std::vector<std::string> keys;
+    for (const auto& entry : page->entries) keys.push_back(entry.key);
+    return keys;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(stores()),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST_P(StoreContract, starts_empty) {
+  EXPECT_EQ(store->name(), GetParam().name);
+  EXPECT_EQ(store->last_commit(), 0U);
+  EXPECT_REFUSED(store->get("a"), not_found);
+  EXPECT_TRUE(scan("").empty());
+  EXPECT_TRUE(store->changes(0).complete);
+}
+
+TEST_P(StoreContract, gives_back_the_bytes_it_was_given) {
+  const std::string value("a\0b\xff", 4);
+  ASSERT_TRUE(store->commit({put("k", value), put("empty", "")}));
+  EXPECT_EQ(store->get("k")->value, value);
+  EXPECT_EQ(store->get("k")->key, "k");
+  EXPECT_EQ(store->get("empty")->value, "");
+}
+
+TEST_P(StoreContract, counts_versions_per_key_and_commits_per_store) {
+  EXPECT_EQ(*store->commit({put("a", "1"), put("b", "1")}), 1U);
+  EXPECT_EQ(*store->commit({put("a", "2")}), 2U);
+  EXPECT_EQ(store->get("a")->version, 2U);
+  EXPECT_EQ(store->get("b")->version, 1U);
+  EXPECT_EQ(store->last_commit(), 2U);
+}
+
+TEST_P(StoreContract, an_erased_key_is_gone_and_begins_anew) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  ASSERT_TRUE(store->commit({put("a", "2")}));
+  ASSERT_TRUE(store->commit({erase("a")}));
+  EXPECT_REFUSED(store->get("a"), not_found);
+  ASSERT_TRUE(store->commit({erase("a")}));
+  ASSERT_TRUE(store->commit({put("a", "3", 0)}));
+  EXPECT_EQ(store->get("a")->version, 1U);
+}
+
+TEST_P(StoreContract, a_version_that_is_not_the_expected_one_is_a_conflict) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  EXPECT_REFUSED(store->commit({put("a", "x", 0)}), conflict);
+  EXPECT_REFUSED(store->commit({put("a", "x", 2)}), conflict);
+  EXPECT_REFUSED(store->commit({put("b", "x", 1)}), conflict);
+  EXPECT_REFUSED(store->commit({erase("a", 2)}), conflict);
+  EXPECT_REFUSED(store->commit({erase("b", 1)}), conflict);
+  EXPECT_EQ(store->get("a")->value, "1");
+  EXPECT_EQ(store->last_commit(), 1U);
+  EXPECT_TRUE(store->commit({put("a", "2", 1)}));
+  EXPECT_TRUE(store->commit({erase("a", 2)}));
+}
+
+TEST_P(StoreContract, a_batch_is_written_whole_or_not_at_all) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  EXPECT_REFUSED(store->commit({put("b", "x"), erase("a"), put("c", "x", 7)}), conflict);
+  EXPECT_THAT(scan(""), ElementsAre("a"));
+  ASSERT_TRUE(store->commit({put("b", "2"), erase("a"), put("c", "3", 0)}));
+  EXPECT_THAT(scan(""), ElementsAre("b", "c"));
+}
+
+TEST_P(StoreContract, scans_a_prefix_in_byte_order_from_a_cursor) {
+  ASSERT_TRUE(store->commit(
+      {put("t/b", ""), put("t/a", ""), put("t/a/x", ""), put("t/\xff", ""), put("s", ""), put("u", ""), put("t", "")}));
+  EXPECT_THAT(scan("t/"), ElementsAre("t/a", "t/a/x", "t/b", "t/\xff"));
+  EXPECT_THAT(scan("t/", "t/a"), ElementsAre("t/a/x", "t/b", "t/\xff"));
+  EXPECT_THAT(scan("t/", "t/aa"), ElementsAre("t/b", "t/\xff"));
+  EXPECT_TRUE(scan("t/", "t/\xff").empty());
+  EXPECT_TRUE(scan("t/", "z").empty());
+  EXPECT_THAT(scan("t/", "a", 1), ElementsAre("t/a"));
+  EXPECT_TRUE(scan("x").empty());
+  EXPECT_THAT(scan(""), ElementsAre("s", "t", "t/a", "t/a/x", "t/b", "t/\xff", "u"));
+}
+
+TEST_P(StoreContract, says_whether_there_is_more) {
+  ASSERT_TRUE(store->commit({put("a", ""), put("b", ""), put("c", "")}));
+  EXPECT_TRUE(store->scan("", "", 2)->has_more);
+  EXPECT_FALSE(store->scan("", "", 3)->has_more);
+  EXPECT_FALSE(store->scan("", "a", 2)->has_more);
+  EXPECT_FALSE(store->scan("b", "", 1)->has_more);
+}
+
+TEST_P(StoreContract, feeds_changes_in_the_order_of_their_commits) {
+  ASSERT_TRUE(store->commit({put("a", ""), put("b", "")}));
+  ASSERT_TRUE(store->commit({erase("a")}));
+  EXPECT_FALSE(store->commit({put("c", "", 9)}));
+  const Feed all = store->changes(0);
+  ASSERT_TRUE(all.complete);
+  ASSERT_EQ(all.changes.size(), 2U);
+  EXPECT_EQ(all.changes[0].commit, 1U);
+  EXPECT_THAT(all.changes[0].keys, ElementsAre("a", "b"));
+  EXPECT_EQ(all.changes[1].commit, 2U);
+  EXPECT_THAT(all.changes[1].keys, ElementsAre("a"));
+  EXPECT_EQ(store->changes(1).changes.size(), 1U);
+  EXPECT_TRUE(store->changes(2).complete);
+  EXPECT_TRUE(store->changes(2).changes.empty());
+  EXPECT_FALSE(store->changes(3).complete);
+}
+
+TEST_P(StoreContract, of_many_writers_of_one_version_exactly_one_wins) {
+  ASSERT_TRUE(store->commit({put("a", "0")}));
+  std::atomic<int> won = 0;
+  {
+    std::vector<std::jthread> writers;
+    for (int i = 0; i < 4; ++i) {
+      writers.emplace_back([&] {
+        for (int round = 0; round < 10; ++round) {
+          const auto now = store->get("a");
+          ASSERT_TRUE(now);
+          if (store->commit({put("a", "x", now->version)})) ++won;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(store->get("a")->version, 1U + static_cast<unsigned>(won));
+  EXPECT_EQ(store->last_commit(), 1U + static_cast<unsigned>(won));
+}
+
+TEST_P(StoreContract, keeps_all_of_it_when_it_is_one_that_lasts) {
+  if (!GetParam().lasting) return;
+  ASSERT_TRUE(store->commit({put("a", "1"), put("b", "1")}));
+  ASSERT_TRUE(store->commit({put("a", "2"), erase("b")}));
+  store.reset();
+  store = GetParam().open(scratch.path() / "db");
+  EXPECT_EQ(store->get("a")->value, "2");
+  EXPECT_EQ(store->get("a")->version, 2U);
+  EXPECT_REFUSED(store->get("b"), not_found);
+  EXPECT_EQ(store->last_commit(), 2U);
+  EXPECT_FALSE(store->changes(1).complete) << "the feed does not reach back before the restart";
+  EXPECT_THAT(scan(""), ElementsAre("a"));
+}
+
+TEST(RecentChanges, forget_the_distant_past_and_say_so) {
+  RecentChanges recent(0);
+  for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {put("k", "")});
+  EXPECT_FALSE(recent.after(0).complete);
+  EXPECT_TRUE(recent.after(1).complete);
+  EXPECT_EQ(recent.after(1).changes.size(), RecentChanges::kKept);
+}
+
+}  // namespace
+}  // namespace postern::vault::test

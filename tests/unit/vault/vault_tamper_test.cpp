@@ -1,0 +1,180 @@
+// Someone who can write the store, but has no key: what they can do is make a record unreadable, not make it another.
+#include <rocksdb/db.h>
+
+#include "tests/unit/vault/scratch.hpp"
+
+namespace postern::vault::test {
+namespace {
+
+class Tampered : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto vault = world.create();
+    first = *vault->create_connection(stripe(), api_key("first"));
+    second = *vault->create_connection(stripe(), api_key("second"));
+    Connection meta = stripe();
+    meta.project = "proj_other";
+    elsewhere = *vault->create_connection(meta, api_key("elsewhere"));
+    meta.organization = "org_other";
+    foreign = *vault->create_connection(meta, api_key("foreign"));
+    auto made = vault->create_authorization(step());
+    token = std::move(made->token);
+    authorization = made->authorization;
+    vault.reset();
+    world.open().reset();  // everything is in tables now
+  }
+
+  template <class Change>
+  void raw(Change&& change) {
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, (world.options.state / "vault").string(), &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    change(*db);
+  }
+  std::string get(const std::string& key) {
+    std::string value;
+    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Get({}, key, &value).ok()) << key; });
+    return value;
+  }
+  void put(const std::string& key, const std::string& value) {
+    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Put({}, key, value).ok()); });
+  }
+  std::vector<std::string> keys(const std::string& prefix) {
+    std::vector<std::string> found;
+    raw([&](rocksdb::DB& db) {
+      const std::unique_ptr<rocksdb::Iterator> at(db.NewIterator({}));
+      for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
+        found.push_back(at->key().ToString());
+      }
+    });
+    return found;
+  }
+  static std::string path(const char* type, const Connection& of) {
+    return std::string(type) + "/" + of.organization + "/" + of.project + "/" + of.id;
+  }
+
+  World world;
+  Connection first, second, elsewhere, foreign;
+  Authorization authorization;
+  Secret token;
+};
+
+TEST_F(Tampered, a_credential_moved_to_another_connection_does_not_open) {
+  for (const Connection& from : {second, elsewhere, foreign}) {
+    const std::string mine = get(path("credential", first));
+    put(path("credential", first), get(path("credential", from)));
+    EXPECT_REFUSED(world.open()->open_credential(first), corrupt);
+    put(path("credential", first), mine);
+    EXPECT_TRUE(world.open()->open_credential(first));
+  }
+}
+
+TEST_F(Tampered, metadata_moved_to_another_connection_does_not_open) {
+  put(path("connection", first), get(path("connection", second)));
+  const auto vault = world.open();
+  EXPECT_REFUSED(vault->find_connection({}, first.id), corrupt);
+  EXPECT_REFUSED(vault->find_connection({}, first.alias), corrupt);
+  EXPECT_REFUSED(vault->list_connections({}), corrupt);
+}
+
+TEST_F(Tampered, a_record_moved_to_another_project_or_organization_does_not_open) {
+  put("connection/org_default/proj_mine/" + first.id, get(path("connection", first)));
+  put("connection/org_mine/proj_default/" + first.id, get(path("connection", first)));
+  const auto vault = world.open();
+  EXPECT_REFUSED(vault->find_connection({kDefaultOrganization, "proj_mine"}, first.id), corrupt);
+  EXPECT_REFUSED(vault->find_connection({"org_mine", kDefaultProject}, first.id), corrupt);
+}
+
+TEST_F(Tampered, metadata_in_the_place_of_a_credential_does_not_open) {
+  put(path("credential", first), get(path("connection", first)));
+  EXPECT_REFUSED(world.open()->open_credential(first), corrupt);
+}
+
+TEST_F(Tampered, an_earlier_credential_put_back_is_noticed) {
+  const std::string old = get(path("credential", first));
+  const auto rotated = world.open()->rotate_credential(first, api_key("new"));
+  ASSERT_TRUE(rotated);
+  put(path("credential", first), old);
+  EXPECT_REFUSED(world.open()->open_credential(*rotated), corrupt);
+}
+
+TEST_F(Tampered, an_earlier_record_under_a_later_version_number_does_not_open) {
+  std::string value = get(path("connection", first));
+  value[7] = 9;  // the last byte of the version that the store keeps in clear
+  put(path("connection", first), value);
+  EXPECT_REFUSED(world.open()->find_connection({}, first.id), corrupt);
+}
+
+TEST_F(Tampered, a_credential_that_was_removed_alone_is_damage_and_not_absence) {
+  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("credential", first)).ok()); });
+  EXPECT_REFUSED(world.open()->open_credential(first), corrupt);
+}
+
+TEST_F(Tampered, an_alias_that_leads_to_another_connection_is_noticed) {
+  const auto aliases = keys("alias/org_default/proj_default/");
+  ASSERT_EQ(aliases.size(), 2U);
+  const std::string one = get(aliases[0]);
+  put(aliases[0], get(aliases[1]));
+  put(aliases[1], one);
+  const auto vault = world.open();
+  EXPECT_REFUSED(vault->find_connection({}, first.alias), corrupt);
+  EXPECT_REFUSED(vault->find_connection({}, second.alias), corrupt);
+}
+
+TEST_F(Tampered, an_alias_whose_connection_was_removed_is_damage) {
+  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("connection", first)).ok()); });
+  EXPECT_REFUSED(world.open()->find_connection({}, first.alias), corrupt);
+}
+
+TEST_F(Tampered, a_token_that_leads_to_another_authorization_is_noticed) {
+  auto vault = world.open();
+  const auto other = vault->create_authorization(step());
+  vault.reset();
+  ASSERT_TRUE(other);
+  put("token///" + authorization.public_id, get("token///" + other->authorization.public_id));
+  EXPECT_REFUSED(world.open()->authenticate(token.expose()), corrupt);
+}
+
+TEST_F(Tampered, every_flipped_byte_of_a_stored_record_is_refused) {
+  const std::string key = path("connection", first);
+  const std::string good = get(key);
+  for (std::size_t at = 0; at < good.size(); at += 1 + good.size() / 64) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x10);
+    put(key, bad);
+    const auto vault = world.open();
+    EXPECT_REFUSED(vault->find_connection({}, first.id), corrupt);
+  }
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{8}, good.size() - 1}) {
+    put(key, good.substr(0, size));
+    const auto vault = world.open();
+    EXPECT_REFUSED(vault->find_connection({}, first.id), corrupt);
+  }
+}
+
+TEST_F(Tampered, a_header_or_data_key_that_was_changed_is_refused) {
+  const auto data_keys = keys("key/");
+  ASSERT_EQ(data_keys.size(), 2U);
+  for (const std::string& key : {std::string("header"), data_keys[0], data_keys[1]}) {
+    const std::string good = get(key);
+    std::string bad = good;
+    bad.back() = static_cast<char>(bad.back() ^ 1);
+    put(key, bad);
+    EXPECT_EQ(world.refusal(), Error::Code::corrupt) << key;
+    put(key, good);
+  }
+  const std::string one = get(data_keys[0]);
+  put(data_keys[0], get(data_keys[1]));
+  EXPECT_EQ(world.refusal(), Error::Code::corrupt);
+  put(data_keys[0], one);
+  for (const std::string& key : data_keys) {
+    const std::string good = get(key);
+    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, key).ok()); });
+    EXPECT_EQ(world.refusal(), Error::Code::corrupt);
+    put(key, good);
+  }
+  EXPECT_TRUE(world.open());
+}
+
+}  // namespace
+}  // namespace postern::vault::test

@@ -1,0 +1,74 @@
+// Ids, references and the words for enumerations: the small grammar that vault.hpp and record.hpp promise.
+#include "vault/encoding.hpp"
+#include "vault/vault.hpp"
+
+namespace postern::vault {
+namespace {
+
+constexpr std::size_t kIdCharacters = 20;
+constexpr std::size_t kLongestPrefix = 16;
+constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kReference = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+}  // namespace
+
+std::string new_id(std::string_view prefix) {
+  return std::string(prefix) + "_" + random_crockford(kIdCharacters);
+}
+
+bool looks_like_id(std::string_view text) {
+  const std::size_t bar = text.find('_');
+  if (bar == std::string_view::npos || bar == 0 || bar > kLongestPrefix) return false;
+  if (text.substr(0, bar).find_first_not_of(kLower) != std::string_view::npos) return false;
+  return text.size() == bar + 1 + kIdCharacters && is_crockford(text.substr(bar + 1));
+}
+
+bool is_reference(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text.find_first_not_of(kReference) == std::string_view::npos;
+}
+
+const char* to_string(Scope scope) {
+  switch (scope) {
+    case Scope::personal:
+      return "PERSONAL";
+    case Scope::project:
+      return "PROJECT";
+    case Scope::organization:
+      return "ORGANIZATION";
+  }
+  return "";
+}
+
+const char* to_string(Status status) {
+  switch (status) {
+    case Status::active:
+      return "ACTIVE";
+    case Status::expired:
+      return "EXPIRED";
+    case Status::error:
+      return "ERROR";
+    case Status::revoked:
+      return "REVOKED";
+  }
+  return "";
+}
+
+std::string describe(const Connection& connection) {
+  return connection.id + " in " + connection.organization + "/" + connection.project + " (" + connection.app + ", " +
+         connection.type + ", " + to_string(connection.status) + ", version " + std::to_string(connection.version) +
+         ", generation " + std::to_string(connection.generation) + ")";
+}
+
+std::string describe(const Credential& credential) {
+  std::string text = "credential of generation " + std::to_string(credential.generation) + " with";
+  for (const auto& [name, value] : credential.values) text += " " + name;
+  return text;
+}
+
+std::string describe(const Authorization& authorization) {
+  return authorization.id + " in " + (authorization.organization.empty() ? "the system" : authorization.organization) +
+         " (public id " + authorization.public_id + ", version " + std::to_string(authorization.version) +
+         (authorization.revoked != 0 ? ", revoked)" : ")");
+}
+
+}  // namespace postern::vault

@@ -1,0 +1,63 @@
+#pragma once
+// Records as bytes and back, before sealing and after opening.
+//
+// The encoding is canonical: a record has one encoding, and whatever decodes encodes to the same bytes again. Decoders
+// take exactly one whole record of their kind; anything else is `corrupt`. A record's `version` is not in its bytes:
+// it is the store's, and it is authenticated by the envelope. Pure functions, any thread.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "vault/error.hpp"
+#include "vault/record.hpp"
+
+namespace postern::vault {
+
+// The first record of a store, wrapped by the key provider: opening it is the key check.
+struct Header {
+  std::string vault_id;
+  std::int64_t created = 0;
+  std::string active_key;  // the data key that seals from now on
+  std::string digest_key;  // the data key that subkeys for digests are derived from
+};
+
+// A data key, wrapped by the key provider.
+struct DataKey {
+  std::string id;
+  std::int64_t created = 0;
+  Secret key;
+};
+
+struct Organization {
+  std::string id;
+  std::int64_t created = 0;
+};
+
+struct Project {
+  std::string id;
+  std::string organization;
+  std::int64_t created = 0;
+};
+
+// What an index entry points to; the key that holds it says what it is an index of.
+struct Reference {
+  std::string organization;
+  std::string project;
+  std::string id;
+};
+
+// The result holds secrets where the record does (Credential, DataKey): wipe() it after use.
+std::string encode(const Connection& record);
+std::string encode(const Credential& record);
+std::string encode(const Authorization& record);
+std::string encode(const Header& record);
+std::string encode(const DataKey& record);
+std::string encode(const Organization& record);
+std::string encode(const Project& record);
+std::string encode(const Reference& record);
+
+// T is one of the records above. Errors: corrupt, also for a version byte of a later release.
+template <class T>
+Result<T> decode(std::string_view bytes);
+
+}  // namespace postern::vault

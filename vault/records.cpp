@@ -1,0 +1,66 @@
+#include "vault/records.hpp"
+
+namespace postern::vault {
+
+std::string Path::key() const {
+  std::string key;
+  key.reserve(type.size() + organization.size() + project.size() + id.size() + 3);
+  key.append(type).append("/").append(organization).append("/").append(project).append("/").append(id);
+  return key;
+}
+
+Records::Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker)
+    : store_(std::move(store)), keyring_(std::move(keyring)), marker_(std::move(marker)) {}
+
+Result<Found<Secret>> Records::open(const Path& path) const {
+  const std::string key = path.key();
+  const auto entry = store_->get(key);
+  if (!entry) return std::unexpected(entry.error());
+  auto plaintext = keyring_.open(
+      entry->value, {.organization = path.organization, .type = path.type, .id = path.id, .version = entry->version});
+  if (!plaintext) return fail(plaintext.error().code, key + ": " + plaintext.error().message);
+  return Found<Secret>{std::move(*plaintext), entry->version};
+}
+
+Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
+  const std::string prefix = Path{path.type, path.organization, path.project, {}}.key();
+  const auto page = store_->scan(prefix, path.id.empty() ? std::string() : path.key(), limit);
+  if (!page) return std::unexpected(page.error());
+  Ids found{{}, page->has_more};
+  found.ids.reserve(page->entries.size());
+  for (const auto& entry : page->entries) found.ids.push_back(entry.key.substr(prefix.size()));
+  return found;
+}
+
+Write Records::put(const Path& path, std::string plaintext, std::uint64_t expected) const {
+  Write write{
+      .key = path.key(),
+      .value = keyring_.seal(
+          plaintext, {.organization = path.organization, .type = path.type, .id = path.id, .version = expected + 1}),
+      .expected = expected};
+  wipe(plaintext);
+  return write;
+}
+
+Write Records::erase(const Path& path, std::uint64_t expected) {
+  return {.kind = Write::Kind::erase, .key = path.key(), .value = {}, .expected = expected};
+}
+
+Result<void> Records::commit(const Batch& batch) {
+  if (read_only_) {
+    return fail(Error::Code::read_only,
+                "the vault is read-only after a write error: make room or repair the disk, and "
+                "start postern again");
+  }
+  const auto number = store_->commit(batch);
+  if (!number) {
+    if (number.error().code != Error::Code::conflict) read_only_ = true;
+    return std::unexpected(number.error());
+  }
+  if (!marker_) return {};
+  auto marked = marker_->advance(*number);
+  if (!marked) read_only_ = true;
+  return marked;
+}
+
+}  // namespace postern::vault

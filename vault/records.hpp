@@ -1,0 +1,81 @@
+#pragma once
+// Typed records over a store: sealing, opening, and the one way in which anything is written.
+//
+// A record is read at the path that its reader asked for, opened with that path and the store's version as additional
+// data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
+// make it another. Thread safety: reads from any thread; commit() one at a time.
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "vault/error.hpp"
+#include "vault/keyring.hpp"
+#include "vault/marker.hpp"
+#include "vault/record_codec.hpp"
+#include "vault/store.hpp"
+
+namespace postern::vault {
+
+// Where a record lies: its key in the store is type/organization/project/id. The parts are references (is_reference)
+// or empty; what is not (an alias, a name) never gets into a key.
+struct Path {
+  std::string_view type;
+  std::string_view organization;
+  std::string_view project;
+  std::string_view id;
+
+  std::string key() const;
+};
+
+template <class T>
+struct Found {
+  T record;
+  std::uint64_t version = 0;
+};
+
+class Records {
+ public:
+  // `marker` is absent for stores that live in memory.
+  Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker);
+
+  const Store& store() const { return *store_; }
+  const Keyring& keyring() const { return keyring_; }
+  bool read_only() const { return read_only_; }
+
+  // Errors: not_found, corrupt, io.
+  template <class T>
+  Result<Found<T>> read(const Path& path) const {
+    const auto opened = open(path);
+    if (!opened) return std::unexpected(opened.error());
+    auto record = decode<T>(opened->record.expose());
+    if (!record) return std::unexpected(record.error());
+    return Found<T>{std::move(*record), opened->version};
+  }
+
+  // The ids of the records under type/organization/project/ (`path.id` is where to go on behind; empty: the start).
+  struct Ids {
+    std::vector<std::string> ids;
+    bool has_more = false;
+  };
+  Result<Ids> list(const Path& path, std::size_t limit) const;
+
+  // A put of this record; `expected` is its version now, 0 for a new one. Wipes the plaintext.
+  Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
+  static Write erase(const Path& path, std::uint64_t expected);
+
+  // Writes the batch, then the marker, then answers. After `io` nothing is written any more until the vault is opened
+  // anew, because what the disk holds is not known. Errors: conflict, io, read_only.
+  Result<void> commit(const Batch& batch);
+
+ private:
+  Result<Found<Secret>> open(const Path& path) const;
+
+  std::unique_ptr<Store> store_;
+  Keyring keyring_;
+  std::optional<Marker> marker_;
+  std::atomic<bool> read_only_ = false;
+};
+
+}  // namespace postern::vault

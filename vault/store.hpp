@@ -1,0 +1,101 @@
+#pragma once
+// Where sealed records lie: an ordered map from keys to versioned values, with atomic batches.
+//
+// A store knows nothing of keys, records or scopes: it is the part that may be replaced, and the one that an attacker
+// is assumed to be able to write. Every store passes the same contract suite (tests/unit/vault/store_contract.cpp).
+// Thread safety: any thread, all methods; they may block on the disk. Ownership: results are copies.
+// Absence: `not_found` from get(). Keys are not empty and do not begin with '!'.
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vault/error.hpp"
+
+namespace postern::vault {
+
+struct Entry {
+  std::string key;
+  std::string value;
+  std::uint64_t version = 0;  // 1 for a new key, one more with every put
+};
+
+// One step of a batch. `expected` is the version the key must have now; 0: the key must be absent; kAnyVersion: do not
+// look. A key appears once in a batch.
+inline constexpr std::uint64_t kAnyVersion = ~std::uint64_t{0};
+struct Write {
+  enum class Kind { put, erase };
+  Kind kind = Kind::put;
+  std::string key;
+  std::string value;  // of a put
+  std::uint64_t expected = kAnyVersion;
+};
+using Batch = std::vector<Write>;
+
+struct Page {
+  std::vector<Entry> entries;  // in the order of their keys, as bytes
+  bool has_more = false;
+};
+
+// What changed after a commit. `complete` is false when the feed no longer reaches back that far: whoever follows it
+// must forget everything it knows.
+struct Change {
+  std::uint64_t commit = 0;
+  std::vector<std::string> keys;
+};
+struct Feed {
+  std::vector<Change> changes;  // oldest first
+  bool complete = true;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual std::string_view name() const = 0;
+
+  // Errors: not_found, io, corrupt.
+  virtual Result<Entry> get(std::string_view key) const = 0;
+  // The keys with this prefix that come after `after` (a whole key; empty: from the first), at most `limit`.
+  virtual Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const = 0;
+  // All of it or nothing, durable when this returns, with the batch's commit number: one more than the last.
+  // Errors: conflict (a version is not the expected one; nothing is written), io (the outcome is unknown).
+  virtual Result<std::uint64_t> commit(const Batch& batch) = 0;
+  // The number of the last commit; 0: none yet.
+  virtual std::uint64_t last_commit() const = 0;
+  virtual Feed changes(std::uint64_t after) const = 0;
+};
+
+// The recent past of a store with one writing process: the last kKept commits. Thread safe.
+class RecentChanges {
+ public:
+  static constexpr std::size_t kKept = 1024;
+  explicit RecentChanges(std::uint64_t last_commit) : last_(last_commit) {}
+  void add(std::uint64_t commit, const Batch& batch);
+  Feed after(std::uint64_t commit) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t last_;
+  std::deque<Change> kept_;
+};
+
+std::unique_ptr<Store> make_memory_store();
+
+// `may_lose_wal`: open although a write-ahead log that the manifest names is gone (--accept-rollback).
+// Errors: locked, rolled_back (a missing log), corrupt, io.
+struct RocksdbOptions {
+  std::filesystem::path directory;
+  bool create = false;
+  bool may_lose_wal = false;
+};
+Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& options);
+// Reads one key of a store without writing anything to its directory. Errors: as above, and not_found, for the key as
+// for the store.
+Result<Entry> peek_rocksdb_store(const RocksdbOptions& options, std::string_view key);
+
+}  // namespace postern::vault

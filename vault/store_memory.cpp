@@ -1,0 +1,104 @@
+// The store without a disk: for tests, for `--dev`, and for connections that come from files.
+#include <map>
+#include <shared_mutex>
+
+#include "vault/store.hpp"
+
+namespace postern::vault {
+namespace {
+
+class MemoryStore final : public Store {
+ public:
+  std::string_view name() const override { return "memory"; }
+
+  Result<Entry> get(std::string_view key) const override {
+    const std::shared_lock lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return fail(Error::Code::not_found, "no such key in the store");
+    return found->second;
+  }
+
+  Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override {
+    const std::shared_lock lock(mutex_);
+    Page page;
+    auto at = after < prefix ? entries_.lower_bound(prefix) : entries_.upper_bound(after);
+    for (; at != entries_.end() && at->first.starts_with(prefix); ++at) {
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      page.entries.push_back(at->second);
+    }
+    return page;
+  }
+
+  Result<std::uint64_t> commit(const Batch& batch) override {
+    const std::unique_lock lock(mutex_);
+    for (const auto& write : batch) {
+      if (write.expected != kAnyVersion && version_of(write.key) != write.expected) {
+        return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
+      }
+    }
+    for (const auto& write : batch) {
+      if (write.kind == Write::Kind::erase) {
+        entries_.erase(write.key);
+      } else {
+        const std::uint64_t version = version_of(write.key) + 1;
+        entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
+      }
+    }
+    recent_.add(++last_, batch);
+    return last_;
+  }
+
+  std::uint64_t last_commit() const override {
+    const std::shared_lock lock(mutex_);
+    return last_;
+  }
+
+  Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+ private:
+  std::uint64_t version_of(std::string_view key) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? 0 : found->second.version;
+  }
+
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::uint64_t last_ = 0;
+  RecentChanges recent_{0};
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_memory_store() {
+  return std::make_unique<MemoryStore>();
+}
+
+void RecentChanges::add(std::uint64_t commit, const Batch& batch) {
+  Change change{commit, {}};
+  change.keys.reserve(batch.size());
+  for (const auto& write : batch) change.keys.push_back(write.key);
+  const std::scoped_lock lock(mutex_);
+  last_ = commit;
+  kept_.push_back(std::move(change));
+  if (kept_.size() > kKept) kept_.pop_front();
+}
+
+Feed RecentChanges::after(std::uint64_t commit) const {
+  const std::scoped_lock lock(mutex_);
+  Feed feed;
+  if (commit == last_) return feed;
+  // Unknown past, or a number from the future (a store that was rolled back): either way, start afresh.
+  if (commit > last_ || kept_.empty() || kept_.front().commit > commit + 1) {
+    feed.complete = false;
+    return feed;
+  }
+  for (const auto& change : kept_) {
+    if (change.commit > commit) feed.changes.push_back(change);
+  }
+  return feed;
+}
+
+}  // namespace postern::vault

@@ -1,0 +1,222 @@
+#include "vault/store.hpp"
+
+// The embedded store. Layout, in RocksDB's own key space:
+//
+//   "!commit"  := number of the last commit, 8 bytes, big endian
+//   key        := version value          ; version: 8 bytes, big endian
+//
+// Settings are those measured against 7.8.3 in Debian's build: with the default recovery mode one flipped bit in the
+// log silently drops records that were synced, so it is kTolerateCorruptedTailRecords; Resume() aborts the process, so
+// automatic recovery is off and Resume() is never called: after a write error the vault stops writing and has to be
+// opened again. Reads do not take our lock; writes are one at a time, for the version check and the commit number.
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+
+namespace postern::vault {
+namespace {
+
+constexpr std::string_view kCommitKey = "!commit";
+constexpr std::size_t kNumber = 8;
+
+rocksdb::Slice slice(std::string_view view) {
+  return {view.data(), view.size()};
+}
+
+std::string encode_number(std::uint64_t value) {
+  std::string bytes(kNumber, '\0');
+  for (std::size_t i = 0; i < kNumber; ++i) bytes[i] = static_cast<char>(value >> (56 - 8 * i) & 0xffU);
+  return bytes;
+}
+
+std::uint64_t decode_number(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (const char c : bytes.substr(0, kNumber)) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+std::unexpected<Error> error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
+  const std::string text = status.ToString();
+  const std::string where = "the store " + directory.string();
+  if (text.find("lock hold by") != std::string::npos || text.find("While lock file") != std::string::npos) {
+    return fail(Error::Code::locked, where + " is held by another process: is postern running already? Stop it first");
+  }
+  if (text.find("issing WAL") != std::string::npos) {
+    return fail(Error::Code::rolled_back, where + " lacks a write-ahead log that it had (" + text +
+                                              "): restore it, or start with --accept-rollback");
+  }
+  if (status.IsCorruption()) return fail(Error::Code::corrupt, where + " is damaged: " + text);
+  return fail(Error::Code::io, where + ": " + text);
+}
+
+// Drops everything: opening to look must not leave a log file behind.
+class Silent final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::Options settings(const RocksdbOptions& wanted) {
+  rocksdb::Options options;
+  options.create_if_missing = wanted.create;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = !wanted.may_lose_wal;
+  options.max_bgerror_resume_count = 0;
+  options.compression = rocksdb::kNoCompression;  // what is sealed does not compress
+  // Small: the records are few and the proxy keeps what it uses in its own snapshot.
+  options.write_buffer_size = 4 << 20;
+  options.max_write_buffer_number = 2;
+  options.max_background_jobs = 2;
+  options.max_open_files = 256;
+  options.max_file_opening_threads = 1;
+  options.max_manifest_file_size = 1 << 20;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(4 << 20, 2);
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // Quiet: no statistics, no timers, a short information log.
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.skip_stats_update_on_db_open = true;
+  options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  options.max_log_file_size = 256 << 10;
+  options.keep_log_file_num = 2;
+  return options;
+}
+
+Result<Entry> entry_of(std::string_view key, std::string_view stored, const std::filesystem::path& directory) {
+  if (stored.size() < kNumber) {
+    return fail(Error::Code::corrupt, "the store " + directory.string() + " holds a value without a version");
+  }
+  return Entry{std::string(key), std::string(stored.substr(kNumber)), decode_number(stored)};
+}
+
+Result<Entry> read(rocksdb::DB& db, std::string_view key, const std::filesystem::path& directory) {
+  std::string stored;
+  const auto status = db.Get(rocksdb::ReadOptions(), slice(key), &stored);
+  if (status.IsNotFound()) return fail(Error::Code::not_found, "no such key in the store");
+  if (!status.ok()) return error_of(status, directory);
+  return entry_of(key, stored, directory);
+}
+
+class RocksdbStore final : public Store {
+ public:
+  RocksdbStore(std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory, std::uint64_t last)
+      : db_(std::move(db)), directory_(std::move(directory)), last_(last), recent_(last) {}
+
+  std::string_view name() const override { return "rocksdb"; }
+
+  Result<Entry> get(std::string_view key) const override { return read(*db_, key, directory_); }
+
+  Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
+    at->Seek(slice(after < prefix ? prefix : after));
+    if (!after.empty() && at->Valid() && at->key() == slice(after)) at->Next();
+    Page page;
+    for (; at->Valid() && at->key().starts_with(slice(prefix)); at->Next()) {
+      const std::string_view key(at->key().data(), at->key().size());
+      if (key == kCommitKey) continue;
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      auto entry = entry_of(key, {at->value().data(), at->value().size()}, directory_);
+      if (!entry) return std::unexpected(entry.error());
+      page.entries.push_back(std::move(*entry));
+    }
+    if (!at->status().ok()) return error_of(at->status(), directory_);
+    return page;
+  }
+
+  Result<std::uint64_t> commit(const Batch& batch) override {
+    const std::scoped_lock lock(write_);
+    rocksdb::WriteBatch writes;
+    for (const auto& write : batch) {
+      const auto version = version_of(write.key);
+      if (!version) return std::unexpected(version.error());
+      if (write.expected != kAnyVersion && *version != write.expected) {
+        return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
+      }
+      const auto staged = write.kind == Write::Kind::erase
+                              ? writes.Delete(slice(write.key))
+                              : writes.Put(slice(write.key), encode_number(*version + 1) + write.value);
+      if (!staged.ok()) return error_of(staged, directory_);
+    }
+    const std::uint64_t number = last_ + 1;
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    auto status = writes.Put(slice(kCommitKey), encode_number(number));
+    if (status.ok()) status = db_->Write(durable, &writes);
+    if (!status.ok()) return error_of(status, directory_);
+    last_ = number;
+    recent_.add(number, batch);
+    return number;
+  }
+
+  std::uint64_t last_commit() const override { return last_; }
+
+  Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+ private:
+  Result<std::uint64_t> version_of(std::string_view key) const {
+    const auto entry = read(*db_, key, directory_);
+    if (entry) return entry->version;
+    if (entry.error().code == Error::Code::not_found) return std::uint64_t{0};
+    return std::unexpected(entry.error());
+  }
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const std::filesystem::path directory_;
+  std::mutex write_;  // held for one commit; where a group commit would gather waiting batches
+  std::atomic<std::uint64_t> last_;
+  RecentChanges recent_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& wanted) {
+  rocksdb::DB* opened = nullptr;
+  const auto status = rocksdb::DB::Open(settings(wanted), wanted.directory.string(), &opened);
+  std::unique_ptr<rocksdb::DB> db(opened);
+  if (!status.ok()) return error_of(status, wanted.directory);
+  std::string number;
+  const auto found = db->Get(rocksdb::ReadOptions(), slice(kCommitKey), &number);
+  if (!found.ok() && !found.IsNotFound()) return error_of(found, wanted.directory);
+  return std::make_unique<RocksdbStore>(std::move(db), wanted.directory, decode_number(number));
+}
+
+Result<Entry> peek_rocksdb_store(const RocksdbOptions& wanted, std::string_view key) {
+  const std::string directory = wanted.directory.string();
+  std::error_code ignored;
+  if (!std::filesystem::exists(wanted.directory / "CURRENT", ignored)) {
+    return fail(Error::Code::not_found, "there is no store in " + directory);
+  }
+  // A read-only opening takes no lock, and would read from under a running process; so take it first, and let go of it
+  // before the store is opened for writing.
+  rocksdb::Env* env = rocksdb::Env::Default();
+  rocksdb::FileLock* lock = nullptr;
+  if (const auto status = env->LockFile(directory + "/LOCK", &lock); !status.ok()) {
+    return error_of(status, wanted.directory);
+  }
+  auto entry = [&]() -> Result<Entry> {
+    auto options = settings(wanted);
+    options.create_if_missing = false;
+    options.info_log = std::make_shared<Silent>();
+    rocksdb::DB* opened = nullptr;
+    const auto status = rocksdb::DB::OpenForReadOnly(options, directory, &opened);
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    if (!status.ok()) return error_of(status, wanted.directory);
+    return read(*db, key, wanted.directory);
+  }();
+  static_cast<void>(env->UnlockFile(lock));
+  return entry;
+}
+
+}  // namespace postern::vault

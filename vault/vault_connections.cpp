@@ -1,0 +1,296 @@
+// Connections: metadata, credential, and the two indexes that lead to them.
+#include <algorithm>
+
+#include "vault/digest.hpp"
+#include "vault/encoding.hpp"
+#include "vault/vault_impl.hpp"
+
+namespace postern::vault {
+namespace {
+
+constexpr std::size_t kLargestRecord = 256 * 1024;
+constexpr std::size_t kLongestAlias = 64;
+constexpr std::size_t kLargestPage = 1000;
+constexpr int kLooks = 4;  // how often an index that leads to a record changed meanwhile is followed anew
+
+Path connection_path(const Connection& of) {
+  return {"connection", of.organization, of.project, of.id};
+}
+Path credential_path(const Connection& of) {
+  return {"credential", of.organization, of.project, of.id};
+}
+Path locator_path(const Connection& of) {
+  return {"locator", of.organization, {}, of.id};
+}
+
+std::unexpected<Error> unknown() {
+  return fail(Error::Code::not_found, "no such connection");
+}
+std::unexpected<Error> invalid(const std::string& why) {
+  return fail(Error::Code::invalid, why);
+}
+std::unexpected<Error> changed() {
+  return fail(Error::Code::conflict, "the connection was changed by someone else meanwhile: read it again");
+}
+std::unexpected<Error> astray(const Path& path) {
+  return fail(Error::Code::corrupt, path.key() + ": the index does not lead to the record it should");
+}
+bool missing(const Error& error) {
+  return error.code == Error::Code::not_found;
+}
+
+bool is_exact_host(std::string_view host) {
+  return !host.empty() && host.back() != '.' && std::ranges::none_of(host, [](unsigned char c) {
+    return c <= ' ' || c >= 0x7f || (c >= 'A' && c <= 'Z') ||
+           std::string_view("*/@\\?#%").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+Result<void> check_rules(const Connection& meta) {
+  if (!is_reference(meta.organization)) return invalid("organization: not an id");
+  if (!is_reference(meta.project)) return invalid("project: not an id");
+  if (!is_reference(meta.app)) return invalid("app: must be 1 to 64 of A-Z a-z 0-9 _ -");
+  if (!meta.alias.empty() && !is_reference(meta.alias)) return invalid("alias: must be 1 to 64 of A-Z a-z 0-9 _ -");
+  if (looks_like_id(meta.alias)) return invalid("alias: may not look like an id");
+  for (const auto& destination : meta.destinations) {
+    if (!is_exact_host(destination.host)) {
+      return invalid("destinations: a host is exact, lower case and without a trailing dot");
+    }
+    if (destination.port == 0) return invalid("destinations: port 0");
+  }
+  return {};
+}
+
+Result<void> check_size(const Connection& meta, const Credential* credential) {
+  std::size_t size = 0;
+  if (credential != nullptr) {
+    for (const auto& [name, value] : credential->values) size += name.size() + value.size();
+  }
+  if (size > kLargestRecord) return invalid("value: more than 256 KiB");
+  if (encode(meta).size() > kLargestRecord) return invalid("the connection is more than 256 KiB");
+  return {};
+}
+
+Write put_credential(const Records& records, const Connection& meta, const Credential& credential) {
+  // The caller's object is const and cannot be copied; only the generation differs in what is stored.
+  Credential stored;
+  stored.generation = meta.generation;
+  for (const auto& [name, value] : credential.values) stored.values.emplace(name, value.clone());
+  return records.put(credential_path(meta), encode(stored), meta.generation - 1);
+}
+
+Reference reference_to(const Connection& meta) {
+  return {meta.organization, meta.project, meta.id};
+}
+
+}  // namespace
+
+Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
+  if (meta.id.empty()) meta.id = new_id("conn");
+  if (!looks_like_id(meta.id) || !meta.id.starts_with("conn_")) {
+    return invalid("id: must be conn_ and 20 characters of Crockford base32");
+  }
+  if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
+  meta.generation = 1;
+  meta.created = meta.updated = now_ms_();
+  if (meta.status_since == 0) meta.status_since = meta.created;
+
+  const std::scoped_lock lock(write_);
+  if (meta.alias.empty()) {
+    auto alias = free_alias(meta);
+    if (!alias) return std::unexpected(alias.error());
+    meta.alias = std::move(*alias);
+  } else if (const auto taken = alias_taken(meta, meta.alias); !taken) {
+    return std::unexpected(taken.error());
+  } else if (*taken) {
+    return fail(Error::Code::exists, "alias: taken in this project");
+  }
+  if (const auto located = records_->read<Reference>(locator_path(meta)); located) {
+    return fail(Error::Code::exists, "id: taken in this organization");
+  } else if (!missing(located.error())) {
+    return std::unexpected(located.error());
+  }
+  if (auto fine = check_size(meta, &credential); !fine) return std::unexpected(fine.error());
+
+  const std::string alias = alias_name(meta.project, meta.alias);
+  const auto done = records_->commit({
+      records_->put(connection_path(meta), encode(meta), 0),
+      put_credential(*records_, meta, credential),
+      records_->put(locator_path(meta), encode(reference_to(meta)), 0),
+      records_->put({"alias", meta.organization, meta.project, alias}, encode(reference_to(meta)), 0),
+  });
+  if (!done) return std::unexpected(done.error());
+  meta.version = 1;
+  return meta;
+}
+
+Result<Connection> SealedVault::find_connection(Space space, std::string_view id_or_alias) const {
+  if (!is_reference(id_or_alias) || !is_reference(space.organization) || !is_reference(space.project)) return unknown();
+  return looks_like_id(id_or_alias) ? find_by_id(space, id_or_alias) : find_by_alias(space, id_or_alias);
+}
+
+Result<Connection> SealedVault::find_by_id(Space space, std::string_view id) const {
+  auto own = read_connection(space.organization, space.project, id);
+  if (own || !missing(own.error())) return own;
+  const Path locator{"locator", space.organization, {}, id};
+  const auto located = records_->read<Reference>(locator);
+  if (!located) return missing(located.error()) ? unknown() : std::unexpected(located.error());
+  const Reference& to = located->record;
+  if (to.id != id || to.organization != space.organization) return astray(locator);
+  auto found = read_connection(space.organization, to.project, id);
+  if (found && found->scope != Scope::organization) return unknown();
+  return found;
+}
+
+Result<Connection> SealedVault::find_by_alias(Space space, std::string_view alias) const {
+  const std::string name = alias_name(space.project, alias);
+  const Path index{"alias", space.organization, space.project, name};
+  for (int look = 0; look < kLooks; ++look) {
+    const auto indexed = records_->read<Reference>(index);
+    if (!indexed) return missing(indexed.error()) ? unknown() : std::unexpected(indexed.error());
+    auto found = read_connection(space.organization, space.project, indexed->record.id);
+    if (!found && !missing(found.error())) return found;
+    if (found && found->alias == alias) return found;
+  }
+  return astray(index);
+}
+
+Result<Credential> SealedVault::open_credential(const Connection& meta) const {
+  auto found = records_->read<Credential>(credential_path(meta));
+  if (found && found->version == meta.generation && found->record.generation == meta.generation) {
+    return std::move(found->record);
+  }
+  if (!found && !missing(found.error())) return std::unexpected(found.error());
+  // Either `meta` is old (rotated or erased since it was read), or the two records do not belong together.
+  const auto now = read_connection(meta.organization, meta.project, meta.id);
+  if (!now) return std::unexpected(now.error());
+  if (now->generation > meta.generation) return changed();
+  return fail(Error::Code::corrupt, credential_path(meta).key() + ": the credential is not the one of its connection");
+}
+
+Result<Connection> SealedVault::update_connection(Connection meta) {
+  return rewrite(std::move(meta), nullptr);
+}
+
+Result<Connection> SealedVault::rotate_credential(Connection meta, const Credential& credential) {
+  return rewrite(std::move(meta), &credential);
+}
+
+Result<Connection> SealedVault::rewrite(Connection meta, const Credential* credential) {
+  if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
+  const std::scoped_lock lock(write_);
+  const auto old = read_connection(meta.organization, meta.project, meta.id);
+  if (!old) return std::unexpected(old.error());
+  if (old->version != meta.version) return changed();
+  meta.created = old->created;
+  meta.updated = now_ms_();
+  meta.generation = old->generation + (credential != nullptr ? 1 : 0);
+  if (meta.status != old->status && meta.status_since == old->status_since) meta.status_since = meta.updated;
+  if (meta.alias.empty()) meta.alias = old->alias;
+  if (auto fine = check_size(meta, credential); !fine) return std::unexpected(fine.error());
+
+  Batch batch{records_->put(connection_path(meta), encode(meta), old->version)};
+  if (credential != nullptr) batch.push_back(put_credential(*records_, meta, *credential));
+  if (meta.alias != old->alias) {
+    const auto taken = alias_taken(meta, meta.alias);
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) return fail(Error::Code::exists, "alias: taken in this project");
+    const std::string before = alias_name(meta.project, old->alias);
+    const std::string after = alias_name(meta.project, meta.alias);
+    batch.push_back(Records::erase({"alias", meta.organization, meta.project, before}, kAnyVersion));
+    batch.push_back(records_->put({"alias", meta.organization, meta.project, after}, encode(reference_to(meta)), 0));
+  }
+  if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+  meta.version = old->version + 1;
+  return meta;
+}
+
+Result<void> SealedVault::erase_connection(Space space, std::string_view id, std::uint64_t expected_version) {
+  if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project)) return unknown();
+  const std::scoped_lock lock(write_);
+  const auto old = read_connection(space.organization, space.project, id);
+  if (!old) return std::unexpected(old.error());
+  if (expected_version != 0 && old->version != expected_version) return changed();
+  const std::string alias = alias_name(old->project, old->alias);
+  return records_->commit({
+      Records::erase(connection_path(*old), old->version),
+      Records::erase(credential_path(*old), kAnyVersion),
+      Records::erase(locator_path(*old), kAnyVersion),
+      Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
+  });
+}
+
+Result<ConnectionPage> SealedVault::list_connections(const ConnectionQuery& query) const {
+  ConnectionPage page;
+  if (!is_reference(query.organization) || (!query.project.empty() && !is_reference(query.project))) return page;
+  const bool everywhere = query.project.empty();
+  const auto listed =
+      records_->list({everywhere ? "locator" : "connection", query.organization, query.project, query.after},
+                     std::clamp<std::size_t>(query.limit, 1, kLargestPage));
+  if (!listed) return std::unexpected(listed.error());
+  page.has_more = listed->has_more;
+  for (const auto& id : listed->ids) {
+    std::string project = query.project;
+    if (everywhere) {
+      auto located = records_->read<Reference>({"locator", query.organization, {}, id});
+      if (!located && missing(located.error())) continue;  // erased since it was listed
+      if (!located) return std::unexpected(located.error());
+      project = std::move(located->record.project);
+    }
+    auto found = read_connection(query.organization, project, id);
+    if (!found && missing(found.error())) continue;
+    if (!found) return std::unexpected(found.error());
+    page.data.push_back(std::move(*found));
+  }
+  return page;
+}
+
+Result<Connection> SealedVault::read_connection(std::string_view organization, std::string_view project,
+                                                std::string_view id) const {
+  const Path path{"connection", organization, project, id};
+  auto found = records_->read<Connection>(path);
+  if (!found) return missing(found.error()) ? unknown() : std::unexpected(found.error());
+  Connection& record = found->record;
+  if (record.id != id || record.organization != organization || record.project != project) return astray(path);
+  record.version = found->version;
+  return std::move(record);
+}
+
+std::string SealedVault::alias_name(std::string_view project, std::string_view alias) const {
+  return hex(records_->keyring().digest(Keyring::Use::index, length_prefixed({"alias", project, alias})));
+}
+
+Result<bool> SealedVault::alias_taken(const Connection& meta, std::string_view alias) const {
+  const std::string name = alias_name(meta.project, alias);
+  const auto indexed = records_->read<Reference>({"alias", meta.organization, meta.project, name});
+  if (indexed) return true;
+  if (missing(indexed.error())) return false;
+  return std::unexpected(indexed.error());
+}
+
+// `app`, else `app-2`, `app-3` … The first free number is found by doubling and halving, not by counting: a project
+// with n connections of one app costs log n look-ups. A gap that an erased connection left may stay unused.
+Result<std::string> SealedVault::free_alias(const Connection& meta) const {
+  const auto numbered = [&](std::uint64_t number) {
+    const std::string suffix = number == 1 ? "" : "-" + std::to_string(number);
+    return meta.app.substr(0, kLongestAlias - suffix.size()) + suffix;
+  };
+  std::uint64_t taken = 0;
+  std::uint64_t free = 1;
+  for (;;) {
+    const auto is_taken = alias_taken(meta, numbered(free));
+    if (!is_taken) return std::unexpected(is_taken.error());
+    if (!*is_taken) break;
+    taken = free;
+    free *= 2;
+  }
+  while (free - taken > 1) {
+    const std::uint64_t middle = taken + (free - taken) / 2;
+    const auto is_taken = alias_taken(meta, numbered(middle));
+    if (!is_taken) return std::unexpected(is_taken.error());
+    (*is_taken ? taken : free) = middle;
+  }
+  return numbered(free);
+}
+
+}  // namespace postern::vault

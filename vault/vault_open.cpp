@@ -1,0 +1,186 @@
+// How a vault comes to be: made, or found and judged. The order is the point: key check before anything is written,
+// marker before anything is believed.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "vault/digest.hpp"
+#include "vault/files.hpp"
+#include "vault/vault_impl.hpp"
+
+namespace postern::vault {
+namespace {
+
+std::function<std::int64_t()> clock_of(const Options& options) {
+  if (options.now_ms) return options.now_ms;
+  return [] {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+  };
+}
+
+bool lies_under(const std::filesystem::path& file, const std::filesystem::path& directory) {
+  std::error_code ignored;
+  const auto inner = std::filesystem::weakly_canonical(std::filesystem::absolute(file, ignored), ignored);
+  const auto outer = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, ignored), ignored);
+  const auto [rest, unused] = std::ranges::mismatch(outer, inner);
+  return rest == outer.end() || (std::next(rest) == outer.end() && rest->empty());
+}
+
+Result<std::unique_ptr<KeyProvider>> provider_of(const Options& options) {
+  if (options.store == StoreKind::memory && options.key_file.empty()) return make_ephemeral_key();
+  if (!options.allow_key_in_state && !options.state.empty() && lies_under(options.key_file, options.state)) {
+    return fail(Error::Code::wrong_key, "master key file " + options.key_file.string() +
+                                            " lies in the state directory "
+                                            "that it protects: keep it elsewhere (only --dev allows this)");
+  }
+  return open_key_file(options.key_file);
+}
+
+std::filesystem::path database(const Options& options) {
+  return options.state / "vault";
+}
+std::filesystem::path marker_file(const Options& options) {
+  return options.state / "marker";
+}
+
+std::unique_ptr<Vault> assemble(const Options& options, const KeyProvider& provider, std::unique_ptr<Store> store,
+                                Keyring keyring, std::optional<Marker> marker) {
+  return std::make_unique<SealedVault>(
+      std::make_unique<Records>(std::move(store), std::move(keyring), std::move(marker)), provider.describe(),
+      clock_of(options));
+}
+
+Marker marker_of(const Options& options, const Keyring& keyring) {
+  // The subkey is copied: the marker moves into the vault together with the keyring, and must not point at it.
+  auto key = std::make_shared<const Secret>(keyring.subkey(Keyring::Use::marker));
+  return {marker_file(options), keyring.header().vault_id,
+          [key = std::move(key)](std::string_view bytes) { return hmac_sha256(key->expose(), bytes); }};
+}
+
+// What is sealed with the first batch besides the keys: the default organization and project.
+void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
+  const auto put = [&](const Path& path, const std::string& plaintext) {
+    const Binding binding{.organization = path.organization, .type = path.type, .id = path.id, .version = 1};
+    batch.push_back({.key = path.key(), .value = keyring.seal(plaintext, binding), .expected = 0});
+  };
+  put({"organization", kDefaultOrganization, {}, kDefaultOrganization},
+      encode(Organization{std::string(kDefaultOrganization), now}));
+  put({"project", kDefaultOrganization, kDefaultProject, kDefaultProject},
+      encode(Project{std::string(kDefaultProject), std::string(kDefaultOrganization), now}));
+}
+
+Result<std::unique_ptr<Vault>> create_in(const Options& options, const KeyProvider& provider,
+                                         std::unique_ptr<Store> store) {
+  const std::int64_t now = clock_of(options)();
+  auto fresh = Keyring::make(provider, now);
+  if (!fresh) return std::unexpected(fresh.error());
+  add_defaults(fresh->writes, fresh->keyring, now);
+  std::optional<Marker> marker;
+  if (options.store != StoreKind::memory) marker = marker_of(options, fresh->keyring);
+  // The marker of commit 0 goes first: a crash after the first batch leaves it one behind, which opens.
+  if (marker) {
+    if (auto done = marker->advance(0); !done) return std::unexpected(done.error());
+  }
+  const auto number = store->commit(fresh->writes);
+  if (!number) return std::unexpected(number.error());
+  if (marker) {
+    if (auto done = marker->advance(*number); !done) return std::unexpected(done.error());
+  }
+  return assemble(options, provider, std::move(store), std::move(fresh->keyring), std::move(marker));
+}
+
+// Errors unless this is a place where a vault may be made: nothing there, or an attempt that never got its header.
+Result<void> check_vacant(const Options& options) {
+  const std::string where = options.state.string();
+  const auto header = peek_rocksdb_store({.directory = database(options)}, kHeaderKey);
+  if (header) return fail(Error::Code::exists, "there is a vault in " + where + " already: it is kept");
+  if (header.error().code != Error::Code::not_found) return std::unexpected(header.error());
+  if (Marker::claimed(marker_file(options)).value_or(0) != 0) {
+    return fail(Error::Code::exists, "there was a vault in " + where +
+                                         ", and its store is gone or empty: restore it, "
+                                         "or move the directory away to begin anew");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Vault::make_key_file(const std::filesystem::path& file) {
+  return write_key_file(file);
+}
+
+Result<std::unique_ptr<Vault>> Vault::create(const Options& options) {
+  const auto provider = provider_of(options);
+  if (!provider) return std::unexpected(provider.error());
+  if (options.store == StoreKind::memory) return create_in(options, **provider, make_memory_store());
+
+  if (const auto vacant = check_vacant(options); !vacant) return std::unexpected(vacant.error());
+  if (!make_private_directory(database(options))) {
+    return fail(Error::Code::io,
+                "cannot make the state directory " + options.state.string() + ": " + std::strerror(errno));
+  }
+  // One that was there before may be open to others; it is ours now. Where that is not allowed (a mounted volume that
+  // belongs to root) the database below it is 0700 all the same.
+  std::error_code ignored;
+  std::filesystem::permissions(options.state, std::filesystem::perms::owner_all, ignored);
+  auto store = open_rocksdb_store({.directory = database(options), .create = true});
+  if (!store) return std::unexpected(store.error());
+  return create_in(options, **provider, std::move(*store));
+}
+
+Result<std::unique_ptr<Vault>> Vault::open(const Options& options) {
+  if (options.store == StoreKind::memory) return create(options);
+  const auto provider = provider_of(options);
+  if (!provider) return std::unexpected(provider.error());
+
+  const RocksdbOptions where{.directory = database(options), .may_lose_wal = options.accept_rollback};
+  const auto header = peek_rocksdb_store(where, kHeaderKey);
+  if (!header && header.error().code == Error::Code::not_found) {
+    if (Marker::claimed(marker_file(options)).value_or(0) == 0) {
+      return fail(Error::Code::not_found, "there is no vault in " + options.state.string() + ": run postern init");
+    }
+    return fail(Error::Code::rolled_back, "the store in " + options.state.string() +
+                                              " is gone or empty, but its marker "
+                                              "is there: put the newest state directory back");
+  }
+  if (!header) return std::unexpected(header.error());
+  if (const auto checked = Keyring::open_header(*header, **provider); !checked) {
+    return std::unexpected(checked.error());
+  }
+
+  auto store = open_rocksdb_store(where);
+  if (!store) return std::unexpected(store.error());
+  auto keyring = Keyring::load(**store, **provider);
+  if (!keyring) return std::unexpected(keyring.error());
+  Marker marker = marker_of(options, *keyring);
+  if (auto fine = marker.check((*store)->last_commit(), options.accept_rollback); !fine) {
+    return std::unexpected(fine.error());
+  }
+  return assemble(options, **provider, std::move(*store), std::move(*keyring), std::move(marker));
+}
+
+SealedVault::SealedVault(std::unique_ptr<Records> records, std::string key_provider,
+                         std::function<std::int64_t()> now_ms)
+    : records_(std::move(records)), key_provider_(std::move(key_provider)), now_ms_(std::move(now_ms)) {}
+
+const std::string& SealedVault::id() const {
+  return records_->keyring().header().vault_id;
+}
+
+VaultStatus SealedVault::status() const {
+  return {.vault_id = id(),
+          .store = std::string(records_->store().name()),
+          .state = records_->read_only() ? "READ_ONLY" : "READY",
+          .key_provider = key_provider_,
+          .active_key_id = records_->keyring().active_key_id(),
+          .data_keys = records_->keyring().data_keys(),
+          .commit = records_->store().last_commit()};
+}
+
+std::string SealedVault::keyed_digest(std::string_view purpose, std::string_view bytes) const {
+  return records_->keyring().digest(Keyring::Use::caller, length_prefixed({purpose, bytes}));
+}
+
+}  // namespace postern::vault
