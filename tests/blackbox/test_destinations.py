@@ -167,10 +167,11 @@ def test_a_name_that_is_no_name(placed, name):
 
 
 @row("connection-revoked")
-def test_a_disabled_connection_is_403(placed):
+def test_a_disabled_connection_is_403_until_it_is_enabled(placed):
     made = placed.daemon.connect(alias="off")
     who = {"connection": "off", "token": placed.daemon.token(made["id"])}
-    result = placed.daemon.verb("connections", "revoke", made["id"])
-    assert result.returncode == 0, result.stderr
-    refused_with = placed.call(**who)
-    assert (refused_with.status, refused_with.code) == (403, "connection-revoked")
+    for flag, expected in (("--disable", (403, "connection-revoked")), ("--enable", (200, None))):
+        result = placed.daemon.verb("connections", "update", made["id"], flag)
+        assert result.returncode == 0, result.stderr
+        response = placed.call(**who)
+        assert (response.status, response.code) == expected

@@ -106,7 +106,7 @@ def trail(make_daemon, make_upstream, ca):
     for path in ("/api/v1/connections?limit=100", "/metrics", "/readyz", "/livez", "/api/v1/providers", "/api/v1/self"):
         daemon.api("GET", path)
     for verb in (("connections", "list", "-o", "json"), ("status", "-o", "yaml"), ("tokens", "list", "-o", "json"),
-                 ("connections", "show", "bearer", "-o", "yaml"), ("config", "show"), ("doctor",)):
+                 ("connections", "show", "bearer", "-o", "yaml"), ("config", "show")):
         result = daemon.verb(*verb)
         said.append((result.stdout + result.stderr).encode())
     result = daemon.verb("connections", "create", "--app", "http", "--type", "BEARER", "--name", "n", "--alias", "cli",
