@@ -86,8 +86,8 @@ class RecentChanges {
 
 std::unique_ptr<Store> make_memory_store();
 
-// `may_lose_wal`: open although a write-ahead log that the manifest names is gone (--accept-rollback).
-// Errors: locked, rolled_back (a missing log), corrupt, io.
+// The directory exists. `may_lose_wal`: open although a write-ahead log that the manifest names is gone
+// (--accept-rollback). Errors: locked, rolled_back (a missing log), corrupt, io.
 struct RocksdbOptions {
   std::filesystem::path directory;
   bool create = false;

@@ -28,6 +28,14 @@ Result<json::object> only_object(Result<json::value> answer, std::string_view pa
   return std::move(answer->get_object());
 }
 
+// One of errors[]: where (a pointer into the body, or the name of a parameter) and what.
+std::string mistake(const json::object& error) {
+  std::string where = text_of(error, "pointer"), what = text_of(error, "detail");
+  if (where.empty()) where = text_of(error, "parameter");
+  if (what.empty()) what = text_of(error, "message");
+  return fmt::format("; {}: {}", where, what);
+}
+
 }  // namespace
 
 std::string encode(std::string_view text) {
@@ -56,8 +64,7 @@ Failure problem(int status, std::string_view path, std::string_view body) {
     const json::value* errors = object.if_contains("errors");
     if (errors != nullptr && errors->is_array())
       for (const json::value& one : errors->get_array())
-        if (one.is_object())
-          detail += fmt::format("; {}: {}", text_of(one.get_object(), "pointer"), text_of(one.get_object(), "message"));
+        if (one.is_object()) detail += mistake(one.get_object());
   }
   return Failure{exit_for(status), fmt::format("{}: {}: {}", title, path, detail)};
 }

@@ -1,0 +1,18 @@
+#pragma once
+// What a caller asks of a new authorization, read and checked; and how authorizations are shown.
+#include <boost/json/object.hpp>
+#include <expected>
+
+#include "proxy/admin/body.hpp"
+#include "proxy/admin/routes.hpp"
+#include "vault/record.hpp"
+
+namespace postern::admin {
+
+// Connections become ids, times become milliseconds, absent things become their defaults (DESIGN section 8). Whether
+// the caller may make it is judged apart, by beyond().
+std::expected<vault::Authorization, Problem> read_authorization(const Service& service, const Caller& caller,
+                                                                const boost::json::object& body);
+boost::json::object shown(const vault::Authorization& authorization, std::int64_t now_ms);
+
+}  // namespace postern::admin

@@ -1,0 +1,48 @@
+#pragma once
+// What a caller sends about a connection, read and checked; and what a provider makes of it.
+// Holds secret values: wiped when it dies. Nothing of a value is ever repeated in a mistake.
+#include <boost/json/object.hpp>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/catalog.hpp"
+#include "proxy/admin/body.hpp"
+#include "proxy/admin/routes.hpp"
+#include "vault/record.hpp"
+
+namespace postern::admin {
+
+struct ConnectionInput {
+  ConnectionInput() = default;
+  ConnectionInput(const ConnectionInput&) = delete;
+  ConnectionInput& operator=(const ConnectionInput&) = delete;
+  ~ConnectionInput();
+
+  std::optional<std::string> app, type, auth, name, alias, owner;
+  std::optional<vault::Scope> scope;
+  std::optional<std::string> end_user;  // empty: null was sent
+  std::optional<std::vector<std::string>> tags;
+  std::optional<bool> enabled;
+  std::optional<boost::json::object> config;
+  std::optional<std::map<std::string, std::string>> value;
+};
+
+// Fills `input` from the body's members of these names; every other member is a mistake.
+std::vector<FieldError> read_connection_input(const boost::json::object& body,
+                                              std::initializer_list<std::string_view> allowed, ConnectionInput& input);
+
+// The provider's plan for it. `config_json` is the whole configuration, after a merge.
+std::expected<config::Plan, Problem> plan(const config::Provider& provider, const ConnectionInput& input,
+                                          const std::string& type, const std::string& auth,
+                                          const std::string& config_json);
+// Moves the values out, wiped behind.
+vault::Credential take_credential(ConnectionInput& input);
+
+std::vector<vault::Destination> to_destinations(const std::vector<config::HostPattern>& hosts);
+std::vector<config::HostPattern> to_patterns(const std::vector<vault::Destination>& destinations);
+
+}  // namespace postern::admin

@@ -1,0 +1,75 @@
+// GET /api/v1/connections: which of the visible connections, in which order.
+#include <algorithm>
+
+#include "proxy/admin/connection_text.hpp"
+
+namespace postern::admin {
+namespace {
+
+using vault::Connection;
+
+struct Filters {
+  std::string search, app, status, end_user;
+  bool by_end_user = false, hide_disabled = false;
+  std::vector<std::string> tags;
+
+  bool pass(const Connection& c) const {
+    if (!app.empty() && c.app != app) return false;
+    if (!status.empty() && status != vault::to_string(c.status)) return false;
+    if (by_end_user && c.end_user != end_user) return false;
+    if (hide_disabled && !c.enabled) return false;
+    for (const auto& tag : tags)
+      if (std::find(c.tags.begin(), c.tags.end(), tag) == c.tags.end()) return false;
+    return search.empty() || lower(c.name).find(search) != std::string::npos ||
+           lower(c.alias).find(search) != std::string::npos;
+  }
+};
+
+std::expected<Filters, Problem> read_filters(const Url& url) {
+  Filters filters;
+  for (const auto& [key, value] : url.parameters) {
+    if (key == "search") filters.search = lower(value);
+    if (key == "tag") filters.tags.push_back(value);
+    if (key == "endUser") {
+      filters.end_user = value;
+      filters.by_end_user = true;
+    }
+    if (key == "provider" || key == "toolkitSlug" || key == "app") {
+      if (!filters.app.empty() && filters.app != value)
+        return refuse_parameter(key, "Names another provider than the other parameters do.");
+      filters.app = value;
+    }
+    if (key == "showDisabled") {
+      if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
+      filters.hide_disabled = value == "false";
+    }
+    if (key == "status") {
+      static constexpr std::string_view kStatuses[] = {"active", "expired", "error", "revoked"};
+      const auto status = lower(value);
+      if (std::find(std::begin(kStatuses), std::end(kStatuses), status) == std::end(kStatuses))
+        return refuse_parameter(key, "Has to be ACTIVE, EXPIRED, ERROR or REVOKED.");
+      filters.status = status;
+      for (char& c : filters.status) c = char(c - 32);
+    }
+  }
+  return filters;
+}
+
+}  // namespace
+
+Answer list_connections(Service& service, Call& call) {
+  static constexpr std::string_view kFilters[] = {"search", "provider", "toolkitSlug", "app",
+                                                  "status", "endUser",  "tag",         "showDisabled"};
+  auto options = read_list_options(call.url, kFilters);
+  if (!options) return std::unexpected(options.error());
+  auto filters = read_filters(call.url);
+  if (!filters) return std::unexpected(filters.error());
+  return answer_list(*options, [&](const std::string& after, const Visit& visit) {
+    return scan_connections(service, call.caller, after, [&](const Connection& c, bool declared) {
+      if (!filters->pass(c)) return true;
+      return visit({c.id, c.name, c.created, c.updated}, [&] { return shown(c, declared); });
+    });
+  });
+}
+
+}  // namespace postern::admin

@@ -1,0 +1,119 @@
+#include "proxy/admin/connection_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+namespace postern::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kBatch = 256;
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
+}
+
+std::unexpected<Problem> no_such_connection() {
+  return refuse("not-found", "There is no connection with this id or alias here.");
+}
+
+}  // namespace
+
+std::vector<std::string> hosts_of(const vault::Connection& connection) {
+  std::vector<std::string> hosts;
+  for (const auto& to : connection.destinations) {
+    const bool v6 = to.host.find(':') != std::string::npos;
+    hosts.push_back(fmt::format("{}{}{}:{}{}", v6 ? "[" : "", to.host, v6 ? "]" : "", to.port, to.path_prefix));
+  }
+  return hosts;
+}
+
+json::object shown(const vault::Connection& c, bool declared) {
+  boost::system::error_code error;
+  json::value config = json::parse(c.config.empty() ? "{}" : c.config, error);
+  if (error) config = json::object();
+  json::array tags(c.tags.begin(), c.tags.end());
+  json::array hosts;
+  for (const auto& host : hosts_of(c)) hosts.emplace_back(host);
+  const std::string created = to_time(c.created), updated = to_time(c.updated);
+  json::object out;
+  out["id"] = c.id;
+  out["name"] = c.name;
+  out["app"] = c.app;
+  out["provider"] = c.app;
+  out["toolkitSlug"] = c.app;
+  out["type"] = c.type;
+  out["auth"] = c.auth;
+  out["authConfig"] = text_or_null(c.auth_config);
+  out["status"] = vault::to_string(c.status);
+  out["statusReason"] = text_or_null(c.status_reason);
+  out["enabled"] = c.enabled;
+  out["scope"] = vault::to_string(c.scope);
+  out["alias"] = c.alias;
+  out["organization"] = c.organization;
+  out["project"] = c.project;
+  out["owner"] = c.owner;
+  out["endUser"] = text_or_null(c.end_user);
+  out["tags"] = std::move(tags);
+  out["config"] = std::move(config);
+  out["hosts"] = std::move(hosts);
+  out["created"] = created;
+  out["updated"] = updated;
+  out["createdAt"] = created;
+  out["updatedAt"] = updated;
+  out["version"] = c.version;
+  out["generation"] = c.generation;
+  out["declared"] = declared;
+  return out;
+}
+
+std::expected<FoundConnection, Problem> find_connection(const Service& service, const Caller& caller,
+                                                        std::string_view id_or_alias) {
+  if (!vault::is_reference(id_or_alias)) return no_such_connection();
+  const std::string organization = caller.organization();
+  const std::string project = caller.project().empty() ? std::string(vault::kDefaultProject) : caller.project();
+  auto found = service.deps.vault->find_connection({organization, project}, id_or_alias);
+  if (found) {
+    if (caller.sees(*found)) return FoundConnection{std::move(*found), false};
+    return no_such_connection();
+  }
+  if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
+  for (auto& declared : service.deps.declared()) {
+    if ((declared.id == id_or_alias || declared.alias == id_or_alias) && caller.sees(declared))
+      return FoundConnection{std::move(declared), true};
+  }
+  return no_such_connection();
+}
+
+std::expected<void, Problem> scan_connections(
+    const Service& service, const Caller& caller, const std::string& after,
+    const std::function<bool(const vault::Connection& connection, bool declared)>& visit) {
+  auto declared = service.deps.declared();
+  std::erase_if(declared, [&](const auto& c) { return c.id <= after || !caller.sees(c); });
+  std::sort(declared.begin(), declared.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  auto next = declared.begin();
+  vault::ConnectionQuery query;
+  query.organization = caller.organization();
+  query.after = after;
+  query.limit = kBatch;
+  for (bool more = true; more;) {
+    auto page = service.deps.vault->list_connections(query);
+    if (!page) return std::unexpected(vault_problem(page.error()));
+    for (const auto& connection : page->data) {
+      for (; next != declared.end() && next->id < connection.id; ++next)
+        if (!visit(*next, true)) return {};
+      if (caller.sees(connection) && !visit(connection, false)) return {};
+    }
+    more = page->has_more && !page->data.empty();
+    if (more) query.after = page->data.back().id;
+  }
+  for (; next != declared.end(); ++next)
+    if (!visit(*next, true)) return {};
+  return {};
+}
+
+}  // namespace postern::admin

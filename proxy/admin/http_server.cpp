@@ -1,0 +1,294 @@
+// The one file that knows Beast. Beast's parser is laxer than the data path's (DESIGN section 5), so what it lets
+// through and could be read in two ways is refused here: a Transfer-Encoding that is not exactly `chunked`, or one
+// beside a Content-Length.
+#include "proxy/admin/http_server.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <thread>
+
+#include "proxy/admin/problem.hpp"
+#include "proxy/observe/log.hpp"
+#include "vault/vault.hpp"
+
+namespace postern::admin {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using namespace std::chrono_literals;
+
+using Protocol = asio::generic::stream_protocol;
+using Socket = Protocol::socket;
+using Acceptor = asio::basic_socket_acceptor<Protocol>;
+using Stream = beast::basic_stream<Protocol>;
+using Buffer = beast::basic_flat_buffer<WipingAllocator<char>>;
+using Body = http::basic_string_body<char, std::char_traits<char>, WipingAllocator<char>>;
+using Parser = http::request_parser<Body, WipingAllocator<char>>;
+using Error = boost::system::error_code;
+
+constexpr auto kIdle = 75s;
+constexpr auto kHeadTime = 10s;
+constexpr auto kBodyTime = 30s;
+constexpr auto kWriteTime = 30s;
+constexpr auto kLinger = 1s;
+constexpr std::uint32_t kMaxHead = 16 * 1024;
+constexpr std::uint64_t kMaxBody = 1024 * 1024;
+constexpr std::size_t kMaxBuffer = 64 * 1024;
+constexpr std::size_t kMaxConnections = 256;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kOverloaded =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+    "Retry-After: 5\r\nConnection: close\r\nContent-Length: 204\r\n\r\n"
+    R"({"type":"urn:postern:problem:overloaded","title":"Too many connections","status":503,)"
+    R"("detail":"Close idle connections to the admin API and try again.","instance":null,"code":"overloaded",)"
+    R"("retryable":true})";
+static_assert(kOverloaded.size() - kOverloaded.find("\r\n\r\n") - 4 == 204);
+
+std::string head_of(const Response& response, bool keep_alive) {
+  std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ';
+  head += std::string_view(http::obsolete_reason(http::int_to_status(response.status)));
+  head += "\r\n";
+  auto field = [&](std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+  };
+  if (response.status != 204) {
+    field("Content-Type", response.content_type);
+    field("Content-Length", std::to_string(response.body.size()));
+  }
+  field("Cache-Control", "no-store");
+  field("X-Content-Type-Options", "nosniff");
+  field("X-Frame-Options", "DENY");
+  field("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  field("Referrer-Policy", "no-referrer");
+  field("Cross-Origin-Resource-Policy", "same-origin");
+  for (const auto& [name, value] : response.fields) field(name, value);
+  if (!keep_alive) field("Connection", "close");
+  head += "\r\n";
+  return head;
+}
+
+// Why reading failed, as an answer; nullopt: nobody is there to read one.
+std::optional<Problem> read_problem(const Error& error) {
+  auto problem = [](std::string_view code, const char* detail) { return refuse(code, detail).error(); };
+  if (error == http::error::body_limit) return problem("body-too-large", "Keep the body within 1 MiB.");
+  if (error == http::error::header_limit || error == http::error::buffer_overflow)
+    return problem("head-too-large", "Keep the head within 16 KiB.");
+  if (error == beast::error::timeout) return problem("request-timeout", "Send the whole request without pausing.");
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
+  if (error.category() == http::make_error_code(http::error::bad_method).category())
+    return problem("malformed-request", "Send a well-formed HTTP/1.1 request.");
+  return std::nullopt;
+}
+
+std::optional<Problem> framing_problem(const Parser& parser) {
+  const auto& head = parser.get();
+  const auto codings = head.count(http::field::transfer_encoding);
+  if (codings > 1 || (codings == 1 && (!beast::iequals(head[http::field::transfer_encoding], "chunked") ||
+                                       head.count(http::field::content_length) > 0)))
+    return refuse("malformed-request", "Say the length of the body once, in one way.").error();
+  const auto expect = head[http::field::expect];
+  if (!expect.empty() && !beast::iequals(expect, "100-continue"))
+    return refuse("expectation-failed", "Only `100-continue` can be expected.").error();
+  return std::nullopt;
+}
+
+Request to_request(Parser& parser) {
+  auto& message = parser.get();
+  Request request;
+  request.method = std::string(message.method_string());
+  request.target = std::string(message.target());
+  for (const auto& field : message) {
+    std::string name(field.name_string());
+    for (char& c : name) c = char(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    const auto value = field.value();
+    request.fields.emplace_back(std::move(name), SecretText(value.data(), value.size()));
+  }
+  request.body.swap(message.body());
+  wipe(message.body());
+  return request;
+}
+
+class Beasts final : public HttpServer {
+ public:
+  explicit Beasts(Handler handler) : handler_(std::move(handler)) {}
+  ~Beasts() override { stop(); }
+
+  void run(const std::vector<Listening>& listening) {
+    for (const auto& one : listening) {
+      sockaddr_storage bound{};
+      socklen_t size = sizeof bound;
+      ::getsockname(one.descriptor, reinterpret_cast<sockaddr*>(&bound), &size);
+      Acceptor acceptor(io_);
+      acceptor.assign(Protocol(bound.ss_family, 0), one.descriptor);
+      asio::co_spawn(io_, accept(std::move(acceptor), one.door), asio::detached);
+    }
+    thread_ = std::thread([this] { io_.run(); });
+  }
+
+  void stop() override {
+    io_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  asio::awaitable<void> accept(Acceptor acceptor, Door door) {
+    asio::steady_timer pause(io_);
+    auto& open = open_[std::size_t(door)];
+    for (;;) {
+      Error error;
+      Socket socket(io_);
+      co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
+      if (error == asio::error::operation_aborted) co_return;
+      if (error) {  // out of descriptors, most likely: wait for some to be closed
+        pause.expires_after(100ms);
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        continue;
+      }
+      if (open >= kMaxConnections) {
+        ::send(socket.native_handle(), kOverloaded.data(), kOverloaded.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        continue;
+      }
+      asio::co_spawn(io_, serve(std::move(socket), door), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> serve(Socket socket, Door door) {
+    struct Counted {
+      std::size_t& n;
+      explicit Counted(std::size_t& count) : n(count) { ++n; }
+      ~Counted() { --n; }
+    } counted(open_[std::size_t(door)]);
+    std::optional<unsigned> uid;
+    Error error;
+    if (door == Door::socket) {
+      ucred peer{};
+      socklen_t size = sizeof peer;
+      if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) co_return;
+      uid = peer.uid;
+    } else {
+      socket.set_option(asio::ip::tcp::no_delay(true), error);
+    }
+    Stream stream(std::move(socket));
+    Buffer buffer(kMaxBuffer);
+    unsigned failures = 0;
+    bool more = true;
+    while (more) more = co_await exchange(stream, buffer, door, uid, failures);
+    // Bytes that nobody read would turn our close into a reset, and the answer could be lost with it.
+    stream.socket().shutdown(Socket::shutdown_send, error);
+    stream.expires_after(kLinger);
+    std::array<char, 4096> rest;
+    for (std::size_t seen = 0; !error && seen < 4 * kMaxBody;)
+      seen += co_await stream.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, error));
+    ::explicit_bzero(rest.data(), rest.size());
+  }
+
+  // One request and its answer. False: the connection is to be closed.
+  asio::awaitable<bool> exchange(Stream& stream, Buffer& buffer, Door door, std::optional<unsigned> uid,
+                                 unsigned& failures) {
+    Error error;
+    if (buffer.size() == 0) {
+      buffer.shrink_to_fit();  // the last request's bytes are wiped here
+      stream.expires_after(kIdle);
+      const auto n =
+          co_await stream.async_read_some(buffer.prepare(4096), asio::redirect_error(asio::use_awaitable, error));
+      if (error) co_return false;
+      buffer.commit(n);
+    }
+    Parser parser;
+    parser.header_limit(kMaxHead);
+    parser.body_limit(kMaxBody);
+    stream.expires_after(kHeadTime);
+    co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+    std::optional<Problem> problem = error ? read_problem(error) : framing_problem(parser);
+    if (!error && !problem) {
+      stream.expires_after(kBodyTime);
+      if (parser.get().count(http::field::expect) > 0 && !parser.is_done()) {
+        co_await asio::async_write(stream, asio::buffer(kContinue), asio::redirect_error(asio::use_awaitable, error));
+      }
+      if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+      if (error) problem = read_problem(error);
+    }
+    const std::string id = vault::new_id("req");
+    if (problem) {
+      Response response = to_response(*problem, id);
+      co_await write(stream, response, false, false);
+      co_return false;
+    }
+    if (error) co_return false;
+    const bool keep_alive = parser.keep_alive();
+    Request request = to_request(parser);
+    request.door = door;
+    request.peer_uid = uid;
+    request.id = id;
+    Response response = answer(request);
+    if (response.slow) co_await slow_down(failures);
+    const bool more = keep_alive && !response.close;
+    co_return co_await write(stream, response, request.method == "HEAD", more) && more;
+  }
+
+  Response answer(const Request& request) {
+    try {
+      return handler_(request);
+    } catch (const std::exception& fault) {
+      observe::log_event(observe::Level::error, "admin-fault", fault.what(), {{"request_id", request.id}});
+      return to_response(refuse("internal-error", "The call failed inside postern; its log names the request.").error(),
+                         request.id);
+    }
+  }
+
+  // The first failed token costs nothing, the following ones 100 ms to 2 s: guessing is slow, a typing error is not.
+  asio::awaitable<void> slow_down(unsigned& failures) {
+    if (failures++ == 0) co_return;
+    Error error;
+    asio::steady_timer pause(io_, std::min<std::chrono::milliseconds>(100ms * (1u << std::min(failures - 2, 5u)), 2s));
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  }
+
+  asio::awaitable<bool> write(Stream& stream, Response& response, bool head_only, bool keep_alive) {
+    Error error;
+    const std::string head = head_of(response, keep_alive);
+    const bool with_body = !head_only && response.status != 204;
+    const std::array<asio::const_buffer, 2> parts = {asio::buffer(head),
+                                                     with_body ? asio::buffer(response.body) : asio::const_buffer()};
+    stream.expires_after(kWriteTime);
+    co_await asio::async_write(stream, parts, asio::redirect_error(asio::use_awaitable, error));
+    wipe(response.body);
+    co_return !error;
+  }
+
+  Handler handler_;
+  std::array<std::size_t, 3> open_{};
+  std::thread thread_;
+  asio::io_context io_{1};  // last: its destructor ends the coroutines, which count down in open_
+};
+
+}  // namespace
+
+std::unique_ptr<HttpServer> HttpServer::start(std::vector<Listening> listening, Handler handler) {
+  auto server = std::make_unique<Beasts>(std::move(handler));
+  server->run(listening);
+  return server;
+}
+
+}  // namespace postern::admin

@@ -1,0 +1,29 @@
+#pragma once
+// HTTP/1.1 on sockets that are listening already, in one thread of its own.
+//
+// Purpose: read requests with bounds (head 16 KiB and 10 s, body 1 MiB and 30 s, idle 75 s, 256 connections a
+// listener), hand each to `handler`, write its answer. What breaks the bounds is answered here and the connection ends.
+// Thread safety: start and stop from one thread; `handler` is called in the server's thread only, one call at a time.
+// Ownership: takes the descriptors; stop() closes them and joins the thread.
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "proxy/admin/http.hpp"
+
+namespace postern::admin {
+
+struct Listening {
+  int descriptor = -1;
+  Door door = Door::tcp;
+};
+using Handler = std::function<Response(const Request&)>;
+
+class HttpServer {
+ public:
+  static std::unique_ptr<HttpServer> start(std::vector<Listening> listening, Handler handler);
+  virtual ~HttpServer() = default;
+  virtual void stop() = 0;
+};
+
+}  // namespace postern::admin

@@ -1,0 +1,45 @@
+#pragma once
+// The routes: one function each, called by the router when the caller is known and has the route's capability.
+// Each commits first, then announces, then answers.
+#include <string>
+
+#include "proxy/admin/access.hpp"
+#include "proxy/admin/json_text.hpp"
+
+namespace postern::admin {
+
+struct Call {
+  const Request& request;
+  const Url& url;
+  Caller caller;
+  std::string id;             // what stood for {id} in the path
+  std::string made_token_id;  // set by a route whose answer holds a token
+};
+
+Answer list_connections(Service& service, Call& call);
+Answer create_connection(Service& service, Call& call);
+Answer show_connection(Service& service, Call& call);
+Answer change_connection(Service& service, Call& call);
+Answer rotate_connection(Service& service, Call& call);
+Answer delete_connection(Service& service, Call& call);
+
+Answer list_authorizations(Service& service, Call& call);
+Answer create_authorization(Service& service, Call& call);
+Answer show_authorization(Service& service, Call& call);
+Answer revoke_authorization(Service& service, Call& call);
+Answer delete_authorization(Service& service, Call& call);
+
+Answer list_providers(Service& service, Call& call);
+Answer show_provider(Service& service, Call& call);
+
+Answer show_status(Service& service, Call& call);
+Answer show_self(Service& service, Call& call);
+Answer show_openapi(Service& service, Call& call);
+Answer show_metrics(Service& service, Call& call);
+
+// Probes, without a caller.
+Response livez(Service& service);
+Answer readyz(Service& service);
+Answer startupz(Service& service);
+
+}  // namespace postern::admin

@@ -1,0 +1,205 @@
+#include <boost/json/array.hpp>
+
+#include "proxy/admin/authorization_input.hpp"
+#include "proxy/admin/connection_text.hpp"
+#include "proxy/admin/listing.hpp"
+#include "proxy/admin/openapi.hpp"
+
+namespace postern::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMostCallable = 100;
+
+json::array to_array(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
+}
+
+json::array fields_of(const std::map<std::string, config::FieldSpec>& fields) {
+  json::array out;
+  for (const auto& [name, field] : fields) {
+    json::object one;
+    one["name"] = name;
+    one["title"] = field.title.empty() ? name : field.title;
+    one["secret"] = field.secret;
+    one["required"] = field.required;
+    one["description"] = text_or_null(field.description);
+    one["pattern"] = text_or_null(field.pattern);
+    one["example"] = text_or_null(field.example);
+    one["default"] = text_or_null(field.default_value);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+json::object shown(const config::Provider& provider) {
+  json::array hosts, auth;
+  for (const auto& host : provider.hosts) {
+    std::string text = (host.wildcard ? "*" : "") + host.host;
+    if (host.port != 443) text += ':' + std::to_string(host.port);
+    hosts.emplace_back(text + host.path_prefix);
+  }
+  for (const auto& [name, entry] : provider.auth) {
+    json::object one;
+    one["name"] = name;
+    one["type"] = entry.type;
+    one["title"] = entry.title.empty() ? entry.type : entry.title;
+    one["fields"] = fields_of(entry.fields);
+    auth.push_back(std::move(one));
+  }
+  json::object out;
+  out["id"] = provider.id;
+  out["title"] = provider.title.empty() ? provider.id : provider.title;
+  out["docs"] = text_or_null(provider.docs);
+  out["baseUrl"] = text_or_null(provider.base_url);
+  out["generic"] = provider.generic;
+  out["hosts"] = std::move(hosts);
+  out["config"] = fields_of(provider.fields);
+  out["auth"] = std::move(auth);
+  return out;
+}
+
+std::unexpected<Problem> not_ready(const std::vector<std::string>& reasons) {
+  auto refusal = refuse("not-ready", "Not ready yet: see `notReady`.");
+  refusal.error().more["notReady"] = to_array(reasons);
+  refusal.error().fields.emplace_back("Retry-After", "1");
+  return refusal;
+}
+
+json::object status_text(const char* text) {
+  json::object out;
+  out["status"] = text;
+  return out;
+}
+
+}  // namespace
+
+Answer list_providers(Service& service, Call& call) {
+  static constexpr std::string_view kFilters[] = {"search"};
+  auto options = read_list_options(call.url, kFilters);
+  if (!options) return std::unexpected(options.error());
+  if (options->sort == SortBy::created || options->sort == SortBy::updated)
+    return refuse_parameter("sortBy", "Providers can be sorted by name only.");
+  std::string search;
+  for (const auto& [key, value] : call.url.parameters)
+    if (key == "search") search = lower(value);
+  const auto catalog = service.deps.catalog();
+  return answer_list(*options, [&](const std::string& after, const Visit& visit) -> std::expected<void, Problem> {
+    for (const auto& id : catalog->ids()) {
+      if (id <= after) continue;
+      const auto provider = catalog->find(id);
+      if (!provider) continue;
+      if (id.find(search) == std::string::npos && lower(provider->title).find(search) == std::string::npos) continue;
+      if (!visit({id, provider->title, 0, 0}, [&] { return shown(*provider); })) return {};
+    }
+    return {};
+  });
+}
+
+Answer show_provider(Service& service, Call& call) {
+  const auto provider = service.deps.catalog()->find(call.id);
+  if (!provider) return refuse("not-found", "There is no such provider; GET /api/v1/providers lists them.");
+  return json_response(shown(*provider));
+}
+
+Answer show_status(Service& service, Call&) {
+  const auto vault = service.deps.vault->status();
+  json::object keys;
+  keys["id"] = vault.vault_id;
+  keys["store"] = vault.store;
+  keys["state"] = vault.state;
+  keys["keyProvider"] = vault.key_provider;
+  keys["activeKeyId"] = vault.active_key_id;
+  keys["dataKeys"] = vault.data_keys;
+  keys["commit"] = vault.commit;
+  json::object addresses;
+  addresses["proxy"] = to_array(service.deps.proxy_addresses());
+  addresses["admin"] = text_or_null(service.addresses.admin);
+  addresses["health"] = text_or_null(service.addresses.health);
+  const auto reasons = service.deps.not_ready();
+  json::object out;
+  out["version"] = POSTERN_VERSION;
+  out["pseudonym"] = "postern-" + service.deps.vault->id();
+  out["ready"] = reasons.empty();
+  out["notReady"] = to_array(reasons);
+  out["vault"] = std::move(keys);
+  out["addresses"] = std::move(addresses);
+  return json_response(out);
+}
+
+// What this caller may do, and which connections it may call (at most 100 of them; `hasMore` says when there are
+// others).
+Answer show_self(Service& service, Call& call) {
+  const auto& own = call.caller.authorization;
+  json::object out = shown(own, service.deps.now_ms());
+  if (call.caller.socket) out["id"] = nullptr;
+  out["kind"] = call.caller.socket ? "socket" : "authorization";
+  out["system"] = call.caller.system();
+  json::array callable;
+  bool more = false;
+  if (!own.connections.empty()) {
+    auto read = scan_connections(service, call.caller, "", [&](const vault::Connection& c, bool declared) {
+      const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
+      if (!c.enabled || foreign) return true;
+      if (callable.size() == kMostCallable) return more = true, false;
+      json::object one;
+      one["id"] = c.id;
+      one["alias"] = c.alias;
+      one["name"] = c.name;
+      one["app"] = c.app;
+      one["status"] = vault::to_string(c.status);
+      one["hosts"] = to_array(hosts_of(c));
+      one["declared"] = declared;
+      callable.push_back(std::move(one));
+      return true;
+    });
+    if (!read) return std::unexpected(read.error());
+  }
+  out["callable"] = std::move(callable);
+  out["hasMore"] = more;
+  return json_response(out);
+}
+
+Answer show_openapi(Service&, Call&) {
+  Response response;
+  response.content_type = "application/yaml";
+  const std::string_view text = openapi_text();
+  response.body.assign(text.data(), text.size());
+  return response;
+}
+
+Answer show_metrics(Service& service, Call&) {
+  Response response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  const std::string page = service.deps.metrics->render();
+  response.body.assign(page.data(), page.size());
+  return response;
+}
+
+Response livez(Service&) {
+  return json_response(status_text("ok"));
+}
+
+Answer readyz(Service& service) {
+  const auto reasons = service.deps.not_ready();
+  if (!reasons.empty()) return not_ready(reasons);
+  service.was_ready = true;
+  return json_response(status_text("ready"));
+}
+
+// Once ready it stays started: a later fault is readyz's to tell, and no reason to restart the process.
+Answer startupz(Service& service) {
+  if (!service.was_ready) {
+    const auto reasons = service.deps.not_ready();
+    if (!reasons.empty()) return not_ready(reasons);
+    service.was_ready = true;
+  }
+  return json_response(status_text("started"));
+}
+
+}  // namespace postern::admin

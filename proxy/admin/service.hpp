@@ -1,0 +1,22 @@
+#pragma once
+// What the routes share: the outside (Deps), where we listen, and what is remembered between calls.
+// Lives in the admin thread; nothing here is locked.
+#include <string>
+
+#include "proxy/admin/admin.hpp"
+#include "proxy/admin/idempotency.hpp"
+
+namespace postern::admin {
+
+struct Addresses {
+  std::string admin, health, socket;  // as bound; empty: none
+};
+
+struct Service {
+  Deps deps;
+  Addresses addresses;
+  bool was_ready = false;  // startupz: once true, it stays
+  Idempotency idempotency;
+};
+
+}  // namespace postern::admin
