@@ -10,10 +10,10 @@ def pod(make_daemon, make_upstream, ca, tmp_path_factory):
     secrets = tmp_path_factory.mktemp("secrets")
     (secrets / "billing").write_text("first-secret\n")
     upstream = make_upstream()
-    settings = merged(world_settings(upstream, ca), {
-        "vault": {"store": "memory"}, "callers": {"mode": "open"},
+    settings = {
+        **world_settings(upstream, ca), "vault": {"store": "memory", "key": None}, "callers": {"mode": "open"},
         "connections": [{"alias": "billing", "app": "http", "type": "BEARER",
-                         "config": {"hosts": ["api.test"]}, "value": {"token": {"file": str(secrets / "billing")}}}]})
+                         "config": {"hosts": ["api.test"]}, "value": {"token": {"file": str(secrets / "billing")}}}]}
     daemon = make_daemon(settings)
     daemon.start()
     return daemon, upstream, secrets / "billing"
@@ -56,7 +56,7 @@ def test_a_missing_file_fails_closed(pod):
 
 
 def test_a_secret_file_missing_at_the_start_is_a_configuration_error(make_daemon):
-    daemon = make_daemon({"vault": {"store": "memory"}, "connections": [
+    daemon = make_daemon({"vault": {"store": "memory", "key": None}, "connections": [
         {"alias": "x", "app": "http", "type": "BEARER", "config": {"hosts": ["api.test"]},
          "value": {"token": {"file": "/nonexistent/secret"}}}]})
     result = daemon.verb("run", timeout=20)

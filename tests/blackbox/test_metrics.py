@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 from kit import until
+from kit.nginx import free_port
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*="([^"\\\n]|\\.)*",?)*\})? '
                     r'(-?[0-9.e+-]+|NaN|[+-]Inf)$')
@@ -74,8 +75,9 @@ def test_probes_need_no_token(world):
 
 
 def test_the_health_listener_serves_probes_and_metrics_only(make_daemon):
-    daemon = make_daemon({"listen": {"health": "127.0.0.1:0"}}).init().start()
-    daemon.admin = daemon.event("ready")["health"]
+    health = f"127.0.0.1:{free_port()}"
+    daemon = make_daemon({"listen": {"health": health}}).init().start()
+    daemon.admin = health
     for path in ("/livez", "/readyz", "/startupz", "/metrics"):
         assert daemon.api("GET", path, token=False).status == 200, path
     assert daemon.api("GET", "/api/v1/connections").status == 404

@@ -18,8 +18,12 @@ def binary():
 
 
 def merged(base, extra):
+    """`base` with what `extra` says; None takes a key away."""
     result = dict(base)
     for key, value in extra.items():
+        if value is None:
+            result.pop(key, None)
+            continue
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if both else value
     return result
