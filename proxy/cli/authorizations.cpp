@@ -78,7 +78,7 @@ Result<int> revoke(const std::vector<std::string>& ids, Session& session) {
     // Revoked, not deleted: the list still shows that it was there.
     auto revoked = api->create(fmt::format("authorizations/{}/revoke", encode(id)), {});
     if (!revoked) return std::unexpected(revoked.error());
-    if (!session.globals.quiet) session.print(fmt::format("revoked {}\n", printable(id)));
+    if (session.talks()) session.print(fmt::format("revoked {}\n", printable(id)));
   }
   return Exit::ok;
 }

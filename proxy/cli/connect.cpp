@@ -121,7 +121,7 @@ Result<int> connect(const ConnectFlags& flags, Session& session) {
   if (!body) return std::unexpected(body.error());
   auto made = api->create("connections", *body);
   if (!made) return std::unexpected(made.error());
-  if (session.globals.quiet || session.globals.format != Format::table)
+  if (!session.talks())
     session.print_object(*made);
   else
     say_what_next(*made, *provider, session);

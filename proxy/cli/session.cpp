@@ -62,7 +62,6 @@ ProviderForm form_from(const json::object& entry) {
   form.title = text_field(entry, "title");
   form.docs = text_field(entry, "docs");
   form.base_url = text_field(entry, "baseUrl");
-  form.generic = flag(entry, "generic", false);
   if (const auto* hosts = entry.if_contains("hosts"); hosts != nullptr && hosts->is_array())
     for (const json::value& host : hosts->get_array())
       if (host.is_string()) form.hosts.emplace_back(host.get_string());
