@@ -31,9 +31,10 @@ TEST_F(AdminRoom, shows_a_token_once_and_it_works) {
 TEST_F(AdminRoom, stores_connections_as_ids_and_defaults_as_hosts) {
   const auto c = create(R"("alias":"mine")");
   const auto id = c.text("id");
-  const auto made = call("POST", kPath,
-                         R"({"capabilities":["proxy:call"],"connections":["mine"],"hosts":["API.test."],"methods":["GET"],)"
-                         R"("default_for":["mine","api.test",{"connection":"mine","host":"api.test"}]})");
+  const auto made =
+      call("POST", kPath,
+           R"({"capabilities":["proxy:call"],"connections":["mine"],"hosts":["API.test."],"methods":["GET"],)"
+           R"("default_for":["mine","api.test",{"connection":"mine","host":"api.test"}]})");
   ASSERT_EQ(made.status, 201) << made.body;
   EXPECT_EQ(made.object().at("connections"), json::array{id});
   EXPECT_EQ(made.object().at("hosts"), json::array{"api.test"});
@@ -82,7 +83,8 @@ TEST_F(AdminRoom, refuses_bad_authorization_fields_with_a_pointer) {
     EXPECT_EQ(reply.pointer(), pointer) << reply.body;
   }
   create(R"("alias":"mine")");
-  EXPECT_EQ(call("POST", kPath, R"({"capabilities":["proxy:call"],"default_for":["mine"]})").pointer(), "/default_for/0");
+  EXPECT_EQ(call("POST", kPath, R"({"capabilities":["proxy:call"],"default_for":["mine"]})").pointer(),
+            "/default_for/0");
 }
 
 TEST_F(AdminRoom, never_makes_more_than_the_maker_has) {
@@ -100,7 +102,8 @@ TEST_F(AdminRoom, never_makes_more_than_the_maker_has) {
   const std::vector<std::pair<std::string, std::string>> beyond = {
       {R"({"capabilities":["connections:write"],)" + fine, "/capabilities/0"},
       {R"({"capabilities":["*"],)" + fine, "/capabilities/0"},
-      {R"({"capabilities":["proxy:call"],"connections":["*"],"hosts":["api.test"],"methods":["GET"]})", "/connections/0"},
+      {R"({"capabilities":["proxy:call"],"connections":["*"],"hosts":["api.test"],"methods":["GET"]})",
+       "/connections/0"},
       {R"({"capabilities":["proxy:call"],"hosts":["api.test"],"methods":["GET"]})", "/connections"},
       {R"({"capabilities":["proxy:call"],"connections":["a"],"hosts":["evil.test"],"methods":["GET"]})", "/hosts/0"},
       {R"({"capabilities":["proxy:call"],"connections":["a"],"methods":["GET"]})", "/hosts"},
@@ -120,8 +123,8 @@ TEST_F(AdminRoom, never_makes_more_than_the_maker_has) {
   // What the maker does not see, it cannot name either.
   EXPECT_EQ(call("POST", kPath, R"({"capabilities":["proxy:call"],"connections":["b"]})", maker).status, 400);
   // Its default ends with it.
-  const auto short_lived = call("POST", kPath,
-                                R"({"capabilities":["proxy:call"],"connections":["a"],"hosts":[],"methods":[]})", maker);
+  const auto short_lived =
+      call("POST", kPath, R"({"capabilities":["proxy:call"],"connections":["a"],"hosts":[],"methods":[]})", maker);
   EXPECT_EQ(short_lived.text("expires"), "2027-01-15T09:00:00.000Z") << short_lived.body;
 }
 

@@ -92,8 +92,10 @@ TEST(IfMatch, matches_strong_tags_and_the_star) {
     return request;
   };
   EXPECT_TRUE(check_if_match(Request(), 3));
-  for (const char* fine : {"*", "\"3\"", "\"1\", \"3\"", "\"3\" ,\"4\""}) EXPECT_TRUE(check_if_match(with(fine), 3)) << fine;
-  for (const char* bad : {"", "3", "W/\"3\"", "\"33\"", "\"1\",\"2\""}) EXPECT_FALSE(check_if_match(with(bad), 3)) << bad;
+  for (const char* fine : {"*", "\"3\"", "\"1\", \"3\"", "\"3\" ,\"4\""})
+    EXPECT_TRUE(check_if_match(with(fine), 3)) << fine;
+  for (const char* bad : {"", "3", "W/\"3\"", "\"33\"", "\"1\",\"2\""})
+    EXPECT_FALSE(check_if_match(with(bad), 3)) << bad;
 }
 
 TEST(Idempotency, forgets_after_a_day_and_keeps_ten_thousand) {
@@ -102,8 +104,8 @@ TEST(Idempotency, forgets_after_a_day_and_keeps_ten_thousand) {
   EXPECT_NE(memory.find("a", 86'399'999), nullptr);
   EXPECT_EQ(memory.find("a", 86'400'000), nullptr);
   for (int i = 0; i <= 10'000; ++i)
-    memory.keep(std::to_string(i), {.digest = "d", .status = 201, .body = "", .etag = "", .location = "", .token_id = ""},
-                1);
+    memory.keep(std::to_string(i),
+                {.digest = "d", .status = 201, .body = "", .etag = "", .location = "", .token_id = ""}, 1);
   EXPECT_EQ(memory.find("0", 2), nullptr);
   EXPECT_NE(memory.find("1", 2), nullptr);
 }
