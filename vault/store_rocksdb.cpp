@@ -91,6 +91,38 @@ rocksdb::Options settings(const RocksdbOptions& wanted) {
   return options;
 }
 
+// The lock that a running store holds, taken for a moment: to look, or to tidy, while nobody has the store open.
+class Lock {
+ public:
+  explicit Lock(const std::filesystem::path& directory) {
+    status_ = rocksdb::Env::Default()->LockFile((directory / "LOCK").string(), &lock_);
+  }
+  ~Lock() {
+    if (lock_ != nullptr) static_cast<void>(rocksdb::Env::Default()->UnlockFile(lock_));
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  const rocksdb::Status& status() const { return status_; }
+
+ private:
+  rocksdb::FileLock* lock_ = nullptr;
+  rocksdb::Status status_;
+};
+
+// Every start that writes nothing leaves an empty log behind, and RocksDB keeps them all until the next flush: a
+// sidecar that is restarted for months would collect thousands (measured: one a start).
+rocksdb::Status remove_empty_logs(const std::filesystem::path& directory) {
+  const Lock lock(directory);
+  if (!lock.status().ok()) return lock.status();
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    if (entry.path().extension() == ".log" && entry.is_regular_file(ignored) && entry.file_size(ignored) == 0) {
+      std::filesystem::remove(entry.path(), ignored);
+    }
+  }
+  return rocksdb::Status::OK();
+}
+
 Result<Entry> entry_of(std::string_view key, std::string_view stored, const std::filesystem::path& directory) {
   if (stored.size() < kNumber) {
     return fail(Error::Code::corrupt, "the store " + directory.string() + " holds a value without a version");
@@ -154,7 +186,8 @@ class RocksdbStore final : public Store {
     durable.sync = true;
     auto status = writes.Put(slice(kCommitKey), encode_number(number));
     if (status.ok()) status = db_->Write(durable, &writes);
-    if (!status.ok()) return error_of(status, directory_);
+    // Whatever it was, and whatever it is called: from here on nobody knows what the disk holds.
+    if (!status.ok()) return fail(Error::Code::io, "the store " + directory_.string() + ": " + status.ToString());
     last_ = number;
     recent_.add(number, batch);
     return number;
@@ -182,6 +215,7 @@ class RocksdbStore final : public Store {
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& wanted) {
+  if (const auto status = remove_empty_logs(wanted.directory); !status.ok()) return error_of(status, wanted.directory);
   rocksdb::DB* opened = nullptr;
   const auto status = rocksdb::DB::Open(settings(wanted), wanted.directory.string(), &opened);
   std::unique_ptr<rocksdb::DB> db(opened);
@@ -200,23 +234,16 @@ Result<Entry> peek_rocksdb_store(const RocksdbOptions& wanted, std::string_view 
   }
   // A read-only opening takes no lock, and would read from under a running process; so take it first, and let go of it
   // before the store is opened for writing.
-  rocksdb::Env* env = rocksdb::Env::Default();
-  rocksdb::FileLock* lock = nullptr;
-  if (const auto status = env->LockFile(directory + "/LOCK", &lock); !status.ok()) {
-    return error_of(status, wanted.directory);
-  }
-  auto entry = [&]() -> Result<Entry> {
-    auto options = settings(wanted);
-    options.create_if_missing = false;
-    options.info_log = std::make_shared<Silent>();
-    rocksdb::DB* opened = nullptr;
-    const auto status = rocksdb::DB::OpenForReadOnly(options, directory, &opened);
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    if (!status.ok()) return error_of(status, wanted.directory);
-    return read(*db, key, wanted.directory);
-  }();
-  static_cast<void>(env->UnlockFile(lock));
-  return entry;
+  const Lock lock(wanted.directory);
+  if (!lock.status().ok()) return error_of(lock.status(), wanted.directory);
+  auto options = settings(wanted);
+  options.create_if_missing = false;
+  options.info_log = std::make_shared<Silent>();
+  rocksdb::DB* opened = nullptr;
+  const auto status = rocksdb::DB::OpenForReadOnly(options, directory, &opened);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  if (!status.ok()) return error_of(status, wanted.directory);
+  return read(*db, key, wanted.directory);
 }
 
 }  // namespace postern::vault

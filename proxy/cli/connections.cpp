@@ -17,7 +17,7 @@ std::string path_to(const std::string& connection) {
 }
 
 struct ListFlags {
-  std::string app, status, tag, end_user, search, project;
+  std::string app, status, tag, end_user, search;
   ListRange range;
 };
 
@@ -33,7 +33,6 @@ Result<int> list(const ListFlags& flags, Session& session) {
   add("tag", flags.tag);
   add("endUser", flags.end_user);
   add("search", flags.search);
-  add("project", flags.project);
   auto answer = api->list("connections", query, flags.range);
   if (!answer) return std::unexpected(answer.error());
   session.print_list(*answer, kColumns);
@@ -165,7 +164,6 @@ Result<int> erase(const std::vector<std::string>& ids, bool yes, Session& sessio
 void add_fields(CLI::App& verb, Fields& fields) {
   verb.add_option("--name", fields.name, "a name for people");
   verb.add_option("--alias", fields.alias, "unique in the project; default: the provider's id");
-  verb.add_option("--owner", fields.owner, "user id, or 'service'");
   verb.add_option("--scope", fields.scope, "PERSONAL, PROJECT or ORGANIZATION");
   verb.add_option("--end-user", fields.end_user, "whose account it is, in the caller's own words");
   verb.add_option("--tag", fields.tags, "repeat for more")->allow_extra_args(false);
@@ -178,14 +176,13 @@ void add_fields(CLI::App& verb, Fields& fields) {
 
 void add_list(CLI::App& noun, Command& command) {
   auto flags = std::make_shared<ListFlags>();
-  CLI::App* verb = add_verb(noun, "list", "connections, newest first; never a credential",
-                            "postern connections list --app stripe -q");
+  CLI::App* verb =
+      add_verb(noun, "list", "connections; never a credential", "postern connections list --app stripe -q");
   verb->add_option("--app", flags->app, "of this provider");
   verb->add_option("--status", flags->status, "ACTIVE, EXPIRED, ERROR or REVOKED");
   verb->add_option("--tag", flags->tag, "with this tag");
   verb->add_option("--end-user", flags->end_user, "of this end user");
   verb->add_option("--search", flags->search, "in the name");
-  verb->add_option("--project", flags->project, "of this project");
   verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
@@ -199,6 +196,7 @@ void add_create(CLI::App& noun, Command& command) {
   verb->add_option("--app", fields->app, "provider id; see 'postern providers list'")->required();
   verb->add_option("--type", fields->type, "API_KEY, BEARER, BASIC or CUSTOM");
   verb->add_option("--auth", fields->auth, "the provider's auth entry, where several share a type");
+  verb->add_option("--owner", fields->owner, "user id, or 'service'");
   verb->add_option("--auth-config", fields->auth_config, "ac_… that it belongs to");
   verb->add_option("--project", fields->project, "default: proj_default");
   add_fields(*verb, *fields);

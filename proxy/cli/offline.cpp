@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "config/catalog.hpp"
 #include "config/settings.hpp"
 #include "proxy/cli/command.hpp"
@@ -48,7 +45,7 @@ ProviderForm form_of(const config::Provider& provider) {
 }
 
 Result<std::shared_ptr<const config::Catalog>> catalog(const ConfigFile& file, const Environment& environment) {
-  auto settings = load(file, environment);
+  auto settings = load(file, environment, true);
   if (!settings) return std::unexpected(settings.error());
   auto loaded = config::Catalog::load(settings->catalog);
   if (!loaded) return invalid(loaded.error());
@@ -57,14 +54,15 @@ Result<std::shared_ptr<const config::Catalog>> catalog(const ConfigFile& file, c
 
 }  // namespace
 
-Result<config::Settings> load(const ConfigFile& file, const Environment& environment) {
-  auto settings = config::load_settings({.file = file, .environment = environment, .flags = {}});
+Result<config::Settings> load(const ConfigFile& file, const Environment& environment, bool dev) {
+  auto settings = config::load_settings({.file = file, .environment = environment, .flags = {}, .dev = dev});
   if (!settings) return invalid(settings.error());
   return std::move(*settings);
 }
 
 Result<Place> locate(const ConfigFile& config, const Environment& environment) {
-  auto settings = load(config, environment);
+  // A daemon of `run --dev` is found with the same file, which may keep its key inside the state.
+  auto settings = load(config, environment, true);
   if (!settings) return std::unexpected(settings.error());
   return Place{settings->state, settings->listen.proxy};
 }
@@ -100,13 +98,10 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
   return out;
 }
 
-Result<void> lint(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(Exit::failed, fmt::format("lint: {}: cannot be read; check path and mode", file.string()));
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (auto parsed = config::parse_provider(text, file.string()); !parsed)
-    return fail(Exit::failed, parsed.error().text());
-  return {};
+std::vector<std::string> lint(const std::vector<std::filesystem::path>& files) {
+  std::vector<std::string> mistakes;
+  for (const config::Error& error : config::lint_providers(files)) mistakes.push_back(error.text());
+  return mistakes;
 }
 
 }  // namespace postern::cli::offline

@@ -25,8 +25,8 @@ Result<std::string> show(const ConfigFile& config, const Environment& environmen
 // not_found with the closest id when there is no such provider.
 Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id);
 Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Environment& environment);
-// What is wrong with one catalog file; nothing: it is sound.
-Result<void> lint(const std::filesystem::path& file);
+// Every mistake in these catalog files, one "file:line:column: what" each; none: they are sound.
+std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
 struct Initialized {
   std::filesystem::path config, state, key;

@@ -63,24 +63,20 @@ Result<fs::path> settle_config(const ConfigFile& config, bool& made, Undo& undo)
   if (!config && !there(file) && there("/etc/postern/postern.yaml")) file = "/etc/postern/postern.yaml";
   made = !there(file);
   if (!made) return file;
+  std::error_code ignored;  // the write below says what is wrong
+  if (const fs::path folder = file.parent_path(); !folder.empty() && fs::create_directories(folder, ignored))
+    undo.add([folder] { rmdir(folder.c_str()); });
   if (auto written = write_new(file, config::default_settings_file()); !written)
     return std::unexpected(written.error());
   undo.add([file] { unlink(file.c_str()); });
   return file;
 }
 
-Result<void> refuse_existing(const fs::path& state) {
+Result<void> refuse_running(const fs::path& state) {
   // Asking the socket touches nothing; opening the store would.
-  if (there(state / "admin.sock") && connect_unix(state / "admin.sock"))
-    return fail(
-        Exit::store_locked,
-        fmt::format("init: {}: a running postern has this state; stop it, or choose another state", state.string()));
-  if (there(state / "vault") || there(state / "marker"))
-    return fail(Exit::failed,
-                fmt::format("init: {}: there is a vault already; nothing was changed. Use it with 'postern run', "
-                            "or choose another state",
-                            state.string()));
-  return {};
+  if (!there(state / "admin.sock") || !connect_unix(state / "admin.sock")) return {};
+  return fail(Exit::store_locked,
+              fmt::format("init: {}: a running postern has this state; stop it, or choose another", state.string()));
 }
 
 Result<void> make_state(const fs::path& state, Undo& undo) {
@@ -91,9 +87,6 @@ Result<void> make_state(const fs::path& state, Undo& undo) {
   if (error)
     return fail(Exit::failed, fmt::format("init: {}: {}; choose another state", state.string(), error.message()));
   if (fresh) undo.add([state] { rmdir(state.c_str()); });
-  if (chmod(state.c_str(), 0700) != 0)
-    return fail(Exit::failed,
-                fmt::format("init: {}: {}; it must belong to this user", state.string(), std::strerror(errno)));
   return {};
 }
 
@@ -105,15 +98,18 @@ Result<void> make_key(const fs::path& key, bool& made, Undo& undo) {
   return {};
 }
 
+// Vault::create alone judges whether a vault is there: what an interrupted init left behind is not one. So only what
+// was not there before is removed again.
 Result<std::unique_ptr<vault::Vault>> make_vault(const config::Settings& settings, Undo& undo) {
-  const fs::path state = settings.state;
-  undo.add([state] {
-    std::error_code ignored;
-    fs::remove_all(state / "vault", ignored);
-    fs::remove(state / "marker", ignored);
-  });
+  const fs::path database = settings.state / "vault", marker = settings.state / "marker";
+  if (!there(database) && !there(marker))
+    undo.add([database, marker] {
+      std::error_code ignored;
+      fs::remove_all(database, ignored);
+      fs::remove(marker, ignored);
+    });
   auto made = vault::Vault::create({.store = vault::StoreKind::rocksdb,
-                                    .state = state,
+                                    .state = settings.state,
                                     .key_file = settings.key_file,
                                     .allow_key_in_state = settings.dev,
                                     .accept_rollback = false,
@@ -140,7 +136,7 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
   made.state = settings->state;
   made.key = settings->key_file;
   if (auto sensible = refuse_memory(*settings); !sensible) return std::unexpected(sensible.error());
-  if (auto free = refuse_existing(made.state); !free) return std::unexpected(free.error());
+  if (auto free = refuse_running(made.state); !free) return std::unexpected(free.error());
   if (auto state = make_state(made.state, undo); !state) return std::unexpected(state.error());
   if (auto key = make_key(made.key, made.key_made, undo); !key) return std::unexpected(key.error());
   auto vault = make_vault(*settings, undo);
@@ -169,8 +165,8 @@ Result<RunArguments> prepare_dev(RunArguments arguments, const Environment& envi
     settings = load_dev();
   }
   if (!settings) return fail(Exit::config_invalid, settings.error().text());
-  if (settings->store != "rocksdb" || there(settings->state / "vault") || there(settings->state / "marker"))
-    return arguments;
+  // With a vault there the daemon opens it; `exists` from create would mean the same.
+  if (settings->store != "rocksdb" || there(settings->state / "vault")) return arguments;
   Undo undo;
   bool key_made = false;
   if (auto state = make_state(settings->state, undo); !state) return std::unexpected(state.error());

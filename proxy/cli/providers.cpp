@@ -67,17 +67,12 @@ Result<int> show(const std::string& id, Session& session) {
   return Exit::ok;
 }
 
-Result<int> lint(const std::vector<std::string>& files, Session& session) {
-  bool sound = true;
-  for (const std::string& file : files) {
-    if (auto checked = offline::lint(file); !checked) {
-      sound = false;
-      session.note(checked.error().message);
-    } else if (!session.globals.quiet) {
-      session.print(fmt::format("ok {}\n", printable(file)));
-    }
-  }
-  return sound ? Exit::ok : Exit::failed;
+Result<int> lint(const std::vector<std::filesystem::path>& files, Session& session) {
+  const std::vector<std::string> mistakes = offline::lint(files);
+  for (const std::string& mistake : mistakes) session.note(mistake);
+  if (!mistakes.empty()) return Exit::failed;
+  if (!session.globals.quiet) session.print(fmt::format("ok {} file{}\n", files.size(), files.size() == 1 ? "" : "s"));
+  return Exit::ok;
 }
 
 Result<int> validate(Session& session) {
@@ -106,7 +101,7 @@ void add_provider_verbs(CLI::App& root, Command& command) {
       add_verb(*noun, "show", "one provider: hosts, auth entries, fields", "postern providers show stripe");
   verb->add_option("provider", *id, "its id")->required();
   verb->callback([&command, id] { command.action = [id](Session& session) { return show(*id, session); }; });
-  auto files = std::make_shared<std::vector<std::string>>();
+  auto files = std::make_shared<std::vector<std::filesystem::path>>();
   verb = add_verb(*noun, "lint", "check catalog files before they are used", "postern providers lint providers/*.yaml");
   verb->add_option("file", *files, "catalog files")->required();
   verb->callback([&command, files] { command.action = [files](Session& session) { return lint(*files, session); }; });

@@ -33,6 +33,9 @@ std::expected<std::string, Error> set_form_parameter(std::string_view body, std:
 std::expected<std::vector<std::string>, std::string> parse_pointer(std::string_view pointer);
 // A JSON string (RFC 8259 section 7) with its quotes. Appends. REQUIRES: valid UTF-8.
 void append_json_string(std::string_view text, std::string& out);
+// What stands between the quotes of a JSON string, unescaped; a lone surrogate becomes three bytes that no valid UTF-8
+// text has. REQUIRES: a string that was scanned.
+std::string decode_json_string(std::string_view inside);
 bool is_utf8(std::string_view text) noexcept;
 // The document with `value` (JSON text) at that place. Missing objects are made and null counts as missing; an element
 // of an array must be there; several members of the target's name become one. Errors: not JSON (RFC 8259), not an

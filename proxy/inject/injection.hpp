@@ -40,12 +40,12 @@ enum Needs : std::uint8_t {
 };
 
 struct Inputs {
-  std::string_view method;
-  std::string_view content_type;  // empty: none sent
-  std::string_view body;          // only when needs_body
+  std::string_view method = {};
+  std::string_view content_type = {};  // empty: none sent
+  std::string_view body = {};          // only when needs_body
   std::int64_t now_ms = 0;
-  std::string_view nonce, challenge;
-  std::string_view content_encoding;  // empty: none sent. A coded body cannot be edited
+  std::string_view nonce = {}, challenge = {};
+  std::string_view content_encoding = {};  // empty: none sent. A coded body cannot be edited
 };
 
 struct NameValue {

@@ -15,68 +15,20 @@ struct Edit {
   std::string text;      // … become this
 };
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-unsigned read_hex4(std::string_view text, std::size_t at) {
-  unsigned out = 0;
-  for (std::size_t i = 0; i < 4; ++i) out = out << 4 | static_cast<unsigned>(hex(text[at + i]));
-  return out;
-}
-
-void append_utf8(unsigned code, std::string& out) {
-  const auto put = [&](unsigned byte) { out += static_cast<char>(byte); };
-  if (code < 0x80) return put(code);
-  if (code < 0x800) {
-    put(0xc0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      put(0xe0 | code >> 12);
-    } else {
-      put(0xf0 | code >> 18);
-      put(0x80 | (code >> 12 & 0x3f));
-    }
-    put(0x80 | (code >> 6 & 0x3f));
-  }
-  put(0x80 | (code & 0x3f));
-}
-
-// What a string that was scanned means. A lone surrogate becomes three bytes that no valid UTF-8 name has.
-std::string decode(std::string_view inside) {
-  std::string out;
-  for (std::size_t i = 0; i < inside.size(); ++i) {
-    if (inside[i] != '\\') {
-      out += inside[i];
-      continue;
-    }
-    constexpr std::string_view letters = "bfnrt", meanings = "\b\f\n\r\t";
-    const char c = inside[++i];
-    if (c != 'u') {
-      const std::size_t known = letters.find(c);
-      out += known == std::string_view::npos ? c : meanings[known];
-      continue;
-    }
-    unsigned code = read_hex4(inside, i + 1);
-    i += 4;
-    if (code >= 0xd800 && code < 0xdc00 && inside.substr(i + 1).starts_with("\\u")) {
-      const unsigned low = read_hex4(inside, i + 3);
-      if (low >= 0xdc00 && low < 0xe000) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        i += 6;
-      }
-    }
-    append_utf8(code, out);
-  }
-  return out;
-}
+// The last member so far that has the name looked for.
+struct Found {
+  std::size_t count = 0;           // of them, with this one
+  std::size_t from = 0, next = 0;  // where it begins, and the member behind it; 0: none yet
+  std::size_t value = 0, end = 0;  // its value
+};
 
 class Splice {
  public:
@@ -175,40 +127,48 @@ class Splice {
     const char c = in_[at_++];
     if (c != 'u') return c != '\0' && std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos;
     for (int i = 0; i < 4; ++i, ++at_)
-      if (hex(peek()) < 0) return false;
+      if (!is_hex(peek())) return false;
     return true;
   }
 
   bool object(int depth, std::size_t level) {
     ++at_;  // the brace
     std::size_t count = 0, end = at_;
-    std::size_t found = 0, found_from = 0;  // how often the token was met, and where the last member of it begins
-    Edit replace{0, 0, {}};                 // the value of that member
+    Found found;
     for (skip_space(); !take('}'); skip_space(), ++count) {
       if (count != 0) {
         if (!take(',')) return bad();
         skip_space();
       }
       const std::size_t start = at_;
-      if (peek() != '"' || !string()) return bad();
-      const bool hit = level != kOff && decode(in_.substr(start + 1, at_ - start - 2)) == tokens_[level];
-      skip_space();
-      if (!take(':')) return bad();
-      skip_space();
-      const std::size_t value_start = at_;
+      bool hit = false;
+      if (!name(level, hit)) return bad();
       const bool leaf = hit && level + 1 == tokens_.size();
-      if (hit && !leaf && found != 0) return fail("the body names " + pointer(level + 1) + " twice: send it once");
+      if (hit && !leaf && found.count != 0)
+        return fail("the body names " + pointer(level + 1) + " twice: send it once");
+      const std::size_t value = at_;
       if (!any(depth + 1, hit && !leaf ? level + 1 : kOff)) return false;
       end = at_;
+      if (found.count != 0 && found.next == 0) found.next = start;
       if (!hit) continue;
-      // An earlier member of the target's name goes, up to where this one begins.
-      if (found++ != 0) put(found_from, start, {});
-      found_from = start;
-      replace = {value_start, end, {}};
+      // An earlier member of the target's name goes, up to where the one behind it begins.
+      if (found.count != 0) put(found.from, found.next, {});
+      found = {found.count + 1, start, 0, value, end};
     }
     if (level == kOff) return true;
-    if (found == 0) return put(end, end, members(count != 0 ? "," : "", level, ""));
-    if (level + 1 == tokens_.size()) return put(replace.from, replace.to, std::string(value_));
+    if (found.count == 0) return put(end, end, members(count != 0 ? "," : "", level, ""));
+    if (level + 1 == tokens_.size()) return put(found.value, found.end, std::string(value_));
+    return true;
+  }
+
+  // A member's name with its colon and the blanks around it. `hit`: it is the token looked for.
+  bool name(std::size_t level, bool& hit) {
+    const std::size_t start = at_;
+    if (peek() != '"' || !string()) return false;
+    hit = level != kOff && decode_json_string(in_.substr(start + 1, at_ - start - 2)) == tokens_[level];
+    skip_space();
+    if (!take(':')) return false;
+    skip_space();
     return true;
   }
 
@@ -287,61 +247,6 @@ class Splice {
 };
 
 }  // namespace
-
-bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i++]);
-    if (lead < 0x80) continue;
-    const int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    unsigned code = lead & (0x3fU >> more);
-    for (int n = 0; n < more; ++n, ++i) {
-      if (i == text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
-      code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fU);
-    }
-    const bool overlong = (more == 2 && code < 0x800) || (more == 3 && code < 0x10000);
-    if (overlong || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
-  }
-  return true;
-}
-
-void append_json_string(std::string_view text, std::string& out) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      out += "\\u00";
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-std::expected<std::vector<std::string>, std::string> parse_pointer(std::string_view pointer) {
-  if (!pointer.starts_with('/')) return std::unexpected("a JSON pointer starts with '/' (RFC 6901)");
-  if (!is_utf8(pointer)) return std::unexpected("a JSON pointer is UTF-8");
-  std::vector<std::string> tokens;
-  for (std::size_t i = 0; i < pointer.size(); ++i) {
-    if (pointer[i] == '/') {
-      tokens.emplace_back();
-    } else if (pointer[i] != '~') {
-      tokens.back() += pointer[i];
-    } else {
-      const char next = i + 1 < pointer.size() ? pointer[++i] : '\0';
-      if (next != '0' && next != '1') return std::unexpected("'~' in a JSON pointer is written ~0, '/' in a name ~1");
-      tokens.back() += next == '0' ? '~' : '/';
-    }
-  }
-  if (tokens.size() > kMaxTokens) return std::unexpected("the JSON pointer is too long");
-  return tokens;
-}
 
 std::expected<std::string, Error> set_json_value(std::string_view document, const std::vector<std::string>& tokens,
                                                  std::string_view value) {

@@ -6,6 +6,14 @@ namespace postern::serve {
 net::Task<Step> collect(Call& call) {
   if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
   const std::size_t most = call.service().settings().body_buffer;
+  // Two of these would let one hide the other from the edit.
+  for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
+    int lines = 0;
+    for (const wire::Field& field : call.head.fields.all()) lines += field.id == id ? 1 : 0;
+    if (lines > 1)
+      co_return refuse(Code::malformed_request,
+                       "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
+  }
   const auto too_large = [] {
     return refuse(Code::body_too_large,
                   "This connection's credential goes into the body, which must then fit limits.body_buffer.");

@@ -27,6 +27,11 @@ bool passed(const Known& known, std::string_view name) {
   return !known.pass.empty() && names(known.pass, name);
 }
 
+bool is_digest(std::string_view name) {
+  return wire::iequals(name, "Content-MD5") || wire::iequals(name, "Digest") || wire::iequals(name, "Content-Digest") ||
+         wire::iequals(name, "Repr-Digest");
+}
+
 enum class Keep : std::uint8_t { no, yes, refuse };
 
 Keep keeps(const Call& call, const wire::Field& field) {
@@ -36,6 +41,10 @@ Keep keeps(const Call& call, const wire::Field& field) {
   if (field.id == FieldId::max_forwards && call.head.method == "OPTIONS") return Keep::no;  // rewritten, one less
   if (!call.token_field.empty() && field.value.data() == call.token_field.data()) return Keep::no;
   if (!call.connection) return Keep::yes;
+  // A new body has another digest (RFC 9530), and a type of its own where the caller gave none.
+  if (call.changes.body_replaced &&
+      (is_digest(field.name) || (field.id == FieldId::content_type && field.value.empty())))
+    return Keep::no;
   const Known& known = *call.connection;
   if (spells_an_injected_field(known, field.name)) return Keep::refuse;
   if (names(known.strip_fields, field.name)) return Keep::no;

@@ -23,6 +23,7 @@ bool ends_with_host(std::string_view host, std::string_view suffix) {
 Session::Session(Service& owner, int fd) : service(owner), client(owner.worker(), fd) {
   place = owner.sessions_.size();
   owner.sessions_.push_back(this);
+  owner.open_.store(owner.sessions_.size(), std::memory_order_relaxed);
 }
 
 Session::~Session() {
@@ -150,6 +151,7 @@ void Service::session_gone(Session* session) {
   sessions_[session->place] = sessions_.back();
   sessions_[session->place]->place = session->place;
   sessions_.pop_back();
+  open_.store(sessions_.size(), std::memory_order_relaxed);
   if (draining_ && sessions_.empty() && drained_) worker_.post(std::exchange(drained_, nullptr));
 }
 

@@ -3,6 +3,7 @@
 //
 // Thread safety: its worker's thread, except the constructor. Ownership: borrows worker, offload and source, which
 // outlive it.
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -52,7 +53,8 @@ class Service {
   void accept(int fd);
   // Answers 503 to a connection over the limit and closes it.
   void turn_away(int fd);
-  std::size_t open_connections() const noexcept { return sessions_.size(); }
+  // Open client connections; may be asked from any thread.
+  std::size_t open_connections() const noexcept { return open_.load(std::memory_order_relaxed); }
 
   // A change: forget it, and end the calls that run on what ended.
   void forget(const Forget& what, bool ended);
@@ -92,6 +94,7 @@ class Service {
   std::vector<std::unique_ptr<Call>> spare_calls_;
   std::vector<Call*> active_;
   std::vector<Session*> sessions_;
+  std::atomic<std::size_t> open_{0};
   net::Deadline round_;
   std::function<void()> drained_;
   std::string request_id_;

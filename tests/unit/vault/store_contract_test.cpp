@@ -19,6 +19,7 @@ struct Kind {
 };
 
 std::unique_ptr<Store> rocksdb(const std::filesystem::path& directory) {
+  std::filesystem::create_directories(directory);
   auto opened = open_rocksdb_store({.directory = directory, .create = true});
   if (!opened) ADD_FAILURE() << opened.error().message;
   return opened ? std::move(*opened) : nullptr;
@@ -176,6 +177,19 @@ TEST_P(StoreContract, keeps_all_of_it_when_it_is_one_that_lasts) {
   EXPECT_EQ(store->last_commit(), 2U);
   EXPECT_FALSE(store->changes(1).complete) << "the feed does not reach back before the restart";
   EXPECT_THAT(scan(""), ElementsAre("a"));
+}
+
+TEST(RocksdbStore, does_not_collect_a_log_file_with_every_start) {
+  const Scratch scratch;
+  ASSERT_TRUE(rocksdb(scratch.path() / "db")->commit({put("a", "1")}));
+  for (int start = 0; start < 5; ++start) {
+    ASSERT_EQ(rocksdb(scratch.path() / "db")->get("a")->value, "1");
+  }
+  int logs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path() / "db")) {
+    if (entry.path().extension() == ".log") ++logs;
+  }
+  EXPECT_LE(logs, 2);
 }
 
 TEST(RecentChanges, forget_the_distant_past_and_say_so) {

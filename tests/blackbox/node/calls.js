@@ -1,0 +1,65 @@
+// One call with one client; prints what came back as JSON. Arguments: client, proxy address, user, token.
+'use strict'
+const http = require('node:http')
+
+const [client, proxy, user, token] = process.argv.slice(2)
+const [host, port] = proxy.split(':')
+const authorization = 'Basic ' + Buffer.from(`${user}:${token}`).toString('base64')
+
+const clients = {
+  async undici_fetch () {
+    const { fetch, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization, proxyTunnel: false })
+    const answer = await fetch('http://api.test/fetch', { dispatcher, method: 'POST', body: 'from undici' })
+    const result = { status: answer.status, body: await answer.text() }
+    await dispatcher.close()
+    return result
+  },
+  async undici_many () {
+    const { request, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization, proxyTunnel: false })
+    const statuses = await Promise.all(Array.from({ length: 40 }, async (_, n) => {
+      const answer = await request(`http://api.test/${n}`, { dispatcher })
+      await answer.body.text()
+      return answer.statusCode
+    }))
+    await dispatcher.close()
+    return { status: Math.max(...statuses), body: String(statuses.length) }
+  },
+  async undici_base_url () {
+    const { fetch } = require('undici')
+    const answer = await fetch(`http://${proxy}/c/${user}/base`, { headers: { authorization: `Bearer ${token}` } })
+    return { status: answer.status, body: await answer.text() }
+  },
+  async axios () {
+    const axios = require('axios')
+    const answer = await axios.post('http://api.test/axios', { from: 'axios' }, {
+      proxy: { protocol: 'http', host, port: Number(port), auth: { username: user, password: token } }
+    })
+    return { status: answer.status, body: answer.data }
+  },
+  async axios_environment () {
+    process.env.http_proxy = `http://${user}:${token}@${proxy}`
+    const axios = require('axios')
+    const answer = await axios.get('http://api.test/axios')
+    return { status: answer.status, body: answer.data }
+  },
+  core () {
+    return new Promise((resolve, reject) => {
+      const request = http.request({
+        host, port, path: 'http://api.test/core', headers: { host: 'api.test', 'proxy-authorization': authorization }
+      }, answer => {
+        let body = ''
+        answer.on('data', part => { body += part })
+        answer.on('end', () => resolve({ status: answer.statusCode, body }))
+      })
+      request.on('error', reject)
+      request.end()
+    })
+  }
+}
+
+clients[client]().then(
+  result => console.log(JSON.stringify(result)),
+  error => { console.error(error); process.exitCode = 1 }
+)
