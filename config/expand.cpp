@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -139,21 +140,41 @@ Result<std::vector<std::string>> parse_arguments(Scanner& in) {
   }
 }
 
+// The inside of one ${…}, its closing brace included: a variable, or a function and its arguments.
+Result<Template::Part> parse_part(Scanner& in) {
+  Template::Part part;
+  in.spaces();
+  const Scanner start = in;
+  std::string name = in.name();
+  if (name.empty()) return std::unexpected(in.error("expected a name after '${'"));
+  if (in.take('(')) {
+    const auto* known = std::find_if(kFunctions.begin(), kFunctions.end(), [&](auto f) { return f.name == name; });
+    if (known == kFunctions.end()) {
+      std::vector<std::string> names;
+      for (const auto& f : kFunctions) names.emplace_back(f.name);
+      return std::unexpected(start.error(unknown("function", name, names)));
+    }
+    auto arguments = parse_arguments(in);
+    if (!arguments) return std::unexpected(arguments.error());
+    if (arguments->size() != known->arity)
+      return std::unexpected(start.error(fmt::format("{} takes {} argument{}, not {}", name, known->arity,
+                                                     known->arity == 1 ? "" : "s", arguments->size())));
+    part.function = std::move(name);
+    part.arguments = std::move(*arguments);
+  } else {
+    part.arguments.push_back(std::move(name));
+  }
+  in.spaces();
+  if (!in.take('}')) return std::unexpected(in.error("'${' is not closed by '}'"));
+  return part;
+}
+
 }  // namespace
 
 Result<Template> Template::parse(std::string_view text) {
   Template out;
   out.text_ = text;
   std::string literal;
-  auto flush = [&] {
-    if (!literal.empty()) out.parts_.push_back({std::move(literal), {}, {}});
-    literal.clear();
-  };
-  auto use = [&](const std::string& name) {
-    if (name.starts_with('"')) return;
-    if (std::find(out.variables_.begin(), out.variables_.end(), name) == out.variables_.end())
-      out.variables_.push_back(name);
-  };
   for (std::size_t i = 0; i < text.size();) {
     if (text[i] != '$') {
       literal += text[i++];
@@ -167,36 +188,17 @@ Result<Template> Template::parse(std::string_view text) {
     if (text.substr(i, 2) != "${")
       return std::unexpected(Scanner(text, i).error("a stray '$'; write '$$' for a dollar sign"));
     Scanner in(text, i + 2);
-    Part part;
-    in.spaces();
-    const Scanner start = in;
-    std::string name = in.name();
-    if (name.empty()) return std::unexpected(in.error("expected a name after '${'"));
-    if (in.take('(')) {
-      const auto* known = std::find_if(kFunctions.begin(), kFunctions.end(), [&](auto f) { return f.name == name; });
-      if (known == kFunctions.end()) {
-        std::vector<std::string> names;
-        for (const auto& f : kFunctions) names.emplace_back(f.name);
-        return std::unexpected(start.error(unknown("function", name, names)));
-      }
-      auto arguments = parse_arguments(in);
-      if (!arguments) return std::unexpected(arguments.error());
-      if (arguments->size() != known->arity)
-        return std::unexpected(start.error(fmt::format("{} takes {} argument{}, not {}", name, known->arity,
-                                                       known->arity == 1 ? "" : "s", arguments->size())));
-      part.function = std::move(name);
-      part.arguments = std::move(*arguments);
-    } else {
-      part.arguments.push_back(std::move(name));
-    }
-    in.spaces();
-    if (!in.take('}')) return std::unexpected(in.error("'${' is not closed by '}'"));
-    flush();
-    for (const std::string& argument : part.arguments) use(argument);
-    out.parts_.push_back(std::move(part));
+    auto part = parse_part(in);
+    if (!part) return std::unexpected(part.error());
     i = in.at();
+    if (!literal.empty()) out.parts_.push_back({std::exchange(literal, {}), {}, {}});
+    for (const std::string& name : part->arguments)
+      if (!name.starts_with('"') &&
+          std::find(out.variables_.begin(), out.variables_.end(), name) == out.variables_.end())
+        out.variables_.push_back(name);
+    out.parts_.push_back(std::move(*part));
   }
-  flush();
+  if (!literal.empty()) out.parts_.push_back({std::move(literal), {}, {}});
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include "config/catalog.hpp"
 #include "config/decode.hpp"
+#include "config/destinations.hpp"
 #include "config/hosts.hpp"
 
 namespace postern::config {
@@ -126,124 +127,16 @@ class Planner {
         mistakes_.add(key, unknown("variable", key.text, names));
     plan_.config_json = boost::json::serialize(normal);
     // A mistake above would only be told again by every host that uses the variable.
-    if (mistakes_.empty()) freeze_hosts();
+    if (!mistakes_.empty()) return;
+    if (auto frozen = freeze_destinations(provider_, plan_.variables, mistakes_)) {
+      plan_.destinations = std::move(frozen->destinations);
+      plan_.base_url = std::move(frozen->base_url);
+    }
   }
 
   static std::string missing(const std::string& name, const FieldSpec& spec) {
     const bool titled = !spec.title.empty() && spec.title != name;
     return fmt::format("'{}'{} is required", name, titled ? " (" + spec.title + ")" : "");
-  }
-
-  // --- destinations -----------------------------------------------------------------------------------------------
-  std::optional<std::string_view> variable(std::string_view name) const {
-    const auto found = plan_.variables.find(std::string(name));
-    if (found == plan_.variables.end() || found->second.empty()) return std::nullopt;
-    return found->second;
-  }
-
-  // Each variable of a host fits its place before the whole is looked at: letters, digits and '-'; dots only where the
-  // host ends in the variable and so must match a wildcard of the entry.
-  bool host_safe(const Template& host) {
-    bool safe = true;
-    for (const auto& part : host.parts()) {
-      if (part.arguments.empty()) continue;
-      const std::string& name = part.arguments[0];
-      const auto value = variable(name);
-      const bool dots = ends_in_variable(host) && &part == &host.parts().back();
-      const bool fits = value && value->size() <= 253 && std::all_of(value->begin(), value->end(), [&](char c) {
-                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                                 c == '-' || (dots && c == '.');
-                        });
-      if (fits) continue;
-      safe = false;
-      add("/config/" + name, value ? fmt::format("'{}' becomes a part of the host name: letters, digits and '-' only{}",
-                                                 name, dots ? ", labels separated by dots" : "")
-                                   : fmt::format("'{}' is required: it is a part of the host name", name));
-    }
-    return safe;
-  }
-
-  bool matches_wildcard(const HostPattern& host) const {
-    return std::any_of(provider_.hosts.begin(), provider_.hosts.end(), [&](const HostPattern& pattern) {
-      return pattern.wildcard && pattern.port == host.port && under_suffix(host.host, pattern.host);
-    });
-  }
-
-  std::optional<HostPattern> freeze(const HostPattern& pattern) {
-    HostPattern out = pattern;
-    const auto host = Template::parse(pattern.host);
-    const auto path = Template::parse(pattern.path_prefix);
-    if (!host || !path) return std::nullopt;  // refused when the entry was loaded
-    const auto lookup = [this](std::string_view name) { return variable(name); };
-    if (!host->variables().empty()) {
-      if (!host_safe(*host)) return std::nullopt;
-      const std::string pointer = "/config/" + host->variables().back();
-      const auto name = parse_name(host->expand(lookup).value_or(""));
-      if (!name) return add(pointer, name.error()), std::nullopt;
-      out.host = *name;
-      if (ends_in_variable(*host) && !matches_wildcard(out))
-        return add(pointer, fmt::format("'{}' is not a host of {}", out.host, provider_.id)), std::nullopt;
-    }
-    if (!path->variables().empty()) {
-      const std::string pointer = "/config/" + path->variables().back();
-      for (const std::string& name : path->variables())
-        if (const auto value = variable(name); !value || value->find('/') != value->npos)
-          return add("/config/" + name, fmt::format("'{}' becomes one segment of a path", name)), std::nullopt;
-      const auto prefix = parse_path_prefix(path->expand(lookup).value_or(""));
-      if (!prefix) return add(pointer, prefix.error()), std::nullopt;
-      out.path_prefix = *prefix;
-    }
-    return out;
-  }
-
-  void freeze_hosts() {
-    for (const HostPattern& pattern : provider_.hosts) {
-      if (pattern.wildcard) continue;
-      const std::size_t before = mistakes_.size();
-      auto frozen = freeze(pattern);
-      if (mistakes_.size() != before) return;
-      if (frozen) add_destination(std::move(*frozen));
-    }
-    if (provider_.base_url.empty()) {
-      plan_.base_url = url_of(plan_.destinations.front());
-      return;
-    }
-    const auto url = Template::parse(provider_.base_url);
-    const auto text = url ? url->expand([this](std::string_view name) { return variable(name); }) : std::nullopt;
-    const auto host = text ? base_host(*text) : std::nullopt;
-    if (!host) return add("/config", "base_url does not come out as a URL with this config");
-    // A base URL under a wildcard that no listed host names is this tenant's host as well.
-    if (!has_destination(*host)) {
-      if (!matches_wildcard(*host)) return add("/config", "base_url is not among the hosts with this config");
-      add_destination(*host);
-    }
-    plan_.base_url = *text;
-  }
-
-  static std::optional<HostPattern> base_host(std::string_view url) {
-    if (!url.starts_with("https://")) return std::nullopt;
-    url.remove_prefix(8);
-    const auto parsed = parse_host_port(url.substr(0, url.find('/')), false);
-    if (!parsed) return std::nullopt;
-    HostPattern out;
-    out.host = parsed->host;
-    if (parsed->has_port) out.port = parsed->port;
-    return out;
-  }
-  bool has_destination(const HostPattern& host) const {
-    return std::any_of(plan_.destinations.begin(), plan_.destinations.end(),
-                       [&](const HostPattern& have) { return have.host == host.host && have.port == host.port; });
-  }
-  void add_destination(HostPattern host) {
-    const auto same = [&](const HostPattern& have) {
-      return have.host == host.host && have.port == host.port && have.path_prefix == host.path_prefix;
-    };
-    if (std::none_of(plan_.destinations.begin(), plan_.destinations.end(), same))
-      plan_.destinations.push_back(std::move(host));
-  }
-  static std::string url_of(const HostPattern& host) {
-    const std::string text = join_host_port(host.host, host.port);
-    return "https://" + (host.port == 443 ? text.substr(0, text.rfind(':')) : text);
   }
 
   // --- the generic provider ---------------------------------------------------------------------------------------
@@ -266,7 +159,7 @@ class Planner {
                                         "\"${{apiKey}}\"}}]",
                                         plan_.type));
     }
-    if (!plan_.destinations.empty()) plan_.base_url = url_of(plan_.destinations.front());
+    if (!plan_.destinations.empty()) plan_.base_url = url_of_host(plan_.destinations.front());
     if (base) generic_base(*base, normal);
     plan_.config_json = boost::json::serialize(normal);
   }
@@ -286,12 +179,11 @@ class Planner {
       if (mistakes_.size() != before) continue;
       auto host = decode_host(item, {}, mistakes_);
       if (!host) continue;
-      const std::size_t count = plan_.destinations.size();
       const std::string text = join_host_port(host->host, host->port);
       out.push_back(
           boost::json::string((host->port == 443 ? text.substr(0, text.rfind(':')) : text) + host->path_prefix));
-      add_destination(std::move(*host));
-      if (plan_.destinations.size() == count) mistakes_.add(item, fmt::format("the host '{}' is listed twice", text));
+      if (!add_destination(plan_.destinations, std::move(*host)))
+        mistakes_.add(item, fmt::format("the host '{}' is listed twice", text));
     }
     return out;
   }
@@ -310,9 +202,9 @@ class Planner {
 
   void generic_base(const Node& node, boost::json::object& normal) {
     const std::string url = decode_url(node, {}, mistakes_);
-    const auto host = url.empty() ? std::nullopt : base_host(url);
+    const auto host = url.empty() ? std::nullopt : host_of_url(url);
     if (!host) return;
-    if (!has_destination(*host)) return mistakes_.add(node, "base_url must be one of the hosts");
+    if (!holds_host(plan_.destinations, *host)) return mistakes_.add(node, "base_url must be one of the hosts");
     plan_.base_url = url;
     normal["base_url"] = url;
   }
@@ -334,7 +226,7 @@ class Planner {
         continue;
       }
       if (value->second.empty()) {
-        if (spec.required) add(pointer, fmt::format("'{}' is empty", name));
+        if (spec.required || !spec.default_value.empty()) add(pointer, fmt::format("'{}' is empty", name));
         continue;
       }
       if (check_text(pointer, name, spec, value->second)) check_landing(name, value->second, "/value/");
@@ -407,19 +299,6 @@ Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::s
   auto plan = Planner(provider, input, Checks::none).run();
   if (!plan) return std::unexpected(plan.error().front());
   return std::move(*plan);
-}
-
-bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide) {
-  const auto inside = [](const HostPattern& small, const HostPattern& large) {
-    if (small.wildcard || large.wildcard || small.host != large.host || small.port != large.port) return false;
-    const std::string& prefix = large.path_prefix;
-    if (prefix.empty() || small.path_prefix == prefix) return true;
-    // On a segment boundary: /v1 holds /v1/charges, not /v10.
-    return small.path_prefix.starts_with(prefix) && (prefix.ends_with('/') || small.path_prefix[prefix.size()] == '/');
-  };
-  return std::all_of(narrow.begin(), narrow.end(), [&](const HostPattern& small) {
-    return std::any_of(wide.begin(), wide.end(), [&](const HostPattern& large) { return inside(small, large); });
-  });
 }
 
 }  // namespace postern::config

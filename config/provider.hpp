@@ -22,7 +22,7 @@ struct InjectRule {
 
 struct FieldSpec {
   bool secret = false;   // in an auth's fields every one that does not say `secret: false`
-  bool required = true;  // an optional field may be absent or empty, and then is its default, "" without one
+  bool required = true;  // an absent optional field is its default, "" without one; a field with a default is optional
   std::string title, description, pattern, example, default_value;
 };
 

@@ -79,12 +79,13 @@ void read_value(const Node& node, DeclaredConnection& row, Reading& in) {
       in.mistakes.add(field, fmt::format("secrets come from files: write {}: {{file: PATH}}", node.keys[i].text));
       continue;
     }
+    const std::size_t before = in.mistakes.size();
     MapReader map(field, fmt::format("the field '{}'", node.keys[i].text), in.mistakes);
     const Node* file = map.get("file");
     map.finish();
     if (file)
       row.value[node.keys[i].text] = {read_path(*file, in)};
-    else
+    else if (in.mistakes.size() == before)
       in.mistakes.add(field, fmt::format("secrets come from files: write {}: {{file: PATH}}", node.keys[i].text));
   }
 }

@@ -54,7 +54,8 @@ Result<void> Records::commit(const Batch& batch) {
   }
   const auto number = store_->commit(batch);
   if (!number) {
-    if (number.error().code != Error::Code::conflict) read_only_ = true;
+    // A conflict, or a damaged record met before anything was written, concerns this batch alone.
+    if (number.error().code == Error::Code::io) read_only_ = true;
     return std::unexpected(number.error());
   }
   if (!marker_) return {};

@@ -63,7 +63,8 @@ class Store {
   // The keys with this prefix that come after `after` (a whole key; empty: from the first), at most `limit`.
   virtual Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const = 0;
   // All of it or nothing, durable when this returns, with the batch's commit number: one more than the last.
-  // Errors: conflict (a version is not the expected one; nothing is written), io (the outcome is unknown).
+  // Errors: conflict (a version is not the expected one) and corrupt (a key of the batch is damaged), where nothing is
+  // written; io, where the outcome is unknown.
   virtual Result<std::uint64_t> commit(const Batch& batch) = 0;
   // The number of the last commit; 0: none yet.
   virtual std::uint64_t last_commit() const = 0;

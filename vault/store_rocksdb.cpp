@@ -186,7 +186,8 @@ class RocksdbStore final : public Store {
     durable.sync = true;
     auto status = writes.Put(slice(kCommitKey), encode_number(number));
     if (status.ok()) status = db_->Write(durable, &writes);
-    if (!status.ok()) return error_of(status, directory_);
+    // Whatever it was, and whatever it is called: from here on nobody knows what the disk holds.
+    if (!status.ok()) return fail(Error::Code::io, "the store " + directory_.string() + ": " + status.ToString());
     last_ = number;
     recent_.add(number, batch);
     return number;

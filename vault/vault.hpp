@@ -64,41 +64,56 @@ struct VaultStatus {  // safe to print
 
 class Vault {
  public:
-  // Makes a master key file (0600, in a 0700 directory) if none is there. `exists` if it is.
+  // Makes a master key file (0600, in a 0700 directory) if none is there. Errors: exists (it is kept), io.
   static Result<void> make_key_file(const std::filesystem::path& file);
-  // Makes the store: header, first data key, marker, default organization and project. `exists` if there is one.
+  // Makes the store: header, first data keys, marker, default organization and project. Errors: exists (a vault, or the
+  // marker of one whose store is gone), wrong_key (no usable key file, or one under `state`), locked, io.
   static Result<std::unique_ptr<Vault>> create(const Options& options);
-  // Opens an existing one. Errors: not_found (no store there), wrong_key, locked, rolled_back, corrupt. Writes nothing
-  // until the key check has passed. The memory store is always new.
+  // Opens an existing one. Errors: not_found (no store there), wrong_key, locked, rolled_back, corrupt, io. Writes
+  // nothing until the key check has passed. The memory store is always new.
   static Result<std::unique_ptr<Vault>> open(const Options& options);
   virtual ~Vault() = default;
 
   virtual const std::string& id() const = 0;  // stable; the proxy's pseudonym is postern-<id>
   virtual VaultStatus status() const = 0;
 
-  // Stores metadata and credential in one durable batch. Fills id (unless given), alias (unless given: `app`, then
-  // `app-2` …), created, updated, version, generation. Errors: exists (alias or id taken), invalid, io.
+  // Every write below may also answer io (the outcome is unknown, and the vault is read-only from then on) and
+  // read_only; every call, corrupt: a record that was damaged, moved or swapped for another.
+
+  // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
+  // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
+  // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
+  // (names the field: organization, project, app and alias are references, destinations exact hosts, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
   // projects are found by id.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;
+  // The credential of meta.generation. Errors: not_found, conflict (rotated since `meta` was read: find it again).
   virtual Result<Credential> open_credential(const Connection& meta) const = 0;
-  // Compare-and-set on meta.version; organization, project, id, created cannot change.
+  // Compare-and-set on meta.version; organization, project, id, created, generation cannot change. A status that
+  // changes is dated (status_since) unless the caller did; an empty alias keeps the old one. Errors: not_found,
+  // conflict, exists (the new alias is taken), invalid.
   virtual Result<Connection> update_connection(Connection meta) = 0;
-  // New credential material: generation + 1, and the metadata in the same batch. Compare-and-set on meta.version.
+  // New credential material: generation + 1, and the metadata in the same batch. Otherwise like update_connection.
   virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential) = 0;
-  // Metadata, credential and index entries go in one batch. expected_version 0: whatever it is.
+  // Metadata, credential and index entries go in one batch. expected_version 0: whatever it is. By id only, and only in
+  // its own project. Errors: not_found, conflict.
   virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version) = 0;
+  // `limit` is taken as 1 to 1000. An organization or project that does not exist has none.
   virtual Result<ConnectionPage> list_connections(const ConnectionQuery& query) const = 0;
 
-  // Fills id, public_id, digest, created, version and returns the token, once.
+  // Fills id, public_id, digest, created, version and returns the token, once. Errors: invalid (`expires` 0 outside the
+  // system, a project without an organization, "*" beside other connections, 256 KiB in all).
   virtual Result<NewToken> create_authorization(Authorization authorization) = 0;
   // The authorization a token belongs to: checks grammar, checksum and digest in constant time. not_found for anything
   // that is not a token of this vault. Does not judge expiry or revocation: the caller does, with its own clock.
   virtual Result<Authorization> authenticate(std::string_view token) const = 0;
   virtual Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const = 0;
-  virtual Result<Authorization> update_authorization(Authorization authorization) = 0;  // compare-and-set
+  // Compare-and-set on version; organization, id, parent, public_id, digest, created cannot change. Errors: not_found,
+  // conflict, invalid.
+  virtual Result<Authorization> update_authorization(Authorization authorization) = 0;
   virtual Result<void> erase_authorization(std::string_view organization, std::string_view id) = 0;
+  // Those of one organization, or the system's (""), by id, behind `after`; `limit` is taken as 1 to 1000.
   virtual Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                                  std::size_t limit) const = 0;
 

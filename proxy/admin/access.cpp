@@ -34,8 +34,8 @@ std::expected<Caller, Problem> identify_peer(const Service& service, unsigned ui
   Caller caller;
   caller.socket = true;
   caller.authorization.organization.clear();
-  caller.authorization.user = fmt::format("uid-{}", uid);
-  caller.authorization.name = "admin socket";
+  caller.authorization.user = kAdministrator;
+  caller.authorization.name = fmt::format("uid-{}", uid);
   caller.authorization.capabilities = {"*"};
   caller.authorization.connections = {"*"};
   return caller;
@@ -86,7 +86,7 @@ bool Caller::sees(const vault::Connection& connection) const {
 }
 
 std::string Caller::key() const {
-  return socket ? authorization.user : authorization.id;
+  return socket ? authorization.name : authorization.id;
 }
 
 std::expected<Caller, Problem> identify(const Service& service, const Request& request) {
@@ -108,6 +108,7 @@ std::expected<Caller, Problem> identify(const Service& service, const Request& r
   if (has_ended(*found, service.deps.now_ms())) return unauthenticated("The token has expired or was revoked.");
   Caller caller;
   caller.authorization = std::move(*found);
+  if (caller.system() && caller.authorization.user.empty()) caller.authorization.user = kAdministrator;
   return caller;
 }
 
@@ -151,6 +152,7 @@ std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& 
     const bool held = capability == "*" ? contains(own.capabilities, "*") : maker.may(capability);
     if (!held) error(fmt::format("/capabilities/{}", i).c_str(), "Your own authorization does not have this.");
   }
+  if (wanted.user != own.user) error("/user", "Only a system administrator makes them for other users.");
   if (!own.project.empty() && wanted.project != own.project) error("/project", "Your own project is another.");
   if (!everything(own.connections)) {
     lacking(wanted.connections, own.connections, "connections", errors);

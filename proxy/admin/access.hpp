@@ -14,6 +14,9 @@ namespace postern::admin {
 inline constexpr std::int64_t kDefaultLifetime = 24LL * 3600 * 1000;
 inline constexpr std::int64_t kMaxLifetime = 90LL * 24 * 3600 * 1000;
 
+// The user that system administrators act as, so that what one makes for itself is the other's too.
+inline constexpr const char* kAdministrator = "admin";
+
 // Someone on the unix socket is an authorization too: without an id, with everything.
 struct Caller {
   vault::Authorization authorization;

@@ -1,10 +1,10 @@
 #include "proxy/admin/authorization_input.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <charconv>
 
 #include "proxy/admin/connection_text.hpp"
 
@@ -16,26 +16,23 @@ using vault::Authorization;
 
 constexpr std::size_t kMostItems = 256;
 
-// host or host:port, exact, in lower case without a trailing dot; nullopt: neither.
+// An exact host, in lower case without a trailing dot; nullopt: not one. Ports are the connection's to say.
 std::optional<std::string> to_host(std::string_view text) {
   std::string host = lower(text);
-  std::string port;
-  const auto colon = host.find(':');
-  if (colon != std::string::npos) {
-    port = host.substr(colon + 1);
-    host.resize(colon);
-    unsigned n = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), n);
-    if (error != std::errc() || end != port.data() + port.size() || n == 0 || n > 65535) return std::nullopt;
-    port = ':' + std::to_string(n);
-  }
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host.ends_with('.')) host.pop_back();
+  const bool v6 = host.find(':') != std::string::npos;
+  if (v6) {
+    in6_addr address;
+    if (::inet_pton(AF_INET6, host.c_str(), &address) != 1) return std::nullopt;
+    return host;
+  }
   const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
   });
   if (host.empty() || host.size() > 253 || !plain || host.front() == '.' || host.find("..") != std::string::npos)
     return std::nullopt;
-  return host + port;
+  return host;
 }
 
 bool is_method(std::string_view text) {
@@ -142,7 +139,7 @@ void Reading::read_hosts() {
     if (auto host = to_host((*hosts)[i]))
       made_.hosts->push_back(std::move(*host));
     else
-      reader_.mistake(fmt::format("hosts/{}", i), "Has to be a host, or host:port, without wildcards.");
+      reader_.mistake(fmt::format("hosts/{}", i), "Has to be a host, without port or wildcard.");
   }
 }
 
@@ -185,7 +182,7 @@ void Reading::read_default_for_item(const json::value& item, const std::string& 
     return reader_.mistake(at, "Name this connection in `connections` too, or it may not be called.");
   if (checked) return made_.default_for.push_back(c.id + ' ' + *checked);
   for (const auto& to : c.destinations) {
-    std::string entry = c.id + ' ' + to.host + (to.port == 443 ? "" : ':' + std::to_string(to.port));
+    std::string entry = c.id + ' ' + to.host;
     auto& all = made_.default_for;
     if (std::find(all.begin(), all.end(), entry) == all.end()) all.push_back(std::move(entry));
   }
@@ -248,13 +245,14 @@ void Reading::read_expiry() {
 
 std::expected<Authorization, Problem> Reading::read() {
   reader_.refuse_unknown({"name", "capabilities", "connections", "hosts", "methods", "default_for", "defaultFor",
-                          "expires", "expiresIn", "project", "budget"});
+                          "expires", "expiresIn", "project", "user", "budget"});
   if (reader_.has("budget") && !reader_.is_null("budget"))
     reader_.mistake("budget", "Budgets are not served by this version.");
   made_.organization = caller_.organization();
-  made_.user = caller_.authorization.user;
+  made_.user = reader_.text("user", 128).value_or(caller_.authorization.user);
   made_.parent = caller_.authorization.id;
-  made_.name = reader_.text("name", 200).value_or("");
+  if (const auto* name = reader_.value("name"); name == nullptr || !name->is_string() || !name->get_string().empty())
+    made_.name = reader_.text("name", 200).value_or("");
   read_capabilities();
   read_project();
   read_connections();

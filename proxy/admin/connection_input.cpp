@@ -116,14 +116,13 @@ std::vector<FieldError> read_connection_input(const json::object& body, std::ini
 std::expected<config::Plan, Problem> plan(const config::Provider& provider, const ConnectionInput& input,
                                           const std::string& type, const std::string& auth,
                                           const std::string& config_json) {
-  static constexpr std::string_view kStatic[] = {"API_KEY", "BEARER", "BASIC", "CUSTOM"};
   const std::map<std::string, std::string> none;
   const auto& value = input.value ? *input.value : none;
   config::ConnectionInput asked{.type = type, .auth = auth, .value = value, .config_json = config_json};
   auto planned = config::plan_connection(provider, asked, input.value.has_value());
   for (auto& field : asked.value) vault::wipe(field.second);
   if (!planned) return refuse_fields(to_field_errors(planned.error(), value));
-  if (std::find(std::begin(kStatic), std::end(kStatic), planned->type) == std::end(kStatic)) {
+  if (!config::is_served_type(planned->type)) {
     return refuse_fields({{.pointer = type.empty() ? "/auth" : "/type",
                            .parameter = "",
                            .detail = "This version makes API_KEY, BEARER, BASIC and CUSTOM connections only."}});

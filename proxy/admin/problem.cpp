@@ -68,7 +68,7 @@ Response to_response(const Problem& problem, std::string_view instance) {
     json::array errors;
     for (const auto& error : problem.errors) {
       json::object one;
-      one["detail"] = error.detail;
+      one["message"] = error.detail;
       if (error.parameter.empty()) {
         one["pointer"] = error.pointer;
       } else {

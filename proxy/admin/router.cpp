@@ -147,7 +147,7 @@ void log_change(const Call& call, const Route& route, const Answer& answer) {
   const auto& id = call.caller.authorization.id;
   observe::log_event(observe::Level::info, "admin-change", answer ? "done" : answer.error().code,
                      {{"request_id", call.request.id},
-                      {"caller", id.empty() ? std::string_view(call.caller.authorization.user) : id},
+                      {"caller", id.empty() ? std::string_view(call.caller.authorization.name) : id},
                       {"method", route.method},
                       {"path", call.url.path}});
 }

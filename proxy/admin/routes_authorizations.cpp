@@ -37,7 +37,7 @@ std::expected<void, Problem> each_of(const Service& service, const std::string& 
     if (!page) return std::unexpected(vault_problem(page.error()));
     for (const auto& a : *page)
       if (!visit(a)) return {};
-    if (page->size() < kBatch) return {};
+    if (page->empty()) return {};
     after = page->back().id;
   }
 }

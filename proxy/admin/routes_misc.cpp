@@ -20,25 +20,26 @@ json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(json::string(text));
 }
 
-json::array fields_of(const std::map<std::string, config::FieldSpec>& fields) {
-  json::array out;
+// In the shape of the catalog file: a map by name.
+json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
+  json::object out;
   for (const auto& [name, field] : fields) {
     json::object one;
-    one["name"] = name;
     one["title"] = field.title.empty() ? name : field.title;
     one["secret"] = field.secret;
     one["required"] = field.required;
-    one["description"] = text_or_null(field.description);
-    one["pattern"] = text_or_null(field.pattern);
-    one["example"] = text_or_null(field.example);
-    one["default"] = text_or_null(field.default_value);
-    out.push_back(std::move(one));
+    if (!field.description.empty()) one["description"] = field.description;
+    if (!field.pattern.empty()) one["pattern"] = field.pattern;
+    if (!field.example.empty()) one["example"] = field.example;
+    if (!field.default_value.empty()) one["default"] = field.default_value;
+    out[name] = std::move(one);
   }
   return out;
 }
 
 json::object shown(const config::Provider& provider) {
-  json::array hosts, auth;
+  json::array hosts;
+  json::object auth;
   for (const auto& host : provider.hosts) {
     std::string text = (host.wildcard ? "*" : "") + host.host;
     if (host.port != 443) text += ':' + std::to_string(host.port);
@@ -46,20 +47,20 @@ json::object shown(const config::Provider& provider) {
   }
   for (const auto& [name, entry] : provider.auth) {
     json::object one;
-    one["name"] = name;
     one["type"] = entry.type;
     one["title"] = entry.title.empty() ? entry.type : entry.title;
+    one["served"] = config::is_served_type(entry.type);
     one["fields"] = fields_of(entry.fields);
-    auth.push_back(std::move(one));
+    auth[name] = std::move(one);
   }
   json::object out;
   out["id"] = provider.id;
   out["title"] = provider.title.empty() ? provider.id : provider.title;
   out["docs"] = text_or_null(provider.docs);
-  out["baseUrl"] = text_or_null(provider.base_url);
+  out["base_url"] = text_or_null(provider.base_url);
   out["generic"] = provider.generic;
   out["hosts"] = std::move(hosts);
-  out["config"] = fields_of(provider.fields);
+  out["fields"] = fields_of(provider.fields);
   out["auth"] = std::move(auth);
   return out;
 }
@@ -117,10 +118,6 @@ Answer show_status(Service& service, Call&) {
   keys["activeKeyId"] = vault.active_key_id;
   keys["dataKeys"] = vault.data_keys;
   keys["commit"] = vault.commit;
-  json::object addresses;
-  addresses["proxy"] = to_array(service.deps.proxy_addresses());
-  addresses["admin"] = text_or_null(service.addresses.admin);
-  addresses["health"] = text_or_null(service.addresses.health);
   const auto reasons = service.deps.not_ready();
   json::object out;
   out["version"] = POSTERN_VERSION;
@@ -128,7 +125,9 @@ Answer show_status(Service& service, Call&) {
   out["ready"] = reasons.empty();
   out["notReady"] = to_array(reasons);
   out["vault"] = std::move(keys);
-  out["addresses"] = std::move(addresses);
+  out["proxy"] = to_array(service.deps.proxy_addresses());
+  out["admin"] = service.addresses.admin;
+  out["health"] = text_or_null(service.addresses.health);
   return json_response(out);
 }
 

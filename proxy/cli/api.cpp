@@ -33,7 +33,21 @@ std::string mistake(const json::object& error) {
   std::string where = text_of(error, "pointer"), what = text_of(error, "detail");
   if (where.empty()) where = text_of(error, "parameter");
   if (what.empty()) what = text_of(error, "message");
-  return fmt::format("; {}: {}", where, what);
+  return fmt::format("{}: {}", where, what);
+}
+
+// The detail and every mistake; a detail that only repeats the one mistake is left out.
+std::string told(const json::object& problem) {
+  std::string out = text_of(problem, "detail");
+  const json::value* errors = problem.if_contains("errors");
+  if (errors == nullptr || !errors->is_array()) return out;
+  const std::string detail = out;
+  for (const json::value& one : errors->get_array()) {
+    if (!one.is_object()) continue;
+    if (!detail.empty() && text_of(one.get_object(), "detail") == detail) out.clear();
+    out += (out.empty() ? "" : "; ") + mistake(one.get_object());
+  }
+  return out;
 }
 
 }  // namespace
@@ -60,11 +74,7 @@ Failure problem(int status, std::string_view path, std::string_view body) {
   if (!error && parsed.is_object()) {
     const json::object& object = parsed.get_object();
     if (auto text = text_of(object, "title"); !text.empty()) title = text;
-    if (auto text = text_of(object, "detail"); !text.empty()) detail = text;
-    const json::value* errors = object.if_contains("errors");
-    if (errors != nullptr && errors->is_array())
-      for (const json::value& one : errors->get_array())
-        if (one.is_object()) detail += mistake(one.get_object());
+    if (auto text = told(object); !text.empty()) detail = text;
   }
   return Failure{exit_for(status), fmt::format("{}: {}: {}", title, path, detail)};
 }

@@ -14,15 +14,24 @@ constexpr Column kColumns[] = {{"ID", "id"},
                                {"CONNECTIONS", "connections"},
                                {"CREATED", "created"},
                                {"EXPIRES", "expires"},
-                               {"REVOKED", "revoked"}};
+                               {"STATUS", "status"}};
 
 struct CreateFlags {
   std::string name, expires, project;
   std::vector<std::string> capabilities, connections, hosts, methods, default_for;
 };
 
-json::array strings(const std::vector<std::string>& texts) {
-  return json::array(texts.begin(), texts.end());
+// "host", "connection" (each of its hosts), or "connection=host".
+json::array defaults_from(const std::vector<std::string>& texts) {
+  json::array out;
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos)
+      out.emplace_back(text);
+    else
+      out.push_back(json::object{{"connection", text.substr(0, equals)}, {"host", text.substr(equals + 1)}});
+  }
+  return out;
 }
 
 Result<int> list(const ListRange& range, Session& session) {
@@ -35,11 +44,16 @@ Result<int> list(const ListRange& range, Session& session) {
 }
 
 Result<int> create(const CreateFlags& flags, Session& session) {
-  json::object body{
-      {"name", flags.name}, {"capabilities", strings(flags.capabilities)}, {"connections", strings(flags.connections)}};
-  if (!flags.hosts.empty()) body["hosts"] = strings(flags.hosts);
-  if (!flags.methods.empty()) body["methods"] = strings(flags.methods);
-  if (!flags.default_for.empty()) body["default_for"] = strings(flags.default_for);
+  json::object body;
+  const auto add = [&body](const char* key, const std::vector<std::string>& texts) {
+    if (!texts.empty()) body[key] = json::array(texts.begin(), texts.end());
+  };
+  if (!flags.name.empty()) body["name"] = flags.name;
+  add("capabilities", flags.capabilities);
+  add("connections", flags.connections);
+  add("hosts", flags.hosts);
+  add("methods", flags.methods);
+  if (!flags.default_for.empty()) body["default_for"] = defaults_from(flags.default_for);
   if (!flags.project.empty()) body["project"] = flags.project;
   if (!flags.expires.empty()) {
     auto when = expiry(flags.expires, session.around.now_ms());
@@ -61,8 +75,10 @@ Result<int> revoke(const std::vector<std::string>& ids, Session& session) {
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   for (const std::string& id : ids) {
-    if (auto erased = api->erase("authorizations/" + encode(id)); !erased) return std::unexpected(erased.error());
-    if (!session.globals.quiet) session.print(fmt::format("revoked {}\n", printable(id)));
+    // Revoked, not deleted: the list still shows that it was there.
+    auto revoked = api->create(fmt::format("authorizations/{}/revoke", encode(id)), {});
+    if (!revoked) return std::unexpected(revoked.error());
+    if (session.talks()) session.print(fmt::format("revoked {}\n", printable(id)));
   }
   return Exit::ok;
 }
@@ -75,7 +91,7 @@ void add_lists(CLI::App& verb, CreateFlags& flags) {
   add("--connections", flags.connections, "ids or aliases it may use; '*' for all; without it none");
   add("--hosts", flags.hosts, "only these hosts; without it what the connection allows");
   add("--methods", flags.methods, "only these methods");
-  add("--default-for", flags.default_for, "hosts whose requests need not name the connection");
+  add("--default-for", flags.default_for, "host, CONNECTION or CONNECTION=host whose requests need not name it");
 }
 
 }  // namespace
@@ -92,7 +108,7 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   verb =
       add_verb(*noun, "create", "make a token; it is shown once, -q prints nothing else",
                "postern tokens create --name step-42 --capabilities proxy:call --connections billing --expires 1h -q");
-  verb->add_option("--name", flags->name, "what it is for")->required();
+  verb->add_option("--name", flags->name, "what it is for");
   add_lists(*verb, *flags);
   verb->add_option("--expires", flags->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->add_option("--project", flags->project, "only in this project");

@@ -170,7 +170,7 @@ class Client final : public Transport {
     wipe(bytes);
     bool reusable = false;
     // A server that refuses early may answer and close while we still write: its answer says more than our error.
-    auto response = read_response(*stream_, request.method == "HEAD", reusable, nothing_came);
+    auto response = read_response(*stream_, reusable, nothing_came);
     if (!reusable) stream_.reset();
     if (!response && !written) return std::unexpected(written.error());
     return response;
@@ -232,7 +232,7 @@ std::unique_ptr<Transport> make_client(Endpoint endpoint) {
   return std::make_unique<Client>(std::move(endpoint));
 }
 
-Result<Response> read_response(Stream& stream, bool head_only, bool& reusable, bool& nothing_came) {
+Result<Response> read_response(Stream& stream, bool& reusable, bool& nothing_came) {
   reusable = false;
   Reader reader(stream);
   auto response = read_head(reader);
@@ -245,7 +245,8 @@ Result<Response> read_response(Stream& stream, bool head_only, bool& reusable, b
   const std::string_view length = response->field("content-length");
   Result<void> read;
   bool ended_by_close = false;
-  if (head_only || response->status == 204 || response->status == 304) {
+  if (response->status == 204 || response->status == 304) {
+    // no body, whatever the fields say
   } else if (chunked) {
     read = read_chunks(reader, response->body);
   } else if (!length.empty()) {

@@ -48,6 +48,6 @@ class Transport {
 std::unique_ptr<Transport> make_client(Endpoint endpoint);
 
 // Reads one answer. `reusable` says whether the stream may carry another request. For the client and its tests.
-Result<Response> read_response(Stream& stream, bool head_only, bool& reusable, bool& nothing_came);
+Result<Response> read_response(Stream& stream, bool& reusable, bool& nothing_came);
 
 }  // namespace postern::cli

@@ -174,6 +174,8 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   } catch (const CLI::ParseError& error) {
     return report({Exit::usage, usage_message(root, error)}, surroundings.err);
   }
+  if (!command.rest.empty() && !root.got_subcommand("exec"))
+    return report({Exit::usage, "too many arguments: only exec takes a command behind --"}, surroundings.err);
   Session session(surroundings, command.globals, command.rest);
   const auto result = command.action(session);
   return result ? *result : report(result.error(), surroundings.err);

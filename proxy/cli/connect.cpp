@@ -112,13 +112,16 @@ Result<int> connect(const ConnectFlags& flags, Session& session) {
   if (!takes_value_by_hand((*auth)->type))
     return fail(Exit::failed, fmt::format("connect: {}: {} is not served by this version; choose another with --auth",
                                           provider->id, (*auth)->type));
-  auto body = body_for(flags, *provider, **auth, session);
-  if (!body) return std::unexpected(body.error());
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
+  // Nobody should type a secret only to hear that there is no daemon to keep it.
+  if (!flags.secret.given())
+    if (auto alive = api->probe("/livez"); !alive) return std::unexpected(alive.error());
+  auto body = body_for(flags, *provider, **auth, session);
+  if (!body) return std::unexpected(body.error());
   auto made = api->create("connections", *body);
   if (!made) return std::unexpected(made.error());
-  if (session.globals.quiet || session.globals.format != Format::table)
+  if (!session.talks())
     session.print_object(*made);
   else
     say_what_next(*made, *provider, session);

@@ -156,7 +156,7 @@ Result<int> erase(const std::vector<std::string>& ids, bool yes, Session& sessio
         return fail(Exit::failed, fmt::format("connections delete: {}: kept; answer y, or give --yes", id));
     }
     if (auto erased = api->erase(path_to(id)); !erased) return std::unexpected(erased.error());
-    if (!session.globals.quiet) session.print(fmt::format("deleted {}\n", printable(id)));
+    if (session.talks()) session.print(fmt::format("deleted {}\n", printable(id)));
   }
   return Exit::ok;
 }

@@ -36,7 +36,7 @@ Result<void> import_lines(std::istream& in, const ImportFlags& flags, Session& s
     auto made = body ? api.create("connections", *body) : Result<json::object>(std::unexpected(body.error()));
     if (made) {
       ++tally.made;
-      if (session.globals.quiet || session.globals.format != Format::table) session.print_object(*made);
+      if (!session.talks()) session.print_object(*made);
       continue;
     }
     ++tally.failed;
@@ -59,8 +59,7 @@ Result<int> import(const ImportFlags& flags, Session& session) {
   if (!api) return std::unexpected(api.error());
   Tally tally;
   auto done = import_lines(flags.file == "-" ? session.around.in : file, flags, session, *api, tally);
-  if (!session.globals.quiet && session.globals.format == Format::table)
-    session.print(fmt::format("imported {}, failed {}\n", tally.made, tally.failed));
+  if (session.talks()) session.print(fmt::format("imported {}, failed {}\n", tally.made, tally.failed));
   if (!done) return std::unexpected(done.error());
   return tally.failed == 0 ? Exit::ok : Exit::failed;
 }

@@ -36,8 +36,7 @@ ProviderForm form_of(const config::Provider& provider) {
                     .hosts = {},
                     .variables = forms(provider.fields),
                     .auth = {},
-                    .verify_path = {},
-                    .generic = provider.generic};
+                    .verify_path = {}};
   for (const config::HostPattern& host : provider.hosts) form.hosts.push_back(host_text(host));
   for (const auto& [name, auth] : provider.auth) form.auth.push_back({name, auth.type, auth.title, forms(auth.fields)});
   if (provider.verify && provider.verify->method == "GET") form.verify_path = provider.verify->path;
@@ -64,7 +63,7 @@ Result<Place> locate(const ConfigFile& config, const Environment& environment) {
   // A daemon of `run --dev` is found with the same file, which may keep its key inside the state.
   auto settings = load(config, environment, true);
   if (!settings) return std::unexpected(settings.error());
-  return Place{settings->state, settings->listen.proxy};
+  return Place{settings->state};
 }
 
 Result<std::string> validate(const ConfigFile& config, const Environment& environment) {

@@ -63,6 +63,9 @@ Result<fs::path> settle_config(const ConfigFile& config, bool& made, Undo& undo)
   if (!config && !there(file) && there("/etc/postern/postern.yaml")) file = "/etc/postern/postern.yaml";
   made = !there(file);
   if (!made) return file;
+  std::error_code ignored;  // the write below says what is wrong
+  if (const fs::path folder = file.parent_path(); !folder.empty() && fs::create_directories(folder, ignored))
+    undo.add([folder] { rmdir(folder.c_str()); });
   if (auto written = write_new(file, config::default_settings_file()); !written)
     return std::unexpected(written.error());
   undo.add([file] { unlink(file.c_str()); });

@@ -1,7 +1,10 @@
 #include "proxy/cli/output.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <utility>
 #include <vector>
 
 namespace postern::cli {
@@ -85,6 +88,15 @@ void write_yaml(std::string& out, const json::value& value, std::size_t indent, 
   }
 }
 
+// The API gives some things under two names; people need one.
+bool is_repetition(const json::object& object, std::string_view key, const json::value& value) {
+  constexpr std::pair<std::string_view, const char*> twins[] = {
+      {"createdAt", "created"}, {"updatedAt", "updated"}, {"provider", "app"}, {"toolkitSlug", "app"}};
+  for (const auto& [name, first] : twins)
+    if (key == name && object.contains(first)) return object.at(first) == value;
+  return false;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -122,7 +134,15 @@ std::string table(std::span<const Column> columns, const json::array& rows) {
 
 std::string card(const json::object& object) {
   std::vector<std::vector<std::string>> lines;
-  for (const auto& [key, value] : object) lines.push_back({printable(key), cell(value)});
+  for (const auto& [key, value] : object) {
+    if (is_repetition(object, key, value)) continue;
+    if (!value.is_object() || value.get_object().empty()) {
+      lines.push_back({printable(key), cell(value)});
+      continue;
+    }
+    for (const auto& [inner, item] : value.get_object())
+      lines.push_back({fmt::format("{}.{}", printable(key), printable(inner)), cell(item)});
+  }
   return aligned(lines);
 }
 

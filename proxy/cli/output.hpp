@@ -22,7 +22,7 @@ struct Column {
 // One value in a table's cell: strings as they are, lists joined by ',', objects as JSON.
 std::string cell(const json::value& value);
 std::string table(std::span<const Column> columns, const json::array& rows);
-// "key   value" lines, for one object.
+// "key   value" lines, for one object; members of an object in it are "key.member".
 std::string card(const json::object& object);
 // Block style; strings are quoted wherever a YAML reader could take them for something else.
 std::string to_yaml(const json::value& value);

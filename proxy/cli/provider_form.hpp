@@ -22,7 +22,6 @@ struct ProviderForm {
   std::vector<FieldForm> variables;  // of `config`
   std::vector<AuthForm> auth;
   std::string verify_path;  // a path that a GET may try; empty: none
-  bool generic = false;     // hosts and injection come with the connection
 };
 
 }  // namespace postern::cli

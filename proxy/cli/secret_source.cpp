@@ -21,6 +21,11 @@ Result<Hidden> not_empty(std::string& text, const std::string& where) {
   return Hidden::take(text);
 }
 
+// A secret pasted where the name of its variable belongs must not come back in an error.
+bool looks_like_variable(const std::string& name) {
+  return name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+}
+
 std::string names(const std::vector<AuthForm>& auth) {
   std::string out;
   for (const AuthForm& one : auth) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", one.name, one.type);
@@ -39,7 +44,7 @@ Result<Hidden> read_secret(const SecretSource& source, Session& session) {
   if (!source.from_env.empty()) {
     const auto found = session.around.environment.find(source.from_env);
     std::string text = found == session.around.environment.end() ? std::string() : found->second;
-    return not_empty(text, "--from-env " + source.from_env);
+    return not_empty(text, looks_like_variable(source.from_env) ? "--from-env " + source.from_env : "--from-env");
   }
   std::ifstream in(source.from_file, std::ios::binary);
   if (!in) return fail(Exit::failed, fmt::format("secret: {}: cannot be read; check path and mode", source.from_file));

@@ -23,22 +23,26 @@ Result<Hidden> read_token(const std::string& file) {
   return Hidden::take(text);
 }
 
-std::vector<FieldForm> fields_from(const json::value* fields) {
+bool flag(const json::object& object, std::string_view key, bool otherwise) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
+}
+
+// The objects of a list; anything else in it is left out.
+std::vector<const json::object*> objects_in(const json::object& object, std::string_view key) {
+  std::vector<const json::object*> out;
+  const json::value* list = object.if_contains(key);
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::value& item : list->get_array())
+    if (item.is_object()) out.push_back(&item.get_object());
+  return out;
+}
+
+std::vector<FieldForm> fields_from(const json::object& object, std::string_view key) {
   std::vector<FieldForm> forms;
-  if (fields == nullptr || !fields->is_object()) return forms;
-  for (const auto& [name, spec] : fields->get_object()) {
-    FieldForm form{.name = name, .title = {}, .example = {}, .default_value = {}};
-    if (spec.is_object()) {
-      const json::object& object = spec.get_object();
-      form.title = text_field(object, "title");
-      form.example = text_field(object, "example");
-      form.default_value = text_field(object, "default");
-      if (const auto* secret = object.if_contains("secret")) form.secret = secret->is_bool() && secret->get_bool();
-      if (const auto* required = object.if_contains("required"))
-        form.required = !required->is_bool() || required->get_bool();
-    }
-    forms.push_back(std::move(form));
-  }
+  for (const json::object* field : objects_in(object, key))
+    forms.push_back({text_field(*field, "name"), text_field(*field, "title"), text_field(*field, "example"),
+                     text_field(*field, "default"), flag(*field, "secret", false), flag(*field, "required", true)});
   return forms;
 }
 
@@ -49,23 +53,26 @@ std::string text_field(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-// The shape of GET /api/v1/providers/{id}, which is the catalog file's: auth and fields are maps.
+namespace {
+
+// What GET /api/v1/providers/{id} answers.
 ProviderForm form_from(const json::object& entry) {
   ProviderForm form;
   form.id = text_field(entry, "id");
   form.title = text_field(entry, "title");
-  form.base_url = text_field(entry, "base_url");
+  form.docs = text_field(entry, "docs");
+  form.base_url = text_field(entry, "baseUrl");
   if (const auto* hosts = entry.if_contains("hosts"); hosts != nullptr && hosts->is_array())
     for (const json::value& host : hosts->get_array())
       if (host.is_string()) form.hosts.emplace_back(host.get_string());
-  form.variables = fields_from(entry.if_contains("fields"));
-  if (const auto* auth = entry.if_contains("auth"); auth != nullptr && auth->is_object())
-    for (const auto& [name, spec] : auth->get_object())
-      if (spec.is_object())
-        form.auth.push_back({name, text_field(spec.get_object(), "type"), text_field(spec.get_object(), "title"),
-                             fields_from(spec.get_object().if_contains("fields"))});
+  form.variables = fields_from(entry, "config");
+  for (const json::object* auth : objects_in(entry, "auth"))
+    form.auth.push_back({text_field(*auth, "name"), text_field(*auth, "type"), text_field(*auth, "title"),
+                         fields_from(*auth, "fields")});
   return form;
 }
+
+}  // namespace
 
 Result<Api> Session::api() {
   Endpoint endpoint;
@@ -105,12 +112,10 @@ Result<ProviderForm> Session::provider(const std::string& id) {
 Result<std::string> Session::proxy_address(Api& api) {
   auto status = api.get("status");
   if (!status) return std::unexpected(status.error());
-  if (status->is_object()) {
-    const json::value* proxy = status->get_object().if_contains("proxy");
-    if (proxy != nullptr && proxy->is_array() && !proxy->get_array().empty()) proxy = &proxy->get_array().front();
-    if (proxy != nullptr && proxy->is_string() && !proxy->get_string().empty())
-      return dialled_address(std::string(proxy->get_string()));
-  }
+  boost::system::error_code absent;
+  const json::value* first = status->find_pointer("/proxy/0", absent);
+  if (first != nullptr && first->is_string() && !first->get_string().empty())
+    return dialled_address(std::string(first->get_string()));
   return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
 }
 

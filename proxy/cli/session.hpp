@@ -29,7 +29,6 @@ using ConfigFile = std::optional<std::filesystem::path>;  // --config; absent: t
 
 struct Place {                  // where the daemon of a configuration is
   std::filesystem::path state;  // admin.sock lies in it
-  std::string proxy;            // listen.proxy as configured
 };
 
 struct Surroundings {
@@ -74,6 +73,8 @@ class Session {
   void print_list(const json::object& answer, std::span<const Column> columns);
   // -q: the id; json, yaml: the object; table: one line a field.
   void print_object(const json::object& object);
+  // True where text for people belongs on stdout: neither -q nor json nor yaml.
+  bool talks() const { return !globals.quiet && globals.format == Format::table; }
   void note(const std::string& line);  // "postern: …" on stderr
 
   Surroundings& around;

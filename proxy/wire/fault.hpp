@@ -1,5 +1,6 @@
 #pragma once
-// Why bytes were refused, as a value. `detail` is a static sentence for the caller: it names the rule, never quotes input.
+// Why bytes were refused, as a value. `detail` is a static sentence for the caller: it names the rule, never quotes
+// input.
 #include <cstdint>
 
 namespace postern::wire {

@@ -9,20 +9,56 @@ namespace postern::wire {
 enum class FieldId : std::uint8_t {
   other,
   // framing and connection management (RFC 9112, RFC 9110 section 7.6.1)
-  host, connection, content_length, transfer_encoding, te, trailer, upgrade, keep_alive, proxy_connection,
-  http2_settings, expect, max_forwards, via,
+  host,
+  connection,
+  content_length,
+  transfer_encoding,
+  te,
+  trailer,
+  upgrade,
+  keep_alive,
+  proxy_connection,
+  http2_settings,
+  expect,
+  max_forwards,
+  via,
   // proxy authentication (RFC 9110 section 11.7) and ours
-  proxy_authorization, proxy_authenticate, proxy_authentication_info, proxy_status, x_connection_id,
+  proxy_authorization,
+  proxy_authenticate,
+  proxy_authentication_info,
+  proxy_status,
+  x_connection_id,
   x_postern,  // any X-Postern-*
   // places credentials take
-  authorization, cookie, x_api_key, x_auth_token, api_key, x_amz_security_token,
+  authorization,
+  cookie,
+  x_api_key,
+  x_auth_token,
+  api_key,
+  x_amz_security_token,
   // routing and method overrides
-  forwarded, x_forwarded /* any X-Forwarded-* */, x_original_url, x_rewrite_url, x_http_method /* X-HTTP-Method* */,
+  forwarded,
+  x_forwarded /* any X-Forwarded-* */,
+  x_original_url,
+  x_rewrite_url,
+  x_http_method /* X-HTTP-Method* */,
   // browsers
-  origin, sec_fetch_site,
+  origin,
+  sec_fetch_site,
   // answers
-  set_cookie, authentication_info, alt_svc, strict_transport_security, www_authenticate, location, content_location, link, refresh,
-  content_type, content_encoding, date, server
+  set_cookie,
+  authentication_info,
+  alt_svc,
+  strict_transport_security,
+  www_authenticate,
+  location,
+  content_location,
+  link,
+  refresh,
+  content_type,
+  content_encoding,
+  date,
+  server
 };
 
 struct Field {

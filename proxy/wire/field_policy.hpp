@@ -1,5 +1,6 @@
 #pragma once
-// Which fields stay, by direction (DESIGN section 5 "What leaves and what comes back"; RFC 9110 section 7.6.1). Pure tables.
+// Which fields stay, by direction (DESIGN section 5 "What leaves and what comes back"; RFC 9110 section 7.6.1). Pure
+// tables.
 #include <string_view>
 
 #include "proxy/wire/field.hpp"

@@ -1,6 +1,6 @@
 #pragma once
-// Builds heads; never copies them. A name or value that could break the framing cannot be written: append functions return
-// false and write nothing for CR, LF, NUL and CTL (DESIGN section 5).
+// Builds heads; never copies them. A name or value that could break the framing cannot be written: append functions
+// return false and write nothing for CR, LF, NUL and CTL (DESIGN section 5).
 #include <cstdint>
 #include <string>
 #include <string_view>

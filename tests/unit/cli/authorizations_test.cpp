@@ -54,7 +54,7 @@ TEST(Tokens, create_without_limits_leaves_them_to_the_api) {
   World world;
   world.server.answer(201, kToken);
   EXPECT_EQ(world.run({"authorizations", "create", "--name", "n"}), 0) << world.err.str();
-  EXPECT_EQ(world.server.body(0), boost::json::parse(R"({"name":"n","capabilities":[],"connections":[]})"));
+  EXPECT_EQ(world.server.body(0), boost::json::parse(R"({"name":"n"})"));
 }
 
 TEST(Tokens, expiry_takes_spans_and_times_and_nothing_else) {
@@ -65,12 +65,20 @@ TEST(Tokens, expiry_takes_spans_and_times_and_nothing_else) {
     EXPECT_FALSE(expiry(text, 0).has_value()) << text;
 }
 
-TEST(Tokens, revoke_deletes_each) {
+TEST(Tokens, default_for_takes_a_connection_with_its_host) {
   World world;
-  world.server.answer(204);
+  world.server.answer(201, kToken);
+  EXPECT_EQ(world.run({"tokens", "create", "--default-for", "billing=api.stripe.com,crm"}), 0) << world.err.str();
+  EXPECT_EQ(world.server.body(0),
+            boost::json::parse(R"({"default_for":[{"connection":"billing","host":"api.stripe.com"},"crm"]})"));
+}
+
+TEST(Tokens, revoke_ends_each_and_keeps_its_record) {
+  World world;
+  world.server.answer(200, R"({"id":"tok_1","status":"REVOKED"})");
   world.server.answer(404, "{}");
   EXPECT_EQ(world.run({"tokens", "revoke", "tok_1", "tok_2"}), 3);
-  EXPECT_EQ(world.server.line(0), "DELETE /api/v1/authorizations/tok_1");
+  EXPECT_EQ(world.server.line(0), "POST /api/v1/authorizations/tok_1/revoke");
   EXPECT_EQ(world.out.str(), "revoked tok_1\n");
 }
 
@@ -198,6 +206,22 @@ TEST(Server, a_remote_one_gets_the_token_of_its_file) {
   EXPECT_TRUE(world.server.dialled.at(0).tls);
   EXPECT_EQ(world.server.requests.at(0).fields.at(0),
             (std::pair<std::string, std::string>("Authorization", "Bearer pst_admin")));
+  std::remove(file.c_str());
+}
+
+TEST(Server, a_remote_one_is_asked_which_field_a_bare_secret_is) {
+  World world;
+  const std::string file = testing::TempDir() + "postern_cli_token_2";
+  std::ofstream(file) << "pst_admin";
+  world.in.str("s3cret\n");
+  world.server.answer(200, R"({"id":"own","title":"Own","baseUrl":null,"hosts":["own.example"],"config":[],"auth":[
+      {"name":"key","type":"API_KEY","title":"Key","fields":[{"name":"theKey","title":"Key","secret":true,"required":true}]}]})");
+  world.server.answer(201, R"({"id":"conn_1","alias":"own","hosts":["own.example:443"]})");
+  EXPECT_EQ(world.run({"connect", "own", "--from-stdin", "--server", "http://127.0.0.1:1", "--token-file", file}), 0)
+      << world.err.str();
+  EXPECT_EQ(world.server.line(0), "GET /api/v1/providers/own");
+  EXPECT_EQ(world.server.body(1).at("value"), boost::json::parse(R"({"theKey":"s3cret"})"));
+  EXPECT_THAT(world.out.str(), HasSubstr("curl http://own.example.postern.internal/\n"));
   std::remove(file.c_str());
 }
 

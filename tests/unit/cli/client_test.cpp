@@ -35,7 +35,7 @@ class Bytes final : public Stream {
 Result<Response> parse(std::string text, bool* reusable = nullptr) {
   Bytes stream(std::move(text));
   bool keep = false, nothing = false;
-  auto response = read_response(stream, false, keep, nothing);
+  auto response = read_response(stream, keep, nothing);
   if (reusable != nullptr) *reusable = keep;
   return response;
 }

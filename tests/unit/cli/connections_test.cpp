@@ -108,6 +108,23 @@ TEST(Connections, a_problem_shows_its_detail_and_each_pointer) {
       "postern: Invalid request: connections: two fields are wrong; /value/apiKey: is missing; /config: unknown key\n");
 }
 
+TEST(Connections, a_detail_that_repeats_its_only_mistake_is_said_once) {
+  World world;
+  world.in.str("{}");
+  world.server.answer(400,
+                      R"({"title":"T","detail":"is missing","errors":[{"pointer":"/app","detail":"is missing"}]})");
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
+  EXPECT_EQ(world.err.str(), "postern: T: connections: /app: is missing\n");
+}
+
+TEST(Connections, show_says_each_thing_once) {
+  World world;
+  world.server.answer(
+      200, R"({"id":"conn_1","app":"stripe","provider":"stripe","created":"c","createdAt":"c","a":{"b":["x"]}})");
+  EXPECT_EQ(world.run({"connections", "show", "billing"}), 0);
+  EXPECT_EQ(world.out.str(), "id       conn_1\napp      stripe\ncreated  c\na.b      x\n");
+}
+
 TEST(Connections, statuses_become_exit_codes) {
   for (const auto& [status, code] :
        std::vector<std::pair<int, int>>{{404, 3}, {401, 4}, {403, 4}, {400, 1}, {409, 1}, {503, 1}}) {
@@ -222,12 +239,13 @@ TEST(Connect, asks_for_the_secret_without_echo_and_says_what_to_type_next) {
   World world;
   world.around.in_is_terminal = true;
   world.typed = {"sk_live_1"};
+  world.server.answer(200);  // livez
   world.server.answer(201, kMade);
   EXPECT_EQ(world.run({"connect", "stripe", "--alias", "billing"}), 0) << world.err.str();
   EXPECT_EQ(world.echoed, std::vector<bool>{false});
   EXPECT_EQ(world.questions.at(0), "Stripe: Secret key: ");
   EXPECT_EQ(
-      world.server.body(0),
+      world.server.body(1),
       boost::json::parse(
           R"({"app":"stripe","type":"API_KEY","auth":"api_key","name":"Stripe","alias":"billing","value":{"apiKey":"sk_live_1"}})"));
   EXPECT_EQ(world.out.str(),
@@ -239,12 +257,20 @@ TEST(Connect, asks_for_names_with_echo_and_for_variables_first) {
   World world;
   world.around.in_is_terminal = true;
   world.typed = {"acme", "hunter2", "ann"};
+  world.server.answer(200);  // livez
   world.server.answer(201, R"({"id":"conn_1","alias":"shop","hosts":["acme.shop.example:8443"]})");
   EXPECT_EQ(world.run({"connect", "shop", "--auth", "basic"}), 0) << world.err.str();
   EXPECT_EQ(world.echoed, (std::vector<bool>{true, false, true}));
-  EXPECT_EQ(world.server.body(0).at("config"), boost::json::parse(R"({"subdomain":"acme"})"));
-  EXPECT_EQ(world.server.body(0).at("value"), boost::json::parse(R"({"password":"hunter2","username":"ann"})"));
+  EXPECT_EQ(world.server.body(1).at("config"), boost::json::parse(R"({"subdomain":"acme"})"));
+  EXPECT_EQ(world.server.body(1).at("value"), boost::json::parse(R"({"password":"hunter2","username":"ann"})"));
   EXPECT_THAT(world.out.str(), HasSubstr("curl http://acme.shop.example.postern.internal:8443/\n"));
+}
+
+TEST(Connect, asks_nothing_when_there_is_no_daemon) {
+  World world;
+  world.around.in_is_terminal = true;
+  EXPECT_EQ(world.run({"connect", "stripe"}), 5);
+  EXPECT_TRUE(world.questions.empty());
 }
 
 TEST(Connect, refuses_to_ask_without_a_terminal) {

@@ -116,9 +116,7 @@ struct World {
       child_environment = environment;
       return child_code;
     };
-    around.locate = [](const ConfigFile&, const Environment&) -> Result<Place> {
-      return Place{"/run/state", "127.0.0.1:8480"};
-    };
+    around.locate = [](const ConfigFile&, const Environment&) -> Result<Place> { return Place{"/run/state"}; };
     around.provider = [](const ConfigFile&, const Environment&, const std::string& id) -> Result<ProviderForm> {
       if (id == "stripe") return stripe();
       if (id == "shop") return basic_shop();

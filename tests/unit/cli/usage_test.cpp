@@ -35,6 +35,18 @@ TEST(Usage, a_stray_value_is_never_repeated) {
   EXPECT_THAT(world.err.str(), Not(HasSubstr("sk_live_1")));
 }
 
+TEST(Usage, a_secret_where_its_variable_belongs_is_not_repeated) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-env", "sk_live_1"}), 1);
+  EXPECT_THAT(world.err.str(), Not(HasSubstr("sk_live_1")));
+}
+
+TEST(Usage, only_exec_takes_a_command_line) {
+  World world;
+  EXPECT_EQ(world.run({"connections", "show", "exec", "--", "rm"}), 2);
+  EXPECT_TRUE(world.server.requests.empty());
+}
+
 TEST(Usage, nothing_at_all_exits_2) {
   World world;
   EXPECT_EQ(world.run({}), 2);
@@ -101,7 +113,7 @@ TEST(Usage, global_flags_are_taken_before_and_after_the_verb) {
     ConfigFile seen;
     world.around.locate = [&seen](const ConfigFile& config, const Environment&) -> Result<Place> {
       seen = config;
-      return Place{"/s", ""};
+      return Place{"/s"};
     };
     world.server.answer(200, R"({"data":[],"cursor":null,"hasMore":false})");
     EXPECT_EQ(world.run(words), 0) << world.err.str();

@@ -294,6 +294,9 @@ class Rollback : public testing::Test {
     const auto found = vault->find_connection({}, "stripe");
     ASSERT_TRUE(found);
     ASSERT_TRUE(vault->rotate_credential(*found, api_key("2")));
+    vault.reset();
+    newer = world.scratch.path() / "newer";
+    std::filesystem::copy(world.options.state, newer, std::filesystem::copy_options::recursive);
   }
   std::string secret() {
     const auto vault = world.open();
@@ -301,7 +304,8 @@ class Rollback : public testing::Test {
     return found ? std::string(vault->open_credential(*found)->values.at("apiKey").expose()) : "";
   }
   World world;
-  std::filesystem::path older;
+  std::filesystem::path older;  // the state directory as it was before the rotation
+  std::filesystem::path newer;  // and after it
   const std::filesystem::path marker = world.options.state / "marker";
 };
 
@@ -334,6 +338,27 @@ TEST_F(Rollback, a_cut_log_is_refused_unless_accepted) {
   EXPECT_EQ(world.refusal(), Error::Code::rolled_back);
   world.options.accept_rollback = true;
   EXPECT_EQ(secret(), "1");
+}
+
+TEST_F(Rollback, a_flipped_bit_in_the_log_is_noticed) {
+  bool tried = false;
+  for (const auto& entry : std::filesystem::directory_iterator(world.options.state / "vault")) {
+    if (entry.path().extension() != ".log" || entry.file_size() == 0) continue;
+    const std::string good = read_file(entry.path());
+    for (const std::size_t at : {std::size_t{0}, std::size_t{6}, good.size() / 2, good.size() - 1}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ 4);
+      write_file(entry.path(), bad);
+      const auto code = world.refusal();
+      EXPECT_TRUE(code == Error::Code::rolled_back || code == Error::Code::corrupt) << at;
+      // The refused opening may have tidied the database: go on from the directory as it was.
+      std::filesystem::remove_all(world.options.state);
+      std::filesystem::copy(newer, world.options.state, std::filesystem::copy_options::recursive);
+    }
+    tried = true;
+    break;
+  }
+  EXPECT_TRUE(tried);
 }
 
 TEST_F(Rollback, a_missing_marker_is_refused_unless_accepted) {

@@ -1,0 +1,241 @@
+#pragma once
+// A client that sends exactly the bytes it is given, and a server to send them to.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "proxy/admin/admin.hpp"
+
+namespace postern::admin {
+
+namespace json = boost::json;
+
+struct Reply {
+  int status = 0;
+  std::map<std::string, std::string> fields;  // names in lower case
+  std::string body;
+  bool closed = false;
+
+  json::object object() const {
+    boost::system::error_code error;
+    auto value = json::parse(body, error);
+    return value.is_object() ? value.get_object() : json::object();
+  }
+  std::string text(std::string_view key) const {
+    const auto whole = object();
+    const auto* value = whole.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  }
+  std::string code() const { return text("code"); }
+  // The pointer (or parameter) of the first error.
+  std::string pointer() const {
+    const auto whole = object();
+    const auto* errors = whole.if_contains("errors");
+    if (errors == nullptr || errors->get_array().empty()) return "";
+    const auto& first = errors->get_array().front().get_object();
+    return std::string(first.contains("pointer") ? first.at("pointer").get_string()
+                                                 : first.at("parameter").get_string());
+  }
+};
+
+class Wire {
+ public:
+  explicit Wire(const std::string& address) {
+    if (address.starts_with('/')) {
+      fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_un to{};
+      to.sun_family = AF_UNIX;
+      address.copy(to.sun_path, sizeof to.sun_path - 1);
+      connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+    } else {
+      fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+      to.sin_port = htons(std::uint16_t(std::stoi(address.substr(address.rfind(':') + 1))));
+      connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+    }
+    timeval limit{20, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  }
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  ~Wire() { ::close(fd_); }
+
+  bool connected() const { return connected_; }
+  void send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      bytes.remove_prefix(std::size_t(n));
+    }
+  }
+  Reply receive(bool with_body = true) {
+    Reply reply;
+    std::size_t end = std::string::npos;
+    while ((end = bytes_.find("\r\n\r\n")) == std::string::npos)
+      if (!more()) return reply;
+    const std::string head = bytes_.substr(0, end + 2);
+    bytes_.erase(0, end + 4);
+    reply.status = std::stoi(head.substr(9, 3));
+    for (std::size_t at = head.find("\r\n") + 2; at < head.size();) {
+      const auto colon = head.find(": ", at), stop = head.find("\r\n", at);
+      std::string name = head.substr(at, colon - at);
+      for (char& c : name) c = char(::tolower(c));
+      reply.fields[name] = head.substr(colon + 2, stop - colon - 2);
+      at = stop + 2;
+    }
+    const std::size_t length =
+        with_body && reply.fields.contains("content-length") ? std::stoul(reply.fields["content-length"]) : 0;
+    while (bytes_.size() < length)
+      if (!more()) break;
+    reply.body = bytes_.substr(0, length);
+    bytes_.erase(0, length);
+    reply.closed = reply.fields.contains("connection") && reply.fields["connection"] == "close";
+    return reply;
+  }
+  // Nothing more comes: the other side has ended.
+  bool ended() { return bytes_.empty() && !more(); }
+
+ private:
+  bool more() {
+    char part[16384];
+    const auto n = ::recv(fd_, part, sizeof part, 0);
+    if (n <= 0) return false;
+    bytes_.append(part, std::size_t(n));
+    return true;
+  }
+  int fd_ = -1;
+  bool connected_ = false;
+  std::string bytes_;
+};
+
+class AdminRoom : public testing::Test {
+ protected:
+  void SetUp() override {
+    state = std::filesystem::path(testing::TempDir()) / ("postern-admin-" + std::to_string(::getpid()) + '-' +
+                                                         testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(state);
+    settings.listen.admin = "127.0.0.1:0";
+    settings.listen.health = "127.0.0.1:0";
+    settings.store = "memory";
+    settings.state = state;
+    vault::Options options;
+    options.store = vault::StoreKind::memory;
+    options.state = state;
+    options.now_ms = [this] { return now; };
+    auto made = vault::Vault::create(options);
+    ASSERT_TRUE(made) << made.error().message;
+    vault = std::move(*made);
+    auto loaded = config::Catalog::load({});
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    catalog = *loaded;
+    start_server();
+    admin = make_token({.capabilities = {"*"}, .connections = {"*"}, .organization = ""});
+  }
+  void TearDown() override {
+    server.reset();
+    std::filesystem::remove_all(state);
+  }
+
+  Deps deps() {
+    Deps d;
+    d.vault = vault.get();
+    d.metrics = &metrics;
+    d.settings = [this] { return std::make_shared<const config::Settings>(settings); };
+    d.catalog = [this] { return catalog; };
+    d.declared = [this] { return declared; };
+    d.announce = [this](const Change& change) { changes.push_back(change); };
+    d.not_ready = [this] { return missing; };
+    d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
+    d.now_ms = [this] { return now; };
+    return d;
+  }
+  void start_server() {
+    auto started = start(deps());
+    ASSERT_TRUE(started) << started.error();
+    server = std::move(*started);
+  }
+
+  struct Wanted {
+    std::vector<std::string> capabilities, connections;
+    std::string organization = std::string(vault::kDefaultOrganization);
+    std::string project = {}, user = {};
+    std::optional<std::vector<std::string>> hosts = std::nullopt, methods = std::nullopt;
+    std::int64_t lifetime = 3'600'000;
+  };
+  std::string make_token(const Wanted& wanted) {
+    vault::Authorization a;
+    a.organization = wanted.organization;
+    a.project = wanted.project;
+    a.user = wanted.user;
+    a.capabilities = wanted.capabilities;
+    a.connections = wanted.connections;
+    a.hosts = wanted.hosts;
+    a.methods = wanted.methods;
+    a.expires = wanted.organization.empty() ? 0 : now + wanted.lifetime;
+    auto made = vault->create_authorization(std::move(a));
+    EXPECT_TRUE(made) << made.error().message;
+    last_id = made->authorization.id;
+    return std::string(made->token.expose());
+  }
+
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  std::string request(const std::string& method, const std::string& target, const std::string& body = "",
+                      const Fields& fields = {}) {
+    std::string text = method + ' ' + target + " HTTP/1.1\r\n";
+    bool host = false, type = false;
+    for (const auto& [name, value] : fields) {
+      text += name + ": " + value + "\r\n";
+      host |= name == "Host";
+      type |= name == "Content-Type";
+    }
+    if (!host) text += "Host: " + server->address() + "\r\n";
+    if (!body.empty()) {
+      if (!type) text += "Content-Type: application/json\r\n";
+      text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    }
+    return text + "\r\n" + body;
+  }
+  Reply call(const std::string& method, const std::string& target, const std::string& body = "",
+             const std::string& token = "*", Fields fields = {}) {
+    if (!token.empty()) fields.emplace_back("Authorization", "Bearer " + (token == "*" ? admin : token));
+    Wire wire(server->address());
+    wire.send(request(method, target, body, fields));
+    return wire.receive(method != "HEAD");
+  }
+  Reply over_socket(const std::string& method, const std::string& target, const std::string& body = "") {
+    Wire wire((state / "admin.sock").native());
+    wire.send(request(method, target, body));
+    return wire.receive();
+  }
+  Reply create(const std::string& more = "", const std::string& token = "*") {
+    return call("POST", "/api/v1/connections",
+                R"({"app":"http","type":"BEARER","value":{"token":"canary-one"},"config":{"hosts":["api.test"]})" +
+                    (more.empty() ? "" : "," + more) + "}",
+                token);
+  }
+
+  std::filesystem::path state;
+  config::Settings settings;
+  observe::Metrics metrics;
+  std::unique_ptr<vault::Vault> vault;
+  std::shared_ptr<const config::Catalog> catalog;
+  std::vector<vault::Connection> declared;
+  std::vector<std::string> missing;
+  std::vector<Change> changes;
+  std::int64_t now = 1'800'000'000'000;
+  std::unique_ptr<Server> server;
+  std::string admin, last_id;
+};
+
+}  // namespace postern::admin
