@@ -130,18 +130,6 @@ def test_its_own_listeners_are_403(placed):
         refused(placed, "destination-address-prohibited", host=f"localhost:{port}", **who)
 
 
-def test_its_own_listener_is_403_even_where_the_configuration_names_it(make_daemon, make_upstream, ca):
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = world_settings(f"127.0.0.1:{port}", ca)
-    settings["listen"] = {"proxy": f"127.0.0.1:{port}"}
-    world = World(make_daemon(settings), None, ca)
-    response = world.call()
-    assert (response.status, response.code) == (403, "destination-address-prohibited")
-
-
 @row("connection-unavailable")
 def test_unknown_foreign_and_deleted_look_the_same(placed):
     foreign = placed.daemon.connect(alias="foreign")

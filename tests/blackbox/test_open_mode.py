@@ -50,6 +50,6 @@ def test_every_start_says_so(opened):
 
 def test_open_callers_off_loopback_are_refused(make_daemon):
     daemon = make_daemon({"listen": {"proxy": "0.0.0.0:0"}, "callers": {"mode": "open"}, "insecure_listen": True})
-    result = daemon.init().verb("run", timeout=20)
+    result = daemon.verb("run", timeout=20)
     assert result.returncode == 78
     assert "open" in result.stderr

@@ -8,7 +8,7 @@ from kit.upstream import answer
 def fresh(world):
     """No pooled connection is left from the test before."""
     world.upstream.drop_connections()
-    until(lambda: metric(world, "idle_upstreams") == 0, what="an empty pool")
+    until(lambda: metric(world, "postern_idle_upstream_connections") == 0, what="an empty pool")
     world.upstream.reset()
 
 
@@ -70,7 +70,7 @@ def test_bytes_on_an_idle_connection_discard_it(world):
 def test_a_connection_that_died_in_the_pool_costs_no_error(world, method):
     assert world.call().status == 200
     world.upstream.drop_connections()
-    until(lambda: metric(world, "idle_upstreams") == 0, what="the dead connection leaving the pool")
+    until(lambda: metric(world, "postern_idle_upstream_connections") == 0, what="the dead connection leaving the pool")
     assert world.call(method, body=b"x" if method == "POST" else None).status == 200
 
 
@@ -104,7 +104,7 @@ def test_an_answer_not_read_to_its_end_is_not_reused(world):
     client.send(world.head())
     client.head()
     client.close()
-    until(lambda: metric(world, "open_clients") == 0, what="the caller's end being seen")
+    until(lambda: metric(world, "postern_open_client_connections") == 0, what="the caller's end being seen")
     world.upstream.answer = answer(b"ok")
     assert world.call().body == b"ok"
     assert world.upstream.accepted == 2

@@ -112,7 +112,7 @@ TARGETS = {
     "raw non-ASCII in the path": get(line="GET http://api.test/\xe4 HTTP/1.1"),
     "no host in the target": get(line="GET http:///x HTTP/1.1"),
     "another scheme": get(line="GET ftp://api.test/ HTTP/1.1"),
-    "an origin-form": get(line="GET /x HTTP/1.1"),
+    "an origin-form": get(line="GET /x HTTP/1.1", host="Host: localhost:{port}"),
     "a bad Host": get(host="Host: api.test/x"),
     "userinfo in Host": get(host="Host: a@api.test"),
     "an octal address": get(line="GET http://0177.0.0.1/ HTTP/1.1"),
@@ -138,7 +138,7 @@ def filled(world, data):
                                  config={"hosts": ["api.test"], "inject": [{"header": "X-Injected", "value": "${apiKey}"}]})
         token = world.token if name == "api" else world.daemon.token("*")
         data = data.replace(mark, f"Proxy-Authorization: {basic('-', token)}\r\nX-Connection-Id: {name}")
-    return data.encode("latin-1")
+    return data.replace("{port}", world.daemon.proxy.split(":")[1]).encode("latin-1")
 
 
 @pytest.fixture

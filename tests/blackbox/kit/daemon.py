@@ -1,4 +1,5 @@
 """The real binary: its files, its process, its admin API."""
+import ctypes
 import http.client
 import json
 import os
@@ -33,6 +34,12 @@ def clean_environment(home):
     """Nothing inherited but where programs are and what a sanitizer wants to know."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR") or k.endswith("SAN_OPTIONS")}
     return {**kept, "HOME": str(home), "LANG": "C.UTF-8"}
+
+
+def ends_with_us():
+    """Runs in the child: the kernel ends it when the test program is gone, also by a time limit."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Answer:
@@ -76,7 +83,7 @@ class Daemon:
 
     def verb(self, *arguments, **options):
         """A verb with this daemon's configuration."""
-        return self.cli(*arguments, "--config", self.config, **options)
+        return self.cli("--config", self.config, *arguments, **options)
 
     def init(self):
         result = self.verb("init")
@@ -93,7 +100,7 @@ class Daemon:
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
                 [binary(), "run", "--config", str(self.config), *flags], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.folder, env={**clean_environment(self.home), **(environment or {})})
+                stderr=log, cwd=self.folder, preexec_fn=ends_with_us, env={**clean_environment(self.home), **(environment or {})})
         ready = until(lambda: self.event("ready") or self.process.poll() is not None, 60, "the ready line")
         assert ready is not True, f"postern ended with {self.process.returncode}: {self.log_file.read_text()}"
         self.proxy, self.admin = ready["proxy"], ready["admin"]
