@@ -27,6 +27,13 @@ void Socket::adopt(int fd) {
     descriptor_.native_non_blocking(true, ec);
 }
 
+void Socket::register_anew() noexcept {
+  const int fd = descriptor_.release();
+  boost::system::error_code ec;
+  descriptor_.assign(fd, ec);
+  if (ec) ::close(fd);
+}
+
 void Socket::close() noexcept {
   if (!descriptor_.is_open()) return;
   boost::system::error_code ec;

@@ -36,6 +36,9 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   void adopt(int fd);  // takes a non-blocking descriptor
+  // Registers the descriptor anew. Once writability has been awaited, the reactor reports it with every wait: a wake-up
+  // too many per request on a connection that is kept.
+  void register_anew() noexcept;
   bool is_open() const noexcept { return descriptor_.is_open(); }
   int fd() { return descriptor_.native_handle(); }
   void close() noexcept;  // waiters are woken with `aborted`

@@ -114,6 +114,7 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
     co_return Fault::tls;
   }
   socket_.no_deadline();
+  socket_.register_anew();
   connected_ = true;
   worker_.metrics().add(Gauge::open_upstreams, 1);
   worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 #include <iterator>
 
@@ -31,6 +32,13 @@ std::size_t sequence_length(std::string_view text, char32_t& point) {
   return 0;
 }
 
+// How much at the front goes into a JSON text as it is: printable ASCII but '"' and the backslash.
+std::size_t plain_prefix(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size() && text[i] >= 0x20 && text[i] < 0x7F && text[i] != '"' && text[i] != '\\') ++i;
+  return i;
+}
+
 // Not inside a character: what is cut is cut whole.
 std::string_view cut(std::string_view text) {
   if (text.size() <= kMaxLogText) return text;
@@ -39,15 +47,35 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, end);
 }
 
-void append_time(std::string& out, std::int64_t now_ms) {
+void append_second(std::string& out, std::int64_t now_ms) {
   using namespace std::chrono;
   const sys_time<milliseconds> now{milliseconds(now_ms)};
   const auto day = floor<days>(now);
   const year_month_day date(day);
   const hh_mm_ss time(now - day);
-  fmt::format_to(std::back_inserter(out), "{{\"time\":\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z\"", int(date.year()),
+  fmt::format_to(std::back_inserter(out), "{{\"time\":\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.", int(date.year()),
                  unsigned(date.month()), unsigned(date.day()), time.hours().count(), time.minutes().count(),
-                 time.seconds().count(), time.subseconds().count());
+                 time.seconds().count());
+}
+
+void append_number(std::string& out, std::uint64_t number) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+// The text up to the second changes once a second; each thread keeps its own.
+void append_time(std::string& out, std::int64_t now_ms) {
+  thread_local std::int64_t second = -1;
+  thread_local std::string text;
+  const std::int64_t now = now_ms >= 0 ? now_ms / 1000 : 0;
+  if (now != second) {
+    text.clear();
+    append_second(text, now * 1000);
+    second = now;
+  }
+  const auto ms = static_cast<unsigned>(now_ms >= 0 ? now_ms % 1000 : 0);
+  out += text;
+  out += {char('0' + ms / 100), char('0' + ms / 10 % 10), char('0' + ms % 10), 'Z', '"'};
 }
 
 void append_member(std::string& out, std::string_view key, std::string_view value) {
@@ -57,12 +85,24 @@ void append_member(std::string& out, std::string_view key, std::string_view valu
   append_json_text(out, value);
 }
 
+void append_count(std::string& out, std::string_view key, std::uint64_t count) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+  append_number(out, count);
+}
+
 }  // namespace
 
 void append_json_text(std::string& out, std::string_view text) {
   text = cut(text);
   out += '"';
   while (!text.empty()) {
+    if (const std::size_t plain = plain_prefix(text); plain != 0) {
+      out.append(text.substr(0, plain));
+      text.remove_prefix(plain);
+      continue;
+    }
     char32_t point = 0;
     const std::size_t length = sequence_length(text, point);
     if (length == 0) {
@@ -101,16 +141,17 @@ void append_access_line(std::string& out, std::int64_t now_ms, const Access& acc
   if (!access.connection.empty()) append_member(out, "connection", access.connection);
   append_member(out, "method", access.method);
   append_member(out, "host", access.host);
-  fmt::format_to(std::back_inserter(out), ",\"port\":{}", access.port);
+  append_count(out, "port", access.port);
   // A query may hold a credential of the caller's; it is cut here too, whatever the caller of this function passed.
   append_member(out, "path", access.path.substr(0, access.path.find_first_of("?#")));
-  fmt::format_to(std::back_inserter(out), ",\"status\":{}", access.status);
+  append_count(out, "status", access.status);
   if (!access.code.empty()) append_member(out, "code", access.code);
-  fmt::format_to(std::back_inserter(out),
-                 ",\"bytes_in\":{},\"bytes_out\":{},\"duration_us\":{},\"upstream_head_us\":{},"
-                 "\"upstream_reused\":{},\"aborted\":{}}}",
-                 access.bytes_in, access.bytes_out, access.microseconds, access.upstream_head_us,
-                 access.upstream_reused, access.aborted);
+  append_count(out, "bytes_in", access.bytes_in);
+  append_count(out, "bytes_out", access.bytes_out);
+  append_count(out, "duration_us", access.microseconds);
+  append_count(out, "upstream_head_us", access.upstream_head_us);
+  out += access.upstream_reused ? ",\"upstream_reused\":true" : ",\"upstream_reused\":false";
+  out += access.aborted ? ",\"aborted\":true}" : ",\"aborted\":false}";
 }
 
 }  // namespace postern::observe
