@@ -47,11 +47,11 @@ def total(world, word):
 
 
 def test_requests_are_counted(world):
-    before = total(world, "request_seconds_count")
+    before = total(world, "postern_request_duration_seconds_count")
     for _ in range(3):
         world.call()
     world.call(connection="nobody")
-    until(lambda: total(world, "request_seconds_count") >= before + 4, what="the count")
+    until(lambda: total(world, "postern_request_duration_seconds_count") >= before + 4, what="the count")
 
 
 def test_they_need_a_token_on_the_admin_port(world):
