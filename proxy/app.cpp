@@ -222,6 +222,8 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   common->settings = settings_;
   common->source = source_;
   common->pseudonym = "postern-" + vault_->id();
+  common->via_10 = "1.0 " + common->pseudonym;
+  common->via_11 = "1.1 " + common->pseudonym;
   common->vault_offload = &vault_offload_;
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;

@@ -63,16 +63,23 @@ bool repeats_secret(const std::string& text, const std::map<std::string, std::st
   });
 }
 
-// The catalog's mistakes as ours. That they repeat nothing is promised there and made sure of here.
-std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors,
+// The catalog's mistakes as ours. A name in `value` that is not a field may be the secret itself, and is not repeated;
+// that no message repeats a value is promised by the catalog and made sure of here.
+std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors, const config::Provider& provider,
                                         const std::map<std::string, std::string>& value) {
+  constexpr std::string_view kValue = "/value/";
   std::vector<FieldError> out;
   for (const auto& error : errors) {
     FieldError one{.pointer = error.pointer, .parameter = "", .detail = error.message};
     if (repeats_secret(one.detail, value)) one.detail = "This value is not accepted here.";
-    constexpr std::string_view kValue = "/value/";
-    const bool chosen = one.pointer.starts_with(kValue);
-    if (chosen && (repeats_secret(one.pointer, value) || one.pointer.size() > 64)) one.pointer = "/value";
+    const bool field = std::any_of(provider.auth.begin(), provider.auth.end(), [&](const auto& entry) {
+      return one.pointer.starts_with(kValue) && entry.second.fields.contains(one.pointer.substr(kValue.size()));
+    });
+    if (one.pointer.starts_with(kValue) && !field) {
+      one.pointer = "/value";
+      one.detail = "There is a field here that the provider does not have; GET /api/v1/providers/" + provider.id +
+                   " names its fields.";
+    }
     out.push_back(std::move(one));
   }
   return out;
@@ -121,7 +128,7 @@ std::expected<config::Plan, Problem> plan(const config::Provider& provider, cons
   config::ConnectionInput asked{.type = type, .auth = auth, .value = value, .config_json = config_json};
   auto planned = config::plan_connection(provider, asked, input.value.has_value());
   for (auto& field : asked.value) vault::wipe(field.second);
-  if (!planned) return refuse_fields(to_field_errors(planned.error(), value));
+  if (!planned) return refuse_fields(to_field_errors(planned.error(), provider, value));
   if (!config::is_served_type(planned->type)) {
     return refuse_fields({{.pointer = type.empty() ? "/auth" : "/type",
                            .parameter = "",

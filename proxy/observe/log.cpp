@@ -16,8 +16,9 @@
 namespace postern::observe {
 namespace {
 
-constexpr std::size_t kQueue = 4096;          // lines; each slot is about 400 bytes
-constexpr std::size_t kMaxBatch = 32 * 1024;  // bytes gathered before a write
+constexpr std::size_t kQueue = 4096;           // lines; each slot is about 400 bytes
+constexpr std::size_t kMaxBatch = 32 * 1024;   // bytes gathered before a write
+constexpr std::size_t kMaxPending = 8 * 1024;  // bytes of access lines that a thread keeps back
 constexpr int kOff = 127;
 
 // Writes whole lines to standard error, many in one call while more are waiting.
@@ -79,6 +80,12 @@ std::string& scratch() {
   return line;
 }
 
+// Access lines of this thread that the queue has not seen: waking its thread for each would cost more than the line.
+std::string& pending() {
+  thread_local std::string lines;
+  return lines;
+}
+
 void send(const std::string& line) {
   if (auto* to = logger.load(std::memory_order_acquire)) {
     to->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
@@ -129,11 +136,20 @@ void log_event(Level level, std::string_view event, std::string_view detail, std
   send(line);
 }
 
-void log_access(const Access& access) {
-  if (!access_on.load(std::memory_order_relaxed)) return;
-  auto& line = scratch();
-  append_access_line(line, now_ms(), access);
-  send(line);
+bool log_access(const Access& access) {
+  if (!access_on.load(std::memory_order_relaxed)) return false;
+  auto& lines = pending();
+  if (!lines.empty()) lines += '\n';
+  append_access_line(lines, now_ms(), access);
+  if (lines.size() < kMaxPending) return true;
+  hand_over_access_lines();
+  return false;
+}
+
+void hand_over_access_lines() {
+  auto& lines = pending();
+  if (!lines.empty()) send(lines);
+  lines.clear();
 }
 
 }  // namespace postern::observe

@@ -18,7 +18,9 @@ void flush_logs();
 bool log_enabled(Level level) noexcept;
 void log_event(Level level, std::string_view event, std::string_view detail);
 // Adds up to four more pairs: log_event(info, "ready", "", {{"proxy","127.0.0.1:8480"},…}).
-struct Pair { std::string_view key, value; };
+struct Pair {
+  std::string_view key, value;
+};
 void log_event(Level level, std::string_view event, std::string_view detail, std::initializer_list<Pair> pairs);
 
 struct Access {
@@ -27,6 +29,9 @@ struct Access {
   std::uint64_t bytes_in = 0, bytes_out = 0, microseconds = 0, upstream_head_us = 0;
   bool upstream_reused = false, aborted = false;
 };
-void log_access(const Access& access);
+// The line is kept back on this thread, up to 8 KiB of them: true if so, and then hand_over_access_lines() must follow
+// on this thread, soon (the data path does so every 100 ms) and before the thread ends.
+bool log_access(const Access& access);
+void hand_over_access_lines();
 
 }  // namespace postern::observe

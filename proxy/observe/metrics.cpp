@@ -76,9 +76,9 @@ constexpr std::array<Row, std::size_t(Gauge::count_)> kGauges = {{
     {"postern_active_requests", "Requests under way."},
 }};
 constexpr std::array<Row, std::size_t(Histogram::count_)> kHistograms = {{
-    {"postern_request_duration_seconds", "From the first byte of a request to the last byte of its answer."},
-    {"postern_upstream_head_duration_seconds", "From the request sent to the head of the upstream's answer."},
-    {"postern_upstream_connect_duration_seconds", "From dialling to an upstream connection ready for a request."},
+    {"postern_request_seconds", "From the first byte of a request to the last byte of its answer."},
+    {"postern_upstream_head_seconds", "From the request sent to the head of the upstream's answer."},
+    {"postern_upstream_connect_seconds", "From dialling to an upstream connection ready for a request."},
 }};
 
 void write_family(Page out, const char* name, const char* help, const char* type) {

@@ -67,7 +67,7 @@ void write_fields(Call& call, wire::HeadWriter& writer) {
   for (const wire::Field& field : call.answer.fields.all()) {
     if (!dropped(call, field)) write_field(call, writer, field);
   }
-  writer.parsed_field("Via", (call.answer.minor == 0 ? "1.0 " : "1.1 ") + call.service().common().pseudonym);
+  writer.parsed_field("Via", call.answer.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);
 }
 
 void start_head(Call& call, wire::HeadWriter& writer) {
@@ -101,11 +101,8 @@ void write_answer_head(Call& call, Out out, bool close) {
   write_fields(call, writer);
   if (out == Out::length) writer.content_length(call.answer.content_length);
   if (out == Out::chunked) writer.parsed_field("Transfer-Encoding", "chunked");
-  if (out == Out::none) {
-    // HEAD and 304 say how long the body would be.
-    if (const auto* length = call.answer.fields.find(FieldId::content_length))
-      writer.parsed_field("Content-Length", length->value);
-  }
+  // HEAD and 304 say how long the body would be; 204 has none to speak of.
+  if (out == Out::none && call.answer.has_content_length) writer.content_length(call.answer.content_length);
   if (close)
     writer.parsed_field("Connection", "close");
   else if (call.head.minor == 0)

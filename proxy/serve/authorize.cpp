@@ -39,7 +39,7 @@ Step reachable(const Call& call, std::string_view path) {
     return refuse(Code::malformed_request,
                   "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
   }
-  if (!known.reaches(call.target.host, call.target.port, path)) {
+  if (!known.reaches(call.target.host, call.target.port, path) || known.forbids(call.target.host, path)) {
     return refuse(Code::destination_not_allowed,
                   "The connection's credential may not go to this host, port or path; see `postern connections show` "
                   "for where it may.");

@@ -29,6 +29,7 @@ struct Session {
   Call* call = nullptr;
   // Who called last, and with which field value: the same bytes on a kept connection need no second look.
   vault::Secret remembered;
+  std::string remembered_user;
   std::shared_ptr<Caller> caller;
   unsigned failed_tokens = 0;
   std::size_t place = 0;  // in Service::sessions_

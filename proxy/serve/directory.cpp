@@ -30,6 +30,13 @@ bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view 
   });
 }
 
+bool Known::forbids(std::string_view host, std::string_view path) const {
+  return std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) {
+    return f.first == host && path.starts_with(f.second) &&
+           (path.size() == f.second.size() || path[f.second.size()] == '/');
+  });
+}
+
 bool Known::passes(std::string_view lower_name) const {
   return listed(pass, lower_name);
 }

@@ -55,13 +55,16 @@ struct Known {
   bool live = true;                          // false: changed or gone since; look it up again
   // Taken out of every request (lower case names) and let through nevertheless.
   std::vector<std::string> strip_fields, strip_query, strip_cookies, pass;
-  bool path_rule = false;            // some destination or injection decides by path
-  std::string base_host, base_path;  // of base-URL mode
+  // Token, authorize and revoke endpoints of the provider: never for callers, whatever the destinations say.
+  std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
+  bool path_rule = false;                                      // some destination or injection decides by path
+  std::string base_host, base_path;                            // of base-URL mode
   std::uint16_t base_port = 443;
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
   std::vector<std::string_view> masks;                 // what answers must not show; views into the injection
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
+  bool forbids(std::string_view host, std::string_view path) const;
   bool passes(std::string_view lower_name) const;
 };
 

@@ -30,14 +30,16 @@ bool usable_now(const Caller& caller, std::int64_t now_ms) {
          (caller.authorization.expires == 0 || now_ms < caller.authorization.expires);
 }
 
-net::Task<Step> find_caller(Call& call, Presented& presented) {
+// The same field value as before on a kept connection, whose caller nothing has happened to.
+bool is_remembered(const Call& call) {
+  const Session& session = *call.session;
+  const wire::Field* field = call.head.fields.find(wire::FieldId::proxy_authorization);
+  return session.caller && field != nullptr && session.remembered.equals(field->value) &&
+         usable_now(*session.caller, call.service().common().now_ms());
+}
+
+net::Task<Step> find_caller(Call& call, const Presented& presented) {
   Session& session = *call.session;
-  const std::int64_t now = call.service().common().now_ms();
-  if (session.caller && !presented.field_value.empty() && session.remembered.equals(presented.field_value) &&
-      usable_now(*session.caller, now)) {
-    call.caller = session.caller;
-    co_return Step{};
-  }
   if (presented.token.empty()) {
     if (!call.service().settings().open_callers) co_return unauthenticated(call);
     call.caller = call.service().directory().open_caller();
@@ -48,19 +50,22 @@ net::Task<Step> find_caller(Call& call, Presented& presented) {
     Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
     co_return std::unexpected(std::move(p));
   }
-  if (!found.value || !usable_now(*found.value, now)) {
+  if (!found.value || !usable_now(*found.value, call.service().common().now_ms())) {
     co_await slow_down(session);
     co_return unauthenticated(call);
   }
   session.failed_tokens = 0;
-  session.remembered = vault::Secret(presented.field_value);
-  session.caller = found.value;
+  if (!call.base_mode) {
+    session.remembered = vault::Secret(presented.field_value);
+    session.remembered_user = presented.user;
+    session.caller = found.value;
+  }
   call.caller = found.value;
   co_return Step{};
 }
 
 // Header, path, user name: the header overrides the user name, which is a run's default.
-Step name_connection(Call& call, const Presented& presented) {
+Step name_connection(Call& call, const std::string& user) {
   const wire::Field* field = call.head.fields.find(wire::FieldId::x_connection_id);
   if (field != nullptr) {
     if (!vault::is_reference(field->value)) {
@@ -73,12 +78,12 @@ Step name_connection(Call& call, const Presented& presented) {
     call.reference = field->value;
   } else if (call.base_mode) {
     call.reference = call.target.base_connection;
-  } else if (!presented.user.empty()) {
-    if (!vault::is_reference(presented.user)) {
+  } else if (!user.empty()) {
+    if (!vault::is_reference(user)) {
       return refuse(Code::malformed_request,
                     "The proxy user name must be a connection's id or alias, or '-' for none.");
     }
-    call.reference = presented.user;
+    call.reference = user;
   }
   return {};
 }
@@ -106,9 +111,12 @@ net::Task<Step> nothing_named(Call& call) {
   co_return std::unexpected(std::move(p));
 }
 
-}  // namespace
-
-net::Task<Step> identify(Call& call) {
+// Sets call.caller and returns the connection that the proxy user name gives, often none.
+net::Task<std::expected<std::string, Problem>> who_calls(Call& call) {
+  if (is_remembered(call)) {
+    call.caller = call.session->caller;
+    co_return call.session->remembered_user;
+  }
   Presented presented = from_proxy_authorization(call.head);
   if (call.base_mode && presented.token.empty()) {
     presented = from_sdk_field(call.head);
@@ -116,14 +124,22 @@ net::Task<Step> identify(Call& call) {
   }
   Step step = co_await find_caller(call, presented);
   vault::wipe(presented.token);
-  if (!step) co_return step;
+  if (!step) co_return std::unexpected(std::move(step.error()));
+  co_return std::move(presented.user);
+}
+
+}  // namespace
+
+net::Task<Step> identify(Call& call) {
+  const auto user = co_await who_calls(call);
+  if (!user) co_return std::unexpected(user.error());
   if (!call.caller->may("proxy:call")) {
     co_return refuse(Code::connection_unavailable,
                      "This token may not call through the proxy: it lacks the capability proxy:call.");
   }
-  if (step = name_connection(call, presented); !step) co_return step;
+  if (Step step = name_connection(call, *user); !step) co_return step;
   if (call.reference.empty()) {
-    if (step = default_connection(call); !step) co_return step;
+    if (Step step = default_connection(call); !step) co_return step;
   }
   if (call.reference.empty()) co_return co_await nothing_named(call);
 

@@ -76,7 +76,9 @@ void write_query(Call& call) {
 void write_target(Call& call) {
   if (call.base_mode) call.out.append(call.connection->base_path);
   call.out.append(call.changes.path_prefix);
-  call.out.append(call.target.path_only());
+  const std::string_view path = call.target.path_only();
+  // OPTIONS of a whole server has the target "*"; behind a prefix it can only mean the prefix itself.
+  call.out.append(path == "*" && (call.base_mode || !call.changes.path_prefix.empty()) ? "/" : path);
   write_query(call);
 }
 
@@ -176,8 +178,8 @@ Step inject(Call& call) {
   call.out.append(" HTTP/1.1\r\n");
   bool written = writer.field("Host", host_field(call.target));
   if (Step step = write_fields(call, writer); !step) return step;
-  written = written && writer.field("Via", std::string(call.head.minor == 0 ? "1.0 " : "1.1 ") +
-                                               call.service().common().pseudonym);
+  written = written &&
+            writer.field("Via", call.head.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);
   if (const auto* hops = call.head.fields.find(wire::FieldId::max_forwards);
       hops != nullptr && call.head.method == "OPTIONS") {
     written = written && writer.field("Max-Forwards", one_less(hops->value));

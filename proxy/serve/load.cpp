@@ -1,5 +1,7 @@
 #include "proxy/serve/load.hpp"
 
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -55,6 +57,27 @@ void collect_places(const config::Provider& provider, Known& known) {
   for (const std::string& name : provider.pass) known.pass.push_back(lower(name));
 }
 
+void forbid_endpoint(Known& known, std::string_view text) {
+  const auto url = boost::urls::parse_uri(text);
+  if (!url) return;
+  std::string path(std::string_view(url->encoded_path()));
+  while (path.ends_with('/')) path.pop_back();
+  if (!path.empty()) known.forbidden.emplace_back(lower(std::string_view(url->host_address())), std::move(path));
+}
+
+void forbid_endpoints(const config::Provider& provider, Known& known) {
+  for (const auto& [name, auth] : provider.auth) {
+    if (auth.authorize) forbid_endpoint(known, auth.authorize->url);
+    if (auth.token) forbid_endpoint(known, auth.token->url);
+    boost::system::error_code ec;
+    const auto revoke = boost::json::parse(auth.revoke_json.empty() ? "{}" : auth.revoke_json, ec);
+    if (!ec && revoke.is_object()) {
+      if (const auto* url = revoke.as_object().if_contains("url"); url != nullptr && url->is_string())
+        forbid_endpoint(known, url->as_string());
+    }
+  }
+}
+
 void read_base_url(Known& known) {
   const auto url = boost::urls::parse_uri(known.plan.base_url);
   if (!url) return;
@@ -87,6 +110,8 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   collect_places(*provider, known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
+  forbid_endpoints(*provider, known);
+  known.path_rule = known.path_rule || !known.forbidden.empty();
   read_base_url(known);
   return known;
 }

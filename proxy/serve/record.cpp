@@ -51,7 +51,7 @@ void record(Call& call) {
   line.upstream_head_us = call.upstream_head_us;
   line.upstream_reused = call.reused;
   line.aborted = call.aborted;
-  observe::log_access(line);
+  if (observe::log_access(line)) call.service().log_soon();
 }
 
 }  // namespace postern::serve

@@ -74,12 +74,16 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common)
       resolver_(worker, *common_->dns_offload),
       pool_(worker, common_->addresses, common_->settings->pool_max_idle, common_->settings->timeouts.pool_idle),
       network_{worker, resolver_, pool_, common_->addresses},
-      round_(worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this) {
+      round_(
+          worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this),
+      log_(worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr) {
   std::random_device random;
   request_prefix_ = (std::uint64_t{random()} << 32) | random();
 }
 
-Service::~Service() = default;
+Service::~Service() {
+  observe::hand_over_access_lines();
+}
 
 void Service::accept(int fd) {
   net::spawn(run(fd));

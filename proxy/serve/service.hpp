@@ -39,6 +39,7 @@ struct Common {
   net::AddressPolicy addresses;
   std::vector<net::Endpoint> listeners;  // our own, as bound
   std::string pseudonym;                 // postern-<vault id>
+  std::string via_10, via_11;            // the Via we add, by the version that came in
   net::Offload* vault_offload = nullptr;
   net::Offload* dns_offload = nullptr;
   std::function<std::int64_t()> now_ms;  // wall clock
@@ -77,6 +78,10 @@ class Service {
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
+  // Access lines wait on this thread: hand them over within a tick.
+  void log_soon() {
+    if (!log_.armed()) log_.arm(net::Millis(0));
+  }
 
  private:
   friend struct Session;
@@ -95,7 +100,7 @@ class Service {
   std::vector<Call*> active_;
   std::vector<Session*> sessions_;
   std::atomic<std::size_t> open_{0};
-  net::Deadline round_;
+  net::Deadline round_, log_;
   std::function<void()> drained_;
   std::string request_id_;
   std::uint64_t request_prefix_ = 0, request_count_ = 0;

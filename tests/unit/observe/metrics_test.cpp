@@ -34,12 +34,12 @@ TEST(Metrics, puts_a_duration_into_the_first_bucket_that_holds_it) {
   shard.observe(Histogram::request_seconds, 501);         // the second
   shard.observe(Histogram::request_seconds, 61'000'000);  // beyond all
   const auto page = metrics.render();
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_bucket{le=\"0.0005\"} 1\n"));
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_bucket{le=\"0.001\"} 2\n"));
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_bucket{le=\"60\"} 2\n"));
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_bucket{le=\"+Inf\"} 3\n"));
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_sum 61.001001\n"));
-  EXPECT_THAT(page, HasSubstr("postern_request_duration_seconds_count 3\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_bucket{le=\"0.0005\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_bucket{le=\"0.001\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_bucket{le=\"60\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_bucket{le=\"+Inf\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_sum 61.001001\n"));
+  EXPECT_THAT(page, HasSubstr("postern_request_seconds_count 3\n"));
 }
 
 // What promtool checks: families stand together, have one HELP and one TYPE before their samples, counters end in

@@ -1,0 +1,118 @@
+#include "proxy/admin/access.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "proxy/admin/if_match.hpp"
+
+namespace postern::admin {
+namespace {
+
+Service service_for(std::vector<unsigned> uids) {
+  Service service;
+  service.deps.settings = [uids = std::move(uids)] {
+    auto settings = std::make_shared<config::Settings>();
+    settings->socket_uids = uids;
+    return settings;
+  };
+  return service;
+}
+
+Request from_uid(unsigned uid) {
+  Request request;
+  request.door = Door::socket;
+  request.peer_uid = uid;
+  return request;
+}
+
+TEST(SocketPeers, are_root_and_the_named_ones_only) {
+  const auto named = service_for({4321});
+  EXPECT_TRUE(identify(named, from_uid(0)));
+  EXPECT_TRUE(identify(named, from_uid(4321)));
+  const auto refused = identify(named, from_uid(4322));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "not-permitted");
+  EXPECT_EQ(to_response(refused.error(), "req_x").status, 403u);
+}
+
+TEST(SocketPeers, are_the_daemons_own_user_when_none_are_named) {
+  const auto own = service_for({});
+  EXPECT_TRUE(identify(own, from_uid(::geteuid())));
+  EXPECT_FALSE(identify(own, from_uid(::geteuid() + 1)));
+  Request nobody;
+  nobody.door = Door::socket;
+  EXPECT_FALSE(identify(own, nobody));
+}
+
+Caller caller(std::string organization, std::vector<std::string> capabilities) {
+  Caller out;
+  out.authorization.organization = std::move(organization);
+  out.authorization.capabilities = std::move(capabilities);
+  return out;
+}
+
+TEST(Capabilities, of_an_organization_never_include_the_systems) {
+  EXPECT_TRUE(caller("org_a", {"*"}).may("connections:write"));
+  EXPECT_FALSE(caller("org_a", {"*"}).may("system:keys"));
+  EXPECT_FALSE(caller("org_a", {"connections:read"}).may("connections:write"));
+  EXPECT_FALSE(caller("org_a", {"*"}).unbounded());
+  EXPECT_TRUE(caller("", {"*"}).may("system:keys"));
+  EXPECT_TRUE(caller("", {"system:*"}).may("metrics:read"));
+  EXPECT_FALSE(caller("", {"metrics:read"}).may("connections:read"));
+  EXPECT_FALSE(caller("", {"metrics:read"}).unbounded());
+}
+
+TEST(Attenuation, judges_a_limited_system_authorization_too) {
+  auto maker = caller("", {"authorizations:write", "system:backup"});
+  vault::Authorization wanted;
+  wanted.organization = "";
+  wanted.capabilities = {"system:backup"};
+  EXPECT_TRUE(beyond(maker, wanted).empty());
+  wanted.capabilities = {"system:*"};
+  EXPECT_EQ(beyond(maker, wanted).size(), 1u);
+  wanted.capabilities = {"*"};
+  EXPECT_EQ(beyond(maker, wanted).size(), 1u);
+}
+
+TEST(Endings, are_revocation_and_the_moment_of_expiry) {
+  vault::Authorization a;
+  EXPECT_FALSE(has_ended(a, 1'000));
+  a.expires = 1'000;
+  EXPECT_FALSE(has_ended(a, 999));
+  EXPECT_TRUE(has_ended(a, 1'000));
+  a.expires = 0;
+  a.revoked = 5;
+  EXPECT_TRUE(has_ended(a, 1));
+}
+
+TEST(IfMatch, matches_strong_tags_and_the_star) {
+  auto with = [](const char* value) {
+    Request request;
+    request.fields.emplace_back("if-match", value);
+    return request;
+  };
+  EXPECT_TRUE(check_if_match(Request(), 3));
+  for (const char* fine : {"*", "\"3\"", "\"1\", \"3\"", "\"3\" ,\"4\""})
+    EXPECT_TRUE(check_if_match(with(fine), 3)) << fine;
+  for (const char* bad : {"", "3", "W/\"3\"", "\"33\"", "\"1\",\"2\""})
+    EXPECT_FALSE(check_if_match(with(bad), 3)) << bad;
+}
+
+TEST(Idempotency, forgets_after_a_day_and_keeps_ten_thousand) {
+  Idempotency memory;
+  memory.keep("a", {.digest = "d", .status = 201, .body = "b", .etag = "", .location = "", .token_id = ""}, 0);
+  EXPECT_NE(memory.find("a", 86'399'999), nullptr);
+  EXPECT_EQ(memory.find("a", 86'400'000), nullptr);
+  for (int i = 0; i <= 10'000; ++i)
+    memory.keep(std::to_string(i),
+                {.digest = "d", .status = 201, .body = "", .etag = "", .location = "", .token_id = ""}, 1);
+  EXPECT_EQ(memory.find("0", 2), nullptr);
+  EXPECT_NE(memory.find("1", 2), nullptr);
+}
+
+TEST(Problems, of_an_unknown_code_are_our_own_fault) {
+  EXPECT_EQ(to_response(refuse("no-such-code", "x").error(), "req_x").status, 500u);
+}
+
+}  // namespace
+}  // namespace postern::admin

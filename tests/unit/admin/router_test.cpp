@@ -1,0 +1,123 @@
+// The router without sockets, over a vault whose disk is gone.
+#include "proxy/admin/router.hpp"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+namespace postern::admin {
+namespace {
+
+using vault::Error;
+
+class BrokenVault final : public vault::Vault {
+ public:
+  explicit BrokenVault(Error::Code code) : code_(code) {}
+  const std::string& id() const override { return id_; }
+  vault::VaultStatus status() const override { return {}; }
+  vault::Result<vault::Connection> create_connection(vault::Connection, const vault::Credential&) override {
+    return no();
+  }
+  vault::Result<vault::Connection> find_connection(vault::Space, std::string_view) const override { return no(); }
+  vault::Result<vault::Credential> open_credential(const vault::Connection&) const override { return no(); }
+  vault::Result<vault::Connection> update_connection(vault::Connection) override { return no(); }
+  vault::Result<vault::Connection> rotate_credential(vault::Connection, const vault::Credential&) override {
+    return no();
+  }
+  vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::ConnectionPage> list_connections(const vault::ConnectionQuery&) const override { return no(); }
+  vault::Result<vault::NewToken> create_authorization(vault::Authorization) override { return no(); }
+  vault::Result<vault::Authorization> authenticate(std::string_view) const override { return no(); }
+  vault::Result<vault::Authorization> find_authorization(std::string_view, std::string_view) const override {
+    return no();
+  }
+  vault::Result<vault::Authorization> update_authorization(vault::Authorization) override { return no(); }
+  vault::Result<void> erase_authorization(std::string_view, std::string_view) override { return no(); }
+  vault::Result<std::vector<vault::Authorization>> list_authorizations(std::string_view, std::string_view,
+                                                                       std::size_t) const override {
+    return no();
+  }
+  std::string keyed_digest(std::string_view, std::string_view) const override { return "digest"; }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+  std::string id_ = "vault";
+};
+
+class BrokenStore : public testing::Test {
+ protected:
+  Response ask(Error::Code code, const char* method, const char* target, const char* body = "", bool token = false) {
+    BrokenVault broken(code);
+    Service service;
+    service.deps.vault = &broken;
+    service.deps.settings = [] { return std::make_shared<const config::Settings>(); };
+    service.deps.catalog = [] { return *config::Catalog::load({}); };
+    service.deps.declared = [] { return std::vector<vault::Connection>(); };
+    service.deps.announce = [this](const Change&) { ++announced; };
+    service.deps.not_ready = [] { return std::vector<std::string>(); };
+    service.deps.now_ms = [] { return std::int64_t(1'800'000'000'000); };
+    Request request;
+    request.id = "req_test";
+    request.door = Door::socket;
+    request.peer_uid = 0;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    if (*body) request.fields.emplace_back("content-type", "application/json");
+    if (token) request.fields.emplace_back("authorization", "Bearer pst_x");
+    return handle(service, request);
+  }
+  static std::string code_of(const Response& response) {
+    return std::string(boost::json::parse(std::string(response.body)).at("code").as_string());
+  }
+  int announced = 0;
+};
+
+constexpr const char* kNew = R"({"app":"http","type":"BEARER","value":{"token":"x"},"config":{"hosts":["api.test"]}})";
+
+TEST_F(BrokenStore, is_503_with_a_retry_hint_and_announces_nothing) {
+  const std::vector<std::tuple<const char*, const char*, const char*>> calls = {
+      {"GET", "/api/v1/connections", ""},
+      {"GET", "/api/v1/connections?sortBy=name", ""},
+      {"POST", "/api/v1/connections", kNew},
+      {"GET", "/api/v1/connections/x", ""},
+      {"PATCH", "/api/v1/connections/x", R"({"name":"y"})"},
+      {"POST", "/api/v1/connections/x/rotate", R"({"value":{"token":"y"}})"},
+      {"DELETE", "/api/v1/connections/x", ""},
+      {"GET", "/api/v1/authorizations", ""},
+      {"POST", "/api/v1/authorizations", R"({"capabilities":["proxy:call"]})"},
+      {"GET", "/api/v1/authorizations/x", ""},
+      {"POST", "/api/v1/authorizations/x/revoke", ""},
+      {"DELETE", "/api/v1/authorizations/x", ""},
+      {"GET", "/api/v1/self", ""},
+  };
+  for (const auto& [method, target, body] : calls) {
+    const auto response = ask(Error::Code::read_only, method, target, body);
+    EXPECT_EQ(response.status, 503u) << method << target << response.body;
+    EXPECT_EQ(code_of(response), "vault-unavailable");
+    EXPECT_THAT(response.fields, testing::Contains(testing::Pair("Retry-After", "5")));
+    EXPECT_THAT(std::string(response.body), testing::Not(testing::HasSubstr("/secret/path")));
+  }
+  EXPECT_EQ(announced, 0);
+}
+
+TEST_F(BrokenStore, is_not_mistaken_for_a_bad_token) {
+  EXPECT_EQ(ask(Error::Code::io, "GET", "/api/v1/self", "", true).status, 503u);
+  EXPECT_EQ(ask(Error::Code::not_found, "GET", "/api/v1/self", "", true).status, 401u);
+}
+
+TEST_F(BrokenStore, is_our_own_fault_when_records_do_not_open) {
+  const auto response = ask(Error::Code::corrupt, "GET", "/api/v1/connections/x");
+  EXPECT_EQ(response.status, 500u);
+  EXPECT_EQ(code_of(response), "internal-error");
+}
+
+TEST_F(BrokenStore, asks_to_read_again_when_a_write_lost_its_race) {
+  const auto response = ask(Error::Code::conflict, "POST", "/api/v1/connections", kNew);
+  EXPECT_EQ(response.status, 409u);
+  EXPECT_EQ(code_of(response), "version-mismatch");
+}
+
+}  // namespace
+}  // namespace postern::admin
