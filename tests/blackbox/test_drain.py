@@ -4,7 +4,7 @@ import threading
 import pytest
 from conftest import world_settings
 from kit import until
-from kit.http1 import Client, basic
+from kit.http1 import Client, Ended, basic
 from kit.upstream import answer
 
 
@@ -68,4 +68,8 @@ def test_the_drain_ends_when_its_time_is_over(started):
     upstream.wait_for(1)
     daemon.signal()
     assert daemon.wait(10) == 0
+    try:
+        assert client.response().code, "an answer of ours, or none at all"
+    except Ended:
+        pass
     assert client.is_closed()

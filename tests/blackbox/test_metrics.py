@@ -42,16 +42,17 @@ def test_every_line_is_prometheus_text(world):
 
 
 def total(world, word):
-    return sum(float(line.rsplit(" ", 1)[1]) for line in page(world).body.decode().splitlines()
-               if word in line and not line.startswith("#"))
+    lines = [line for line in page(world).body.decode().splitlines() if word in line and not line.startswith("#")]
+    assert lines, f"no metric {word}"
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
 def test_requests_are_counted(world):
-    before = total(world, "request_seconds_count")
+    before = total(world, "postern_request_seconds_count")
     for _ in range(3):
         world.call()
     world.call(connection="nobody")
-    until(lambda: total(world, "request_seconds_count") >= before + 4, what="the count")
+    until(lambda: total(world, "postern_request_seconds_count") >= before + 4, what="the count")
 
 
 def test_they_need_a_token_on_the_admin_port(world):
