@@ -33,8 +33,8 @@ class Client {
   // Writes everything; `stall`: how long the caller may take none of it. ok or failed.
   Task<Io> write(std::span<iovec> parts, Millis stall);
   Task<Io> write(std::string_view bytes, Millis stall);
-  // Shows the first `size` unread bytes of `buffer` to somebody: they are consumed by let_go(), which comes with the next
-  // piece, the next request or the end of the connection at the latest.
+  // Shows the first `size` unread bytes of `buffer` to somebody: they are consumed by let_go(), which comes with the
+  // next piece, the next request or the end of the connection at the latest.
   void lend(ReadBuffer& buffer, std::size_t size) noexcept {
     lent_ = &buffer;
     lent_size_ = size;
