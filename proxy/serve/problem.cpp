@@ -43,7 +43,7 @@ constexpr std::array<Row, std::size_t(Code::count_)> kRows{{
     {Code::head_too_large, "head-too-large", 431, "Request head too large", "http_request_error", Whose::caller,
      Retry::no, true, 0},
     {Code::expectation_failed, "expectation-failed", 417, "Expectation failed", "http_request_error", Whose::caller,
-     Retry::no, false, 0},
+     Retry::no, true, 0},
     {Code::version_not_supported, "version-not-supported", 505, "HTTP version not supported", "http_request_error",
      Whose::caller, Retry::no, true, 0},
     {Code::loop_detected, "loop-detected", 508, "Loop detected", "proxy_loop_detected", Whose::caller, Retry::no, true,
@@ -103,7 +103,7 @@ Problem from_refusal(const wire::Refusal& why) {
     case wire::Fault::bad_version:
       p.code = Code::version_not_supported;
       break;
-    case wire::Fault::bad_expectation:
+    case wire::Fault::bad_expectation:  // closes too: the parser stopped, so where this request ends is not known
       p.code = Code::expectation_failed;
       break;
     case wire::Fault::none:
