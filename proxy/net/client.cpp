@@ -42,13 +42,13 @@ Task<Io> Client::fill(ReadBuffer& buffer, std::size_t most) {
 }
 
 Task<Io> Client::write(std::span<iovec> parts, Millis stall) {
-  bool waited = false;
   while (!parts.empty()) {
     const IoResult r = socket_.write(parts);
     if (r.io == Io::again) {
-      socket_.expire_after(stall);
-      waited = true;
-      if (!co_await socket_.writable()) co_return Io::failed;
+      begin_wait(stall);
+      const bool ready = co_await socket_.writable();
+      end_wait();
+      if (!ready) co_return Io::failed;
       continue;
     }
     if (r.io != Io::ok) co_return Io::failed;
@@ -64,7 +64,6 @@ Task<Io> Client::write(std::span<iovec> parts, Millis stall) {
       parts.front().iov_len -= done;
     }
   }
-  if (waited) socket_.no_deadline();
   co_return Io::ok;
 }
 
@@ -73,7 +72,15 @@ Task<Io> Client::write(std::string_view bytes, Millis stall) {
   co_return co_await write(std::span(&part, 1), stall);
 }
 
+void Client::let_go() noexcept {
+  if (lent_ == nullptr) return;
+  lent_->consume(lent_size_);
+  if (lent_ == &body && body.empty()) body.release();
+  lent_ = nullptr;
+}
+
 void Client::next_request() noexcept {
+  let_go();
   if (!body.empty()) in.assign(body.view());
   body.release();
   if (in.empty())
@@ -90,6 +97,7 @@ void Client::abort() noexcept {
 
 Task<void> Client::linger() {
   constexpr std::size_t kMost = 1 << 20;
+  let_go();
   socket_.revive();
   socket_.end_writing();
   socket_.expire_after(Millis(2000));

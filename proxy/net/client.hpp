@@ -33,6 +33,13 @@ class Client {
   // Writes everything; `stall`: how long the caller may take none of it. ok or failed.
   Task<Io> write(std::span<iovec> parts, Millis stall);
   Task<Io> write(std::string_view bytes, Millis stall);
+  // Shows the first `size` unread bytes of `buffer` to somebody: they are consumed by let_go(), which comes with the
+  // next piece, the next request or the end of the connection at the latest.
+  void lend(ReadBuffer& buffer, std::size_t size) noexcept {
+    lent_ = &buffer;
+    lent_size_ = size;
+  }
+  void let_go() noexcept;
   // Makes what follows the current request the start of the next; gives buffers back that are empty.
   void next_request() noexcept;
   // Ends so that the peer sees a reset, never a clean end of a message that was cut.
@@ -40,11 +47,23 @@ class Client {
   // Ends cleanly although request bytes may still be on their way: no more writing, read and drop for a while, close.
   Task<void> linger();
 
+  // The socket has one deadline for both directions: it rests when neither of them waits any more.
+  void begin_wait(Millis stall) noexcept {
+    ++waiting_;
+    socket_.expire_after(stall);
+  }
+  void end_wait() noexcept {
+    if (--waiting_ == 0) socket_.no_deadline();
+  }
+
   std::uint64_t bytes_in = 0, bytes_out = 0;
 
  private:
   Worker& worker_;
   Socket socket_;
+  ReadBuffer* lent_ = nullptr;
+  std::size_t lent_size_ = 0;
+  int waiting_ = 0;
 };
 
 }  // namespace postern::net

@@ -57,7 +57,8 @@ Task<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, T
     if (piece.fault != Fault::none) co_return piece.fault;
     if (piece.data.size() > kRecord) {
       // A large first piece is not copied: head and piece are two writes.
-      if (co_await upstream_->write(head) != Io::ok) co_return Fault::closed;
+      socket().expire_after(timeouts_.head);
+      if (co_await upstream_->write(head) != Io::ok) co_return broken_off();
       head.clear();
     }
     append_piece(head, piece.data, chunked);
@@ -66,13 +67,19 @@ Task<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, T
     if (piece.data.empty()) break;
   }
   socket().expire_after(timeouts_.head);
-  if (co_await upstream_->write(head) != Io::ok) co_return socket().expired() ? Fault::timeout : Fault::closed;
+  if (co_await upstream_->write(head) != Io::ok) co_return broken_off();
   if (!more) co_return Fault::none;
   pumping_ = true;
   pump_client_ = &body->client();
   pump_ended_.reset();
   spawn(pump(*body, chunked, transform));
   co_return Fault::none;
+}
+
+// The request is not through, whatever is answered: where the next one begins on the caller's connection is unknown.
+Fault Exchange::broken_off() noexcept {
+  upload_fault_ = Fault::closed;
+  return socket().expired() ? Fault::timeout : Fault::closed;
 }
 
 Task<void> Exchange::pump(RequestBody& body, bool chunked, Transform* transform) {
@@ -155,6 +162,7 @@ Task<Fault> Exchange::relay(Client& client, std::string_view client_head, const 
                             Transform* transform) {
   const wire::Body body = head.body;
   const std::uint64_t length = head.content_length;
+  socket().no_deadline();  // while the caller reads, the upstream is not the one who is waited for
   if (out == Out::none || body == wire::Body::none ||
       (body == wire::Body::length && length == 0 && transform == nullptr)) {
     in_.consume(head.size);
@@ -186,6 +194,7 @@ Task<Fault> Exchange::relay_length(Client& client, std::string_view client_head,
     if (in_.empty()) in_.release();  // nothing is held while the upstream is silent
     socket().expire_after(timeouts_.stream_idle);
     if (co_await fill() != Io::ok) co_return Fault::cut;
+    socket().no_deadline();
   }
 }
 
@@ -246,6 +255,7 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
     if (in_.empty()) in_.release();
     socket().expire_after(timeouts_.stream_idle);
     const Io io = co_await fill();
+    socket().no_deadline();
     if (io == Io::ok) continue;
     if (io != Io::closed || body != wire::Body::until_close) co_return Fault::cut;
     // A close-delimited body is whole only if TLS said so (close_notify).

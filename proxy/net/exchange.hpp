@@ -79,6 +79,7 @@ class Exchange {
   }
 
  private:
+  Fault broken_off() noexcept;
   Task<void> pump(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> pump_loop(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> relay_length(Client& client, std::string_view client_head, std::uint64_t length);

@@ -6,22 +6,12 @@ namespace postern::net {
 
 void RequestBody::start(Client& client, wire::Body framing, std::uint64_t length, std::uint64_t limit) {
   client_ = &client;
-  lent_ = nullptr;
-  lent_size_ = 0;
   framing_ = framing;
   left_ = framing == wire::Body::length ? length : 0;
   taken_ = 0;
   limit_ = limit;
   decoder_.reset();
   ended_ = framing == wire::Body::none || (framing == wire::Body::length && length == 0);
-}
-
-// Consumes what the piece before showed: only now, so that its view stayed valid.
-void RequestBody::let_go() {
-  if (lent_ == nullptr) return;
-  lent_->consume(lent_size_);
-  if (lent_ == &client_->body && lent_->empty()) lent_->release();
-  lent_ = nullptr;
 }
 
 RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
@@ -31,16 +21,14 @@ RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
         buffer.view().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, buffer.view().size())));
     left_ -= piece.data.size();
     ended_ = left_ == 0;
-    lent_ = &buffer;
-    lent_size_ = piece.data.size();
+    client_->lend(buffer, piece.data.size());
   } else {
     while (!buffer.empty()) {
       const wire::ChunkDecoder::Step step = decoder_.next(buffer.view());
       if (step.state == wire::ChunkDecoder::State::refused) return {Fault::client_malformed, {}, false};
       if (step.state == wire::ChunkDecoder::State::data) {
         piece.data = step.data;
-        lent_ = &buffer;
-        lent_size_ = step.consumed;
+        client_->lend(buffer, step.consumed);
         break;
       }
       buffer.consume(step.consumed);
@@ -58,7 +46,7 @@ RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
 }
 
 RequestBody::Piece RequestBody::take_now() {
-  let_go();
+  client_->let_go();  // only now: the view of the piece before was valid until here
   if (ended_) return {Fault::none, {}, true};
   if (!client_->in.empty()) {
     Piece piece = take_from(client_->in);
@@ -72,11 +60,12 @@ Task<RequestBody::Piece> RequestBody::next(Millis stall) {
   for (;;) {
     Piece piece = take_now();
     if (piece.fault != Fault::none || !piece.data.empty() || piece.end) co_return piece;
-    client_->socket().expire_after(stall);
     // A body of known length is never read past its end: what follows stays in the kernel for the next request.
     const std::size_t most =
         framing_ == wire::Body::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, SIZE_MAX)) : SIZE_MAX;
+    client_->begin_wait(stall);
     const Io io = co_await client_->fill(client_->body, most);
+    client_->end_wait();
     if (io == Io::ok) continue;
     co_return Piece{client_->socket().expired() ? Fault::client_timeout : Fault::client_gone, {}, false};
   }

@@ -36,11 +36,8 @@ class RequestBody {
 
  private:
   Piece take_from(ReadBuffer& buffer);
-  void let_go();
 
   Client* client_ = nullptr;
-  ReadBuffer* lent_ = nullptr;  // the buffer whose first lent_size_ bytes were handed out last
-  std::size_t lent_size_ = 0;
   wire::Body framing_ = wire::Body::none;
   std::uint64_t left_ = 0, taken_ = 0, limit_ = 0;
   wire::ChunkDecoder decoder_;

@@ -55,6 +55,7 @@ Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const A
       address_ = address;
       co_return co_await handshake(to, sessions, timeouts.tls);
     }
+    if (fault == Fault::ended) break;  // cancelled: nobody wants the other addresses
   }
   co_return fault;
 }
@@ -167,7 +168,7 @@ Task<Io> Upstream::write(std::string_view bytes) {
 }
 
 bool Upstream::fresh() noexcept {
-  if (!socket_.is_open() || socket_.cancelled()) return false;
+  if (!socket_.is_open() || socket_.cancelled() || SSL_get_shutdown(ssl_.get()) != 0) return false;
   if (SSL_has_pending(ssl_.get()) == 0) {
     const Io waiting = socket_.peek();
     if (waiting == Io::again) return true;

@@ -39,6 +39,7 @@ class Upstream {
   ~Upstream();
 
   // Resolve, judge, connect, handshake. On a fault, `reason()` is a short text without secrets for log and detail.
+  // `to` and `sessions` outlive this object: sessions that come later are filed under to.session_key.
   Task<Fault> connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy, SessionCache& sessions,
                       DialTimeouts timeouts);
   const std::string& reason() const noexcept { return reason_; }
