@@ -1,9 +1,10 @@
 #pragma once
 // The admin API (DESIGN section 10): HTTP on a loopback port and on <state>/admin.sock, one thread of its own.
 //
-// Purpose: authorize and carry out changes to connections and authorizations, show the catalog, serve probes and metrics.
-// What it needs from the rest of the process comes as functions, so that it knows neither the data path nor its threads.
-// Thread safety: start and stop from one thread. Ownership: borrows vault and metrics, which must outlive it.
+// Purpose: authorize and carry out changes to connections and authorizations, show the catalog, serve probes and
+// metrics. What it needs from the rest of the process comes as functions, so that it knows neither the data path nor
+// its threads. Thread safety: start and stop from one thread. Ownership: borrows vault and metrics, which must outlive
+// it.
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -47,7 +48,7 @@ class Server {
   // "127.0.0.1:8481" as bound (port 0 resolved).
   virtual const std::string& address() const = 0;
   virtual const std::string& health_address() const = 0;  // empty without listen.health
-  virtual void stop() = 0;  // closes listeners, ends requests, joins the thread
+  virtual void stop() = 0;                                // closes listeners, ends requests, joins the thread
 };
 
 // Binds listen.admin, listen.health and the unix socket; the error is one line: what, where, what to do.

@@ -104,6 +104,12 @@ std::vector<FieldError> read_connection_input(const json::object& body, std::ini
   if (may("name")) input.name = reader.text("name", kMostText);
   if (may("alias")) read_alias(reader, input);
   if (may("scope")) read_scope(reader, input);
+  if (may("project")) input.project = reader.text("project", 64);
+  if (may("authConfig") && reader.text("authConfig", 64)) {
+    reader.errors.push_back({.pointer = "/authConfig",
+                             .parameter = "",
+                             .detail = "Static credentials have no auth config in this version; leave it out."});
+  }
   if (may("enabled")) input.enabled = reader.flag("enabled");
   if (may("tags")) {
     input.tags = reader.texts("tags", 32, 64);

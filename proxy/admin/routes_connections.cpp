@@ -187,10 +187,16 @@ Answer create_connection(Service& service, Call& call) {
   auto body = parse_body(call.request, false);
   if (!body) return std::unexpected(body.error());
   ConnectionInput input;
-  auto errors = read_connection_input(body->get_object(),
-                                      {"name", "app", "provider", "toolkitSlug", "type", "auth", "value", "config",
-                                       "scope", "alias", "owner", "endUser", "tags", "enabled"},
-                                      input);
+  auto errors =
+      read_connection_input(body->get_object(),
+                            {"name", "app", "provider", "toolkitSlug", "type", "auth", "value", "config", "scope",
+                             "alias", "owner", "endUser", "tags", "enabled", "project", "authConfig"},
+                            input);
+  const std::string& own_project = call.caller.project();
+  if (input.project &&
+      *input.project != (own_project.empty() ? vault::kDefaultProject : std::string_view(own_project))) {
+    errors.push_back({.pointer = "/project", .parameter = "", .detail = "There is no such project here."});
+  }
   if (!errors.empty()) return refuse_fields(std::move(errors));
   auto provider = find_provider(service, input.app);
   if (!provider) return std::unexpected(provider.error());

@@ -143,6 +143,7 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
   if (!vault) return std::unexpected(vault.error());
   vault::Authorization administrator;
   administrator.organization = "";
+  administrator.user = "admin";  // as whom the admin API lets system administrators act
   administrator.name = "init";
   administrator.capabilities = {"*"};
   administrator.connections = {"*"};

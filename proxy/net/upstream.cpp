@@ -28,6 +28,11 @@ Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const A
                               SessionCache& sessions, DialTimeouts timeouts) {
   std::vector<Endpoint> addresses;
   if (to.fixed) {
+    // Allowed by being written there, but never a metadata service or this proxy itself.
+    if (policy.is_own(*to.fixed) || classify(*to.fixed) == AddressClass::metadata) {
+      reason_ = "resolve: names a listener of this proxy or a metadata service";
+      co_return Fault::address_prohibited;
+    }
     addresses.push_back(*to.fixed);
   } else {
     if (to.ip_literal) {

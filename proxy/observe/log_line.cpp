@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <iterator>
@@ -33,9 +34,15 @@ std::size_t sequence_length(std::string_view text, char32_t& point) {
 }
 
 // How much at the front goes into a JSON text as it is: printable ASCII but '"' and the backslash.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> table{};
+  for (int c = 0x20; c < 0x7F; ++c) table[static_cast<std::size_t>(c)] = c != '"' && c != '\\';
+  return table;
+}();
+
 std::size_t plain_prefix(std::string_view text) {
   std::size_t i = 0;
-  while (i < text.size() && text[i] >= 0x20 && text[i] < 0x7F && text[i] != '"' && text[i] != '\\') ++i;
+  while (i < text.size() && kPlain[static_cast<unsigned char>(text[i])]) ++i;
   return i;
 }
 
@@ -83,6 +90,16 @@ void append_member(std::string& out, std::string_view key, std::string_view valu
   append_json_text(out, key);
   out += ':';
   append_json_text(out, value);
+}
+
+// A key that needs no escape, and a value that seldom does.
+void append_plain(std::string& out, std::string_view key, std::string_view value) {
+  if (value.size() > kMaxLogText || plain_prefix(value) != value.size()) return append_member(out, key, value);
+  out += ",\"";
+  out += key;
+  out += "\":\"";
+  out += value;
+  out += '"';
 }
 
 void append_count(std::string& out, std::string_view key, std::uint64_t count) {
@@ -136,16 +153,16 @@ void append_event_line(std::string& out, std::int64_t now_ms, Level level, std::
 void append_access_line(std::string& out, std::int64_t now_ms, const Access& access) {
   append_time(out, now_ms);
   out += R"(,"level":"info","event":"request")";
-  append_member(out, "request_id", access.request_id);
-  if (!access.authorization.empty()) append_member(out, "authorization", access.authorization);
-  if (!access.connection.empty()) append_member(out, "connection", access.connection);
-  append_member(out, "method", access.method);
-  append_member(out, "host", access.host);
+  append_plain(out, "request_id", access.request_id);
+  if (!access.authorization.empty()) append_plain(out, "authorization", access.authorization);
+  if (!access.connection.empty()) append_plain(out, "connection", access.connection);
+  append_plain(out, "method", access.method);
+  append_plain(out, "host", access.host);
   append_count(out, "port", access.port);
   // A query may hold a credential of the caller's; it is cut here too, whatever the caller of this function passed.
-  append_member(out, "path", access.path.substr(0, access.path.find_first_of("?#")));
+  append_plain(out, "path", access.path.substr(0, access.path.find_first_of("?#")));
   append_count(out, "status", access.status);
-  if (!access.code.empty()) append_member(out, "code", access.code);
+  if (!access.code.empty()) append_plain(out, "code", access.code);
   append_count(out, "bytes_in", access.bytes_in);
   append_count(out, "bytes_out", access.bytes_out);
   append_count(out, "duration_us", access.microseconds);

@@ -13,6 +13,7 @@ namespace {
 constexpr net::Millis kRound{300};             // how often running calls are looked at
 constexpr std::int64_t kHalfClosedMs = 5'000;  // a caller that only ended its writing still gets a quick answer
 constexpr std::size_t kSpareCalls = 64;
+constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 bool ends_with_host(std::string_view host, std::string_view suffix) {
   return host.size() > suffix.size() && host.ends_with(suffix);
@@ -78,7 +79,8 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common)
           worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this),
       log_(worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr) {
   std::random_device random;
-  request_prefix_ = (std::uint64_t{random()} << 32) | random();
+  request_id_ = "req_" + std::string(20, kDigits[0]);
+  for (std::size_t i = 4; i < 14; ++i) request_id_[i] = kDigits[random() & 31];
 }
 
 Service::~Service() {
@@ -130,7 +132,7 @@ std::unique_ptr<Call> Service::take_call(Session& session) {
   } else {
     call = std::move(spare_calls_.back());
     spare_calls_.pop_back();
-    call->reset(session);
+    call->session = &session;  // given back clean
   }
   call->request_id = next_request_id();
   call->place = active_.size();
@@ -160,11 +162,11 @@ void Service::session_gone(Session* session) {
 }
 
 std::string_view Service::next_request_id() {
-  static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-  request_id_ = "req_";
-  std::uint64_t high = request_prefix_, low = ++request_count_;
-  for (int i = 0; i < 10; ++i, high >>= 5) request_id_ += kDigits[high & 31];
-  for (int i = 0; i < 10; ++i, low >>= 5) request_id_ += kDigits[low & 31];
+  // The last ten characters count in base 32; the rest is this worker's and stays.
+  constexpr std::size_t kPrefix = 14;
+  std::size_t at = kPrefix + 9;
+  for (std::uint64_t low = ++request_count_; low != 0 && at >= kPrefix; --at, low >>= 5)
+    request_id_[at] = kDigits[low & 31];
   return request_id_;
 }
 

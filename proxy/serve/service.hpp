@@ -103,7 +103,7 @@ class Service {
   net::Deadline round_, log_;
   std::function<void()> drained_;
   std::string request_id_;
-  std::uint64_t request_prefix_ = 0, request_count_ = 0;
+  std::uint64_t request_count_ = 0;
   std::string key_;  // scratch
   bool draining_ = false;
 };

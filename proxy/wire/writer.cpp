@@ -1,5 +1,6 @@
 #include "proxy/wire/writer.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "proxy/wire/bytes.hpp"
@@ -30,7 +31,18 @@ bool HeadWriter::field(std::string_view name, std::string_view value) {
 }
 
 void HeadWriter::parsed_field(std::string_view name, std::string_view value) {
-  out_.append(name).append(": ").append(value).append("\r\n");
+  // One growth, then plain copies: a head is mostly this.
+  const std::size_t at = out_.size();
+  out_.resize_and_overwrite(at + name.size() + value.size() + 4, [&](char* bytes, std::size_t size) {
+    char* to = bytes + at;
+    to = std::copy(name.begin(), name.end(), to);
+    *to++ = ':';
+    *to++ = ' ';
+    to = std::copy(value.begin(), value.end(), to);
+    *to++ = '\r';
+    *to = '\n';
+    return size;
+  });
 }
 
 void HeadWriter::content_length(std::uint64_t length) {
