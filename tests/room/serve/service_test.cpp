@@ -330,6 +330,58 @@ TEST_F(ServiceRoom, passes_on_an_early_answer_and_never_takes_the_rest_of_the_bo
   EXPECT_EQ(server->accepted(), 1);
 }
 
+TEST_F(ServiceRoom, reads_away_the_small_body_of_a_refused_request_and_goes_on) {
+  serve(echo_credential);
+  const Far far = call_in();
+  for (const char* framing : {"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    std::string refused = request("POST", "/", framing);
+    refused.replace(refused.find("billing"), 7, "nothing");
+    far.send(refused + (framing[0] == 'C' ? "GET /" : "5\r\nGET /\r\n0\r\n\r\n"));
+    EXPECT_THAT(answer(far), HasSubstr("connection-unavailable"));
+    far.send(request("GET", "/"));
+    EXPECT_THAT(answer(far), testing::EndsWith("sk_live_1"));
+  }
+}
+
+TEST_F(ServiceRoom, ends_a_connection_cleanly_although_the_caller_sent_more_than_it_should) {
+  Signal arrived, go;
+  serve([&](Peer& peer) {
+    peer.read_head();
+    arrived.set();
+    go.wait();
+    peer.write(ok("done"));
+    peer.wait_for_end();
+  });
+  const Far far = call_in();
+  far.send(request("GET", "/", "Connection: close\r\n"));
+  arrived.wait();
+  far.send("\r\n");
+  go.set();
+  bool cut = true;
+  EXPECT_THAT(far.receive_all(&cut), testing::EndsWith("done"));
+  EXPECT_FALSE(cut);  // bytes that nobody read must not turn the end into a reset
+}
+
+TEST_F(ServiceRoom, answers_a_caller_that_has_ended_its_writing_and_lets_the_upstream_go_after_a_reset) {
+  Signal ended;
+  serve([&](Peer& peer) {
+    if (peer.read_head().starts_with("GET /quick")) peer.write(ok("done"));
+    peer.wait_for_end();
+    if (peer.number == 1) ended.set();
+  });
+  const Far half = call_in();
+  half.send(request("GET", "/quick"));
+  half.end();
+  EXPECT_THAT(half.receive_all(), testing::EndsWith("done"));
+  lanes[0]->on([](Service& s) { s.network().pool.clear(); });
+  Far gone = call_in();
+  gone.send(request("GET", "/poll"));
+  while (server->handshakes() < 2) lanes[0]->on([](Service&) {});
+  gone.reset();
+  ended.wait();
+  until_nobody_is_connected();
+}
+
 TEST_F(ServiceRoom, lets_go_of_everything_when_a_caller_hangs_up_in_mid_body_or_resets_in_mid_answer) {
   serve([](Peer& peer) {
     if (peer.read_head().starts_with("GET")) peer.write(ok(std::string(8'000'000, 'x')));
