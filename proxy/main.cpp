@@ -1,3 +1,5 @@
 #include "proxy/app.hpp"
 
-int main(int argc, char** argv) { return postern::cli::main(argc, argv, {.run = postern::run}); }
+int main(int argc, char** argv) {
+  return postern::cli::main(argc, argv, {.run = postern::run});
+}

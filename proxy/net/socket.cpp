@@ -10,8 +10,7 @@ namespace {
 
 IoResult from_errno() noexcept {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::again, 0};
-  if (errno == EPIPE || errno == ECONNRESET) return {Io::closed, 0};
-  return {Io::failed, 0};
+  return {Io::failed, 0};  // a reset is no clean end
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 // Counters, gauges and histograms in Prometheus text form (exposition format 0.0.4).
 //
 // Purpose: one small registry. Counting is wait-free: every thread owns a Shard (relaxed atomics written by one thread)
-// and `render` adds the shards up. Names and label sets are fixed at compile time, so no caller-chosen text and no secret
-// can become a label. Thread safety: a Shard is written by its thread only; render() may be called from any thread.
+// and `render` adds the shards up. Names and label sets are fixed at compile time, so no caller-chosen text and no
+// secret can become a label. Thread safety: a Shard is written by its thread only; render() may be called from any
+// thread.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -16,17 +17,27 @@
 namespace postern::observe {
 
 enum class Counter : std::uint8_t {
-  client_connections,    // accepted
-  requests_2xx, requests_3xx, requests_4xx, requests_5xx, requests_aborted,  // answers to callers, by class
-  own_errors,            // answers that were ours (problem+json)
-  upstream_connects,     // new upstream connections (TCP)
-  upstream_tls_full, upstream_tls_resumed,
-  pool_hits, pool_misses, pool_discarded,
+  client_connections,  // accepted
+  requests_2xx,
+  requests_3xx,
+  requests_4xx,
+  requests_5xx,
+  requests_aborted,   // answers to callers, by class
+  own_errors,         // answers that were ours (problem+json)
+  upstream_connects,  // new upstream connections (TCP)
+  upstream_tls_full,
+  upstream_tls_resumed,
+  pool_hits,
+  pool_misses,
+  pool_discarded,
   retries,
-  dns_lookups, dns_failures,
-  credential_cache_hits, credential_cache_misses,
+  dns_lookups,
+  dns_failures,
+  credential_cache_hits,
+  credential_cache_misses,
   caller_auth_failures,
-  bytes_from_clients, bytes_to_clients,
+  bytes_from_clients,
+  bytes_to_clients,
   count_
 };
 enum class Gauge : std::uint8_t { open_clients, open_upstreams, idle_upstreams, active_requests, count_ };
@@ -53,7 +64,7 @@ class Shard {
 
 class Metrics {
  public:
-  Shard& new_shard();         // lives as long as the registry
+  Shard& new_shard();          // lives as long as the registry
   std::string render() const;  // the whole text page, with HELP and TYPE lines, process_start_time and build info
   std::uint64_t total(Counter c) const;
 

@@ -71,11 +71,15 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
 }
 
 // What is dead goes first; if that is not enough, half of the rest: a miss costs a read of the store, nothing more.
+// What goes is dead from then on: forget() would not reach those who still hold it (a session, the other map).
 template <class T>
 void Directory::bound(Map<T>& map) {
   if (map.size() < max_) return;
   std::erase_if(map, [](const auto& row) { return !row.second->live; });
-  for (auto at = map.begin(); map.size() > max_ / 2 && at != map.end();) at = map.erase(at);
+  for (auto at = map.begin(); map.size() > max_ / 2 && at != map.end();) {
+    at->second->live = false;
+    at = map.erase(at);
+  }
 }
 
 net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
@@ -93,6 +97,11 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
     if (!loaded) {
       const bool unknown = loaded.error().code == vault::Error::Code::not_found;
       co_return Found<Caller>{nullptr, unknown ? Trouble::unknown : Trouble::vault, loaded.error().message};
+    }
+    // Another request may have asked at the same time: one object, so that one forget() reaches every session.
+    if (const auto at = callers_.find(loaded->authorization.public_id); at != callers_.end()) {
+      if (at->second->live) co_return Found<Caller>{at->second, Trouble::none, {}};
+      callers_.erase(at);
     }
     auto caller = std::make_shared<Caller>(std::move(*loaded));
     bound(callers_);
@@ -137,6 +146,8 @@ net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::s
       const bool unknown = loaded.error().code == vault::Error::Code::not_found;
       co_return Found<Known>{nullptr, unknown ? Trouble::unknown : Trouble::vault, loaded.error().message};
     }
+    bound(by_id_);
+    bound(by_reference_);
     // The same connection may be known by another name already: one object, so that one forget() reaches all.
     std::shared_ptr<Known>& known = by_id_[loaded->meta.id];
     if (!known || !known->live || known->meta.version != loaded->meta.version) {
@@ -144,10 +155,7 @@ net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::s
       known = std::make_shared<Known>(std::move(*loaded));
     }
     std::shared_ptr<Known> result = known;
-    bound(by_id_);
-    bound(by_reference_);
     by_reference_.insert_or_assign(key, result);
-    by_id_.insert_or_assign(result->meta.id, result);
     co_return Found<Known>{std::move(result), Trouble::none, {}};
   }
 }

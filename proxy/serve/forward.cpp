@@ -93,7 +93,8 @@ net::Task<void> relay_answer(Call& call) {
     call.client().abort();
   } else if (close) {
     call.session->open = false;
-    if (!call.body.ended()) co_await call.client().linger();
+    // Closing over bytes that nobody read would reset the connection and could take the answer with it.
+    if (!call.body.ended() || call.client().socket().peek() == net::Io::ok) co_await call.client().linger();
   }
 }
 

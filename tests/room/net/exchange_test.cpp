@@ -418,7 +418,7 @@ TEST_F(ExchangeRoom, does_not_blame_the_upstream_for_a_slow_reader) {
 
 TEST_F(ExchangeRoom, can_be_cancelled_while_it_waits_for_a_head_and_while_it_relays) {
   for (const bool started : {false, true}) {
-    serve([&](Peer& peer) {
+    serve([started](Peer& peer) {
       peer.read_head();
       if (started) peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
       peer.wait_for_end();

@@ -240,6 +240,34 @@ TEST_F(Body, stays_readable_after_a_cancellation_was_forgotten) {
   EXPECT_EQ(got, "hello");
 }
 
+TEST(Socket, tells_an_end_from_a_reset_without_taking_anything) {
+  Loop loop;
+  for (const bool reset : {false, true}) {
+    test::Pair pair = test::tcp_pair();
+    Socket socket(loop.worker);
+    socket.adopt(pair.near);
+    EXPECT_EQ(socket.peek(), Io::again);
+    reset ? pair.far.reset() : pair.far.close();
+    const auto wait = [&]() -> Task<bool> { co_return co_await socket.readable(); };
+    EXPECT_TRUE(loop.run(wait()));
+    EXPECT_EQ(socket.peek(), reset ? Io::failed : Io::closed);
+  }
+}
+
+TEST(Socket, that_was_cancelled_waits_for_nothing_until_it_is_revived) {
+  Loop loop;
+  test::Pair pair = test::tcp_pair();
+  Socket socket(loop.worker);
+  socket.adopt(pair.near);
+  pair.far.send("x");
+  const auto wait = [&]() -> Task<bool> { co_return co_await socket.readable(); };
+  socket.cancel();
+  EXPECT_FALSE(loop.run(wait()));
+  EXPECT_FALSE(socket.expired());
+  socket.revive();
+  EXPECT_TRUE(loop.run(wait()));
+}
+
 SSL_SESSION* session() {
   return SSL_SESSION_new();
 }

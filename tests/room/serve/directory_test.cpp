@@ -1,0 +1,236 @@
+// What a worker knows of callers and connections, and that it forgets all of it when it is told to.
+#include "proxy/serve/directory.hpp"
+
+#include "proxy/serve/load.hpp"
+#include "world.hpp"
+
+namespace postern::serve {
+namespace {
+
+using observe::Counter;
+
+class DirectoryRoom : public testing::Test, public World {
+ public:
+  ~DirectoryRoom() override {
+    offload.stop();
+    loop.worker.context().poll();
+  }
+  std::shared_ptr<Known> find(Directory& directory, const std::string& reference) {
+    Found<Known> found = loop.run(directory.find(*directory.open_caller(), reference));
+    EXPECT_TRUE(found.value) << found.detail;
+    return found.value;
+  }
+  std::shared_ptr<Caller> caller_of(Directory& directory, const vault::NewToken& token) {
+    return loop.run(directory.authenticate(token.token.expose())).value;
+  }
+  // Returns when the offload thread has done all that it was given before.
+  void let_offload_finish() {
+    test::Signal done;
+    spawn([](DirectoryRoom* room, test::Signal& signal) -> net::Task<void> {
+      co_await room->offload.run(room->loop.worker.context(), [&] {
+        signal.set();
+        return true;
+      });
+    }(this, done));
+    done.wait();
+  }
+
+  test::Loop loop;
+  net::Offload offload{1};
+};
+
+TEST_F(DirectoryRoom, reads_a_connection_once_for_every_name_it_has) {
+  const vault::Connection made = connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source);
+  const auto by_alias = find(directory, "billing");
+  EXPECT_EQ(find(directory, made.id), by_alias);
+  EXPECT_EQ(find(directory, "billing"), by_alias);
+  EXPECT_EQ(loop.metrics.total(Counter::credential_cache_misses), 2U);
+  EXPECT_EQ(loop.metrics.total(Counter::credential_cache_hits), 1U);
+}
+
+TEST_F(DirectoryRoom, has_one_answer_for_unknown_and_not_permitted) {
+  const vault::Connection mine = connect("billing", "sk_live_1"), other = connect("other", "sk_live_2");
+  Directory directory(loop.worker, offload, source);
+  const auto caller = caller_of(directory, permit({mine.id}));
+  ASSERT_TRUE(caller);
+  for (const std::string& reference : {other.id, std::string("other"), std::string("nothing")}) {
+    const Found<Known> found = loop.run(directory.find(*caller, reference));
+    EXPECT_FALSE(found.value);
+    EXPECT_EQ(found.trouble, Trouble::unknown);
+  }
+  for (const std::string& reference : {mine.id, std::string("billing")})
+    EXPECT_TRUE(loop.run(directory.find(*caller, reference)).value);
+}
+
+TEST_F(DirectoryRoom, keeps_a_personal_connection_for_its_owner) {
+  vault::Connection meta = connect("mine", "sk_live_1");
+  meta.scope = vault::Scope::personal;
+  meta.owner = "user_2";
+  ASSERT_TRUE(vault->update_connection(meta));
+  Directory directory(loop.worker, offload, source);
+  EXPECT_FALSE(loop.run(directory.find(*caller_of(directory, permit()), "mine")).value);
+}
+
+TEST_F(DirectoryRoom, opens_a_credential_once_and_masks_what_it_injects) {
+  connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source);
+  const auto known = find(directory, "billing");
+  EXPECT_FALSE(known->injection);
+  std::string detail;
+  EXPECT_EQ(loop.run(directory.obtain(*known, detail)), Trouble::none);
+  const auto injection = known->injection;
+  EXPECT_EQ(loop.run(directory.obtain(*known, detail)), Trouble::none);
+  EXPECT_EQ(known->injection, injection);
+  ASSERT_FALSE(known->masks.empty());
+  EXPECT_NE(known->masks.front().find("sk_live_1"), std::string_view::npos);
+}
+
+TEST_F(DirectoryRoom, reads_again_what_it_was_told_to_forget) {
+  connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source);
+  const auto before = find(directory, "billing");
+  const vault::Connection now = *vault->rotate_credential(found("billing"), credential("sk_live_2"));
+  directory.forget({false, now.organization, now.project, now.id});
+  EXPECT_FALSE(before->live);
+  const auto after = find(directory, "billing");
+  EXPECT_EQ(after->meta.generation, now.generation);
+  EXPECT_FALSE(after->injection);
+}
+
+TEST_F(DirectoryRoom, never_keeps_what_it_began_to_read_before_it_was_told_to_forget) {
+  const vault::Connection made = connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source);
+  Found<Known> found_later;
+  bool done = false;
+  spawn([](Directory& d, Found<Known>& out, bool& flag) -> net::Task<void> {
+    out = co_await d.find(*d.open_caller(), "billing");
+    flag = true;
+  }(directory, found_later, done));
+  let_offload_finish();  // the old record has been read, and nobody has seen it yet
+  const vault::Connection now = *vault->rotate_credential(found("billing"), credential("sk_live_2"));
+  directory.forget({false, made.organization, made.project, made.id});
+  loop.until([&] { return done; });
+  ASSERT_TRUE(found_later.value);
+  EXPECT_EQ(found_later.value->meta.generation, now.generation);
+  EXPECT_EQ(find(directory, "billing")->meta.generation, now.generation);
+}
+
+TEST_F(DirectoryRoom, never_keeps_a_caller_it_began_to_read_before_it_was_told_to_forget) {
+  vault::NewToken token = permit();
+  Directory directory(loop.worker, offload, source);
+  Found<Caller> found_later;
+  bool done = false;
+  spawn([](Directory& d, std::string_view text, Found<Caller>& out, bool& flag) -> net::Task<void> {
+    out = co_await d.authenticate(text);
+    flag = true;
+  }(directory, token.token.expose(), found_later, done));
+  let_offload_finish();
+  token.authorization.revoked = 1;
+  ASSERT_TRUE(vault->update_authorization(token.authorization));
+  directory.forget({true, {}, {}, token.authorization.id});
+  loop.until([&] { return done; });
+  ASSERT_TRUE(found_later.value);
+  EXPECT_EQ(found_later.value->authorization.revoked, 1);
+}
+
+TEST_F(DirectoryRoom, forgets_a_caller_that_two_requests_asked_for_at_once) {
+  const vault::NewToken token = permit();
+  Directory directory(loop.worker, offload, source);
+  std::vector<std::shared_ptr<Caller>> callers;
+  for (int i = 0; i < 2; ++i) {
+    spawn([](Directory& d, std::string_view text, std::vector<std::shared_ptr<Caller>>& out) -> net::Task<void> {
+      Found<Caller> found = co_await d.authenticate(text);
+      out.push_back(std::move(found.value));
+    }(directory, token.token.expose(), callers));
+  }
+  loop.until([&] { return callers.size() == 2; });
+  EXPECT_EQ(caller_of(directory, token), callers[1]);
+  directory.forget({true, {}, {}, token.authorization.id});
+  EXPECT_FALSE(callers[0]->live);
+  EXPECT_FALSE(callers[1]->live);
+}
+
+TEST_F(DirectoryRoom, forgets_callers_that_it_had_no_room_for_too) {
+  Directory directory(loop.worker, offload, source, 4);
+  std::vector<std::pair<std::shared_ptr<Caller>, std::string>> callers;
+  for (int i = 0; i < 12; ++i) {
+    const vault::NewToken token = permit();
+    callers.emplace_back(caller_of(directory, token), token.authorization.id);
+  }
+  for (const auto& [caller, id] : callers) {
+    directory.forget({true, {}, {}, id});
+    EXPECT_FALSE(caller->live);
+  }
+}
+
+TEST_F(DirectoryRoom, forgets_connections_that_it_had_no_room_for_too) {
+  Directory directory(loop.worker, offload, source, 4);
+  std::vector<std::shared_ptr<Known>> known;
+  for (int i = 0; i < 12; ++i) {
+    connect("alias-" + std::to_string(i), "sk_live_1");
+    known.push_back(find(directory, "alias-" + std::to_string(i)));
+  }
+  for (int i = 0; i < 12; ++i) {
+    const std::string alias = "alias-" + std::to_string(i);
+    const vault::Connection now = *vault->rotate_credential(found(alias), credential("sk_live_2"));
+    directory.forget({false, now.organization, now.project, now.id});
+    EXPECT_FALSE(known[static_cast<std::size_t>(i)]->live) << alias;
+    EXPECT_EQ(find(directory, alias)->meta.generation, now.generation) << alias;
+  }
+}
+
+TEST_F(DirectoryRoom, forgets_callers_with_a_connection_because_they_know_its_alias) {
+  const vault::Connection made = connect("billing", "sk_live_1");
+  const vault::NewToken token = permit({made.id});
+  Directory directory(loop.worker, offload, source);
+  const auto before = caller_of(directory, token);
+  vault::Connection renamed = found("billing");
+  renamed.alias = "invoices";
+  ASSERT_TRUE(vault->update_connection(renamed));
+  directory.forget({false, made.organization, made.project, made.id});
+  EXPECT_FALSE(before->live);
+  EXPECT_TRUE(loop.run(directory.find(*caller_of(directory, token), "invoices")).value);
+}
+
+TEST_F(DirectoryRoom, knows_no_caller_by_a_wrong_token) {
+  const vault::NewToken token = permit();
+  Directory directory(loop.worker, offload, source);
+  EXPECT_TRUE(caller_of(directory, token));
+  std::string wrong(token.token.expose());
+  wrong.back() = wrong.back() == 'a' ? 'b' : 'a';
+  for (const std::string& text : {wrong, std::string("pst_"), std::string("pst_short"), std::string("sk_live_1")}) {
+    const Found<Caller> found = loop.run(directory.authenticate(text));
+    EXPECT_FALSE(found.value) << text;
+    EXPECT_EQ(found.trouble, Trouble::unknown) << text;
+  }
+}
+
+TEST_F(DirectoryRoom, works_out_what_a_token_is_the_default_for) {
+  const vault::Connection one = connect("one", "sk_live_1"), two = connect("two", "sk_live_2");
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  const auto defaults = [&](std::vector<std::string> connections, std::vector<std::string> default_for) {
+    const vault::NewToken token = permit(std::move(connections), std::move(default_for));
+    const auto caller = load_caller(*source, token.token);
+    EXPECT_TRUE(caller);
+    return caller ? caller->default_for : Pairs{};
+  };
+  EXPECT_EQ(defaults({one.id}, {kHost}), (Pairs{{kHost, one.id}}));
+  EXPECT_EQ(defaults({one.id, two.id}, {two.id + " " + kHost}), (Pairs{{kHost, two.id}}));
+  EXPECT_EQ(defaults({one.id}, {"other.test"}), Pairs{});
+  EXPECT_EQ(defaults({one.id}, {}), Pairs{});
+  EXPECT_EQ(defaults({one.id, two.id}, {kHost}).size(), 2U);  // ambiguous: identify refuses to choose
+}
+
+TEST_F(DirectoryRoom, offers_the_connections_that_a_caller_could_have_named) {
+  connect("one", "sk_live_1");
+  const vault::Connection two = connect("two", "sk_live_2");
+  Directory directory(loop.worker, offload, source);
+  EXPECT_EQ(loop.run(directory.choices(*directory.open_caller(), kHost)).size(), 2U);
+  EXPECT_EQ(loop.run(directory.choices(*caller_of(directory, permit({two.id})), kHost)),
+            (std::vector<std::string>{"two"}));
+  EXPECT_TRUE(loop.run(directory.choices(*directory.open_caller(), "other.test")).empty());
+}
+
+}  // namespace
+}  // namespace postern::serve
