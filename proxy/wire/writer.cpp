@@ -32,8 +32,9 @@ bool HeadWriter::field(std::string_view name, std::string_view value) {
 
 void HeadWriter::parsed_field(std::string_view name, std::string_view value) {
   // One growth, then plain copies: a head is mostly this.
-  const std::size_t at = out_.size();
-  out_.resize_and_overwrite(at + name.size() + value.size() + 4, [&](char* bytes, std::size_t size) {
+  const std::size_t at = out_.size(), size = at + name.size() + value.size() + 4;
+  // libstdc++ 12 hands the callback the grown capacity, not the size asked for: the size is ours to return.
+  out_.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
     char* to = bytes + at;
     to = std::copy(name.begin(), name.end(), to);
     *to++ = ':';

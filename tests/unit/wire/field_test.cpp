@@ -104,6 +104,17 @@ TEST(FieldPolicy, three_query_parameters_are_stripped) {
   for (const char* name : {"", "keys", "Key", "apikey"}) EXPECT_FALSE(is_stripped_query_parameter(name));
 }
 
+TEST(HeadWriter, appends_exactly_the_field_whenever_the_text_has_to_grow) {
+  std::string out, expected;
+  HeadWriter writer(out);
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = "X-" + std::to_string(i), value(static_cast<std::size_t>(i), 'v');
+    writer.parsed_field(name, value);
+    expected += name + ": " + value + "\r\n";
+    ASSERT_EQ(out, expected);
+  }
+}
+
 TEST(HeadWriter, writes_a_request) {
   std::string out = "x";
   HeadWriter writer(out);
