@@ -41,8 +41,10 @@ Names url_variables(std::string_view text) {
 void lint_entry(const Node& tree, const Provider& provider, const std::string& stem, Mistakes& mistakes) {
   if (provider.id != stem)
     mistakes.add(place_of(tree, "id"), fmt::format("the id '{}' is not the file's name, '{}'", provider.id, stem));
-  if (!tree.find("title")) mistakes.add(tree, "a title is missing");
-  if (!provider.generic && !provider.docs.starts_with("https://"))
+  // What we ship says what it is and where it was read; an entry of your own need not (DESIGN section 11).
+  const bool shipped = provider.source.starts_with("shipped:");
+  if (shipped && !tree.find("title")) mistakes.add(tree, "a title is missing");
+  if (shipped && !provider.generic && !provider.docs.starts_with("https://"))
     mistakes.add(place_of(tree, "docs"),
                  "docs must name the provider's own page (https://…) this entry was written from");
   if (provider.verify && provider.base_url.empty())

@@ -65,6 +65,22 @@ int exit_code_of(const vault::Error& error) {
   }
 }
 
+// client.max, or fewer where descriptors are few: each client may need one upstream, and the store and the admin API
+// need theirs, or idle callers could lock the administrator out.
+std::size_t affordable_clients(std::size_t wanted) {
+  constexpr std::size_t kReserve = 128;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
+  const std::size_t all = files.rlim_cur;
+  const std::size_t most = all > 2 * kReserve ? (all - kReserve) / 2 : std::max<std::size_t>(1, all / 4);
+  if (most < wanted) {
+    log_event(Level::warn, "client_max_lowered",
+              fmt::format("client.max is {} but the limit of {} open files allows {}; raise it (ulimit -n)", wanted,
+                          all, most));
+  }
+  return std::min(wanted, most);
+}
+
 // One thread of the data path: worker and service are made and destroyed in order, the thread runs in between.
 struct Lane {
   net::Worker worker;
@@ -107,6 +123,7 @@ class Daemon {
   std::optional<boost::asio::steady_timer> timer_, drain_timer_;
   std::string fingerprint_;
   std::atomic<bool> draining_{false};
+  std::size_t client_max_ = 0;
   std::size_t lanes_left_ = 0;
 };
 
@@ -125,6 +142,10 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     return opened.error().message;
   }
   vault_ = std::move(*opened);
+  std::error_code ignored;  // the state is the daemon's alone, whoever made the folder
+  if (options.store != vault::StoreKind::memory) {
+    std::filesystem::permissions(settings_->state, std::filesystem::perms::owner_all, ignored);
+  }
   return {};
 }
 
@@ -232,6 +253,7 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
+  client_max_ = affordable_clients(settings_->client_max);
   for (unsigned i = 0; i < settings_->workers; ++i) lanes_.push_back(std::make_unique<Lane>(metrics_, common));
   return {};
 }
@@ -248,7 +270,7 @@ void Daemon::accept(int fd) {
       least = lane.get();
     }
   }
-  const bool over = total >= settings_->client_max;
+  const bool over = total >= client_max_;
   least->worker.post(
       [service = least->service.get(), fd, over] { over ? service->turn_away(fd) : service->accept(fd); });
 }
@@ -330,13 +352,18 @@ void Daemon::stop() {
 }
 
 void Daemon::serve() {
-  signals_.emplace(front_->context(), SIGTERM, SIGINT);
+  signals_.emplace(front_->context(), SIGTERM, SIGINT, SIGHUP);
   timer_.emplace(front_->context());
   drain_timer_.emplace(front_->context());
   std::function<void()> wait_for_signal = [&] {
-    signals_->async_wait([&](const boost::system::error_code& ec, int) {
+    signals_->async_wait([&](const boost::system::error_code& ec, int signal) {
       if (ec) return;
-      drain();
+      if (signal == SIGHUP) {
+        fingerprint_.clear();  // the files of `connections:` are read anew
+        log_event(Level::warn, "hangup", "settings are read at the start only in this version: restart to change them");
+      } else {
+        drain();
+      }
       wait_for_signal();
     });
   };

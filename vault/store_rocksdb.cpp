@@ -17,6 +17,8 @@
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
+#include <fstream>
+#include <optional>
 
 namespace postern::vault {
 namespace {
@@ -212,9 +214,30 @@ class RocksdbStore final : public Store {
   RecentChanges recent_;
 };
 
+// RocksDB aborts the process where a full disk stops it in the middle of opening (measured, Debian's 7.8): so it is
+// asked beforehand whether there is room for what opening writes.
+std::optional<Error> no_room(const std::filesystem::path& directory) {
+  const std::filesystem::path probe = directory / "room.probe";
+  const std::string bytes(256 * 1024, 'x');
+  std::error_code ec;
+  bool written = false;
+  {
+    std::ofstream out(probe, std::ios::binary | std::ios::trunc);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    written = !out.fail();
+  }
+  std::filesystem::remove(probe, ec);
+  if (written) return std::nullopt;
+  return Error{
+      Error::Code::io,
+      directory.string() + ": no room or no right to write there; free some space on its disk and start again"};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& wanted) {
+  if (auto error = no_room(wanted.directory)) return std::unexpected(std::move(*error));
   if (const auto status = remove_empty_logs(wanted.directory); !status.ok()) return error_of(status, wanted.directory);
   rocksdb::DB* opened = nullptr;
   const auto status = rocksdb::DB::Open(settings(wanted), wanted.directory.string(), &opened);

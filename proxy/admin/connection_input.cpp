@@ -104,6 +104,7 @@ std::vector<FieldError> read_connection_input(const json::object& body, std::ini
   if (may("name")) input.name = reader.text("name", kMostText);
   if (may("alias")) read_alias(reader, input);
   if (may("scope")) read_scope(reader, input);
+  if (may("organization")) input.organization = reader.text("organization", 64);
   if (may("project")) input.project = reader.text("project", 64);
   if (may("authConfig") && reader.text("authConfig", 64)) {
     reader.errors.push_back({.pointer = "/authConfig",

@@ -24,7 +24,7 @@ struct ConnectionInput {
 
   std::optional<std::string> app, type, auth, name, alias, owner;
   std::optional<vault::Scope> scope;
-  std::optional<std::string> project;
+  std::optional<std::string> organization, project;
   std::optional<std::string> end_user;  // empty: null was sent
   std::optional<std::vector<std::string>> tags;
   std::optional<bool> enabled;

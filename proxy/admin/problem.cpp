@@ -134,7 +134,9 @@ Problem vault_problem(const vault::Error& error) {
     case Code::read_only:
     case Code::locked:
       problem.code = "vault-unavailable";
-      problem.detail = "The store does not take this call now; repeat it in a few seconds.";
+      problem.detail = error.code == Code::read_only
+                           ? "The store refuses writes since one failed; free space on its disk, then restart postern."
+                           : "The store does not take this call now; repeat it in a few seconds.";
       problem.fields.emplace_back("Retry-After", "5");
       break;
     case Code::wrong_key:

@@ -138,7 +138,9 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
   if (!root) return root;
   if (auto matches = check_if_match(call.request, root->version); !matches) return std::unexpected(matches.error());
   const bool own = root->id == call.caller.authorization.id || root->parent == call.caller.authorization.id;
-  if (!call.caller.unbounded() && !own && !beyond(call.caller, *root).empty())
+  Authorization held = *root;
+  held.expires = call.caller.authorization.expires;  // that it would end later is no reason to keep it alive
+  if (!call.caller.unbounded() && !own && !beyond(call.caller, held).empty())
     return refuse("not-permitted", "It has more than your own authorization; ask an administrator to revoke it.");
   auto below = descendants(service, *root);
   if (!below) return std::unexpected(below.error());

@@ -123,6 +123,21 @@ std::string merge_config(const std::string& stored, const json::object& patch) {
   return json::serialize(merged);
 }
 
+// The same places, names and templates, and the same variables in them: the secret would go where it goes today.
+bool injects_alike(const config::Plan& a, const config::Plan& b) {
+  const auto alike = [](const config::InjectRule& x, const config::InjectRule& y) {
+    return x.place == y.place && x.name == y.name && x.value.text() == y.value.text();
+  };
+  if (!std::equal(a.inject.begin(), a.inject.end(), b.inject.begin(), b.inject.end(), alike)) return false;
+  return std::all_of(a.inject.begin(), a.inject.end(), [&](const config::InjectRule& rule) {
+    return std::all_of(rule.value.variables().begin(), rule.value.variables().end(), [&](const std::string& name) {
+      const auto before = a.variables.find(name), after = b.variables.find(name);
+      return (before == a.variables.end()) == (after == b.variables.end()) &&
+             (before == a.variables.end() || before->second == after->second);
+    });
+  });
+}
+
 // New configuration or values: planned anew. Without the secret in the same call, destinations may only narrow.
 std::expected<void, Problem> replan(Service& service, const ConnectionInput& input, Connection& meta) {
   auto provider = service.deps.catalog()->find(meta.app);
@@ -131,11 +146,15 @@ std::expected<void, Problem> replan(Service& service, const ConnectionInput& inp
   const std::string config = input.config ? merge_config(meta.config, *input.config) : meta.config;
   auto planned = plan(*provider, input, meta.type, meta.auth, config);
   if (!planned) return std::unexpected(planned.error());
-  if (!input.value && !config::destinations_within(planned->destinations, to_patterns(meta.destinations))) {
+  const auto stored = config::plan_stored(*provider, meta.auth, meta.config);
+  const bool moves = !stored || !injects_alike(*stored, *planned) ||
+                     !config::destinations_within(planned->destinations, to_patterns(meta.destinations));
+  if (!input.value && moves) {
     auto refusal = refuse("secret-required",
                           "This change would let the secret go to other places: send `value` in the same call.");
-    refusal.error().errors.push_back(
-        {.pointer = "/value", .parameter = "", .detail = "Needed for new or wider destinations."});
+    refusal.error().errors.push_back({.pointer = "/value",
+                                      .parameter = "",
+                                      .detail = "Needed for new or wider destinations, and for another injection."});
     return refusal;
   }
   meta.config = planned->config_json;
@@ -151,8 +170,14 @@ std::expected<void, Problem> apply_patch(Service& service, const Call& call, con
   if (input.end_user) meta.end_user = *input.end_user;
   if (input.enabled) meta.enabled = *input.enabled;
   if (input.scope) meta.scope = *input.scope;
-  if (meta.scope == vault::Scope::personal && scope != vault::Scope::personal)
+  if (meta.scope == vault::Scope::personal && scope != vault::Scope::personal) {
+    // What others use may not be taken from them.
+    if (meta.owner != call.caller.authorization.user && meta.owner != "service") {
+      return refuse_permission(
+          {{.pointer = "/scope", .parameter = "", .detail = "Only its owner can make a connection personal."}});
+    }
     meta.owner = call.caller.authorization.user;
+  }
   if (input.alias && *input.alias != meta.alias) {
     if (is_declared_alias(service, *input.alias)) return alias_taken();
     meta.alias = *input.alias;
@@ -190,8 +215,11 @@ Answer create_connection(Service& service, Call& call) {
   auto errors =
       read_connection_input(body->get_object(),
                             {"name", "app", "provider", "toolkitSlug", "type", "auth", "value", "config", "scope",
-                             "alias", "owner", "endUser", "tags", "enabled", "project", "authConfig"},
+                             "alias", "owner", "endUser", "tags", "enabled", "organization", "project", "authConfig"},
                             input);
+  if (input.organization && *input.organization != call.caller.organization()) {
+    errors.push_back({.pointer = "/organization", .parameter = "", .detail = "There is no such organization here."});
+  }
   const std::string& own_project = call.caller.project();
   if (input.project &&
       *input.project != (own_project.empty() ? vault::kDefaultProject : std::string_view(own_project))) {

@@ -12,7 +12,7 @@ namespace postern::cli {
 namespace {
 
 struct ImportFlags {
-  std::string file;
+  std::string file = "-";
   bool go_on = false;
 };
 
@@ -70,7 +70,7 @@ void add_import_verb(CLI::App& connections, Command& command) {
   auto flags = std::make_shared<ImportFlags>();
   CLI::App* verb = add_verb(connections, "import", "create connections from JSON lines; stops at the first that fails",
                             "postern connections import connections.jsonl --continue");
-  verb->add_option("file", flags->file, "JSON lines; - for stdin")->required();
+  verb->add_option("file", flags->file, "JSON lines; - (or nothing) for stdin");
   verb->add_flag("--continue", flags->go_on, "report a line that fails and go on; exit 1 at the end");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return import(*flags, session); }; });
 }

@@ -91,7 +91,7 @@ std::string proxy_url(const std::string& connection, const Hidden& token, const 
 Environment through_proxy(const Environment& environment, const std::string& url, std::vector<std::string>& removed) {
   Environment out = environment;
   std::erase_if(out, [](const auto& variable) { return variable.first.starts_with("POSTERN_"); });
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
     if (out.erase(name) > 0) removed.emplace_back(name);
   out["http_proxy"] = url;
   out["HTTP_PROXY"] = url;

@@ -45,7 +45,7 @@ std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
 void Pool::give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream) {
   if (max_idle_ == 0) return;
   if (oldest_first_.size() >= max_idle_) drop(oldest_first_.begin());
-  oldest_first_.push_back({std::move(upstream), monotonic_ms(), route});
+  oldest_first_.push_back({route, std::move(upstream), monotonic_ms()});
   route->idle_.push_back(std::prev(oldest_first_.end()));
   worker_.metrics().add(Gauge::idle_upstreams, 1);
   if (!reaper_.armed()) reaper_.arm(Millis(1000));

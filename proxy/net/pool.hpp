@@ -24,9 +24,9 @@ class Route {
  private:
   friend class Pool;
   struct Idle {
+    std::shared_ptr<Route> route;  // outlives the upstream, which refers to its destination
     std::unique_ptr<Upstream> upstream;
     std::int64_t since = 0;  // monotonic ms
-    std::shared_ptr<Route> route;
   };
   Destination to_;
   std::vector<std::list<Idle>::iterator> idle_;  // oldest first, newest at the back

@@ -1,5 +1,6 @@
 #include "proxy/net/socket.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,6 +71,13 @@ IoResult Socket::write(std::span<const iovec> parts) noexcept {
   const ssize_t n = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
   if (n >= 0) return {Io::ok, static_cast<std::size_t>(n)};
   return from_errno();
+}
+
+Io Socket::peer() noexcept {
+  pollfd state{fd(), POLLRDHUP, 0};
+  if (::poll(&state, 1, 0) <= 0) return Io::ok;
+  if ((state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return Io::failed;
+  return (state.revents & POLLRDHUP) != 0 ? Io::closed : Io::ok;
 }
 
 Io Socket::peek() noexcept {

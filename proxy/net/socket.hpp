@@ -59,6 +59,8 @@ class Socket {
 
   IoResult read(char* to, std::size_t size) noexcept;
   IoResult write(std::span<const iovec> parts) noexcept;  // may be partial
+  // Whether the peer is still there, whatever is waiting to be read: ok, closed (it ended its writing), failed (reset).
+  Io peer() noexcept;
   // What a read would find: ok = bytes are waiting, again = nothing, closed/failed.
   Io peek() noexcept;
 

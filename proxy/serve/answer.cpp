@@ -41,6 +41,7 @@ wire::CallerForm caller_form(const Call& call) {
 
 bool dropped(const Call& call, const wire::Field& field) {
   if (wire::is_hop_by_hop(field.id) || field.nominated) return true;
+  if (call.connection && wire::mask(field.name, call.connection->masks)) return true;
   if (!call.connection || !wire::is_dropped_from_answer(field.id)) return false;
   std::string name(field.name);
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -55,6 +56,11 @@ void write_field(Call& call, wire::HeadWriter& writer, const wire::Field& field)
         wire::rewrite_references(field.id, value, caller_form(call),
                                  [&](std::string_view host, std::uint16_t port) { return is_ours(call, host, port); });
     if (rewritten) value = *rewritten;
+    // The next call gets the injected prefix anew: it does not belong into what the caller sees.
+    if (const auto at = value.find(call.path_prefix); !call.path_prefix.empty() && at != std::string_view::npos) {
+      rewritten = std::string(value.substr(0, at)).append(value.substr(at + call.path_prefix.size()));
+      value = *rewritten;
+    }
   }
   if (call.connection && !call.connection->masks.empty()) {
     masked = wire::mask(value, call.connection->masks);

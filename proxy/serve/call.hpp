@@ -66,6 +66,7 @@ struct Call {
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
+  std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
   // 8 forward
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "proxy/serve/load.hpp"
-#include "proxy/wire/field.hpp"
+#include "proxy/wire/rewrite.hpp"
 
 namespace postern::serve {
 
@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::size_t kTokenPrefix = 4;  // "pst_"
 constexpr std::size_t kPublicId = 12;
+
+Trouble trouble_of(const vault::Error& error) {
+  if (error.code == vault::Error::Code::not_found) return Trouble::unknown;
+  return error.code == vault::Error::Code::invalid ? Trouble::broken : Trouble::vault;
+}
 
 bool listed(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
@@ -30,7 +35,13 @@ bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view 
   });
 }
 
-bool Known::forbids(std::string_view host, std::string_view path) const {
+bool Known::forbids(std::string_view host, std::string_view given) const {
+  if (forbidden.empty()) return false;
+  // Looked at as generously as any server might: decoded, in any case, up to the first blank or control character.
+  std::string path = wire::percent_decode(given);
+  const auto end = std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20; });
+  path.erase(end, path.end());
+  for (char& c : path) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) {
     return f.first == host && path.starts_with(f.second) &&
            (path.size() == f.second.size() || path[f.second.size()] == '/');
@@ -95,8 +106,7 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
     auto loaded = co_await offload_.run(worker_.context(), [&] { return load_caller(*source_, copy); });
     if (before != epoch_) continue;
     if (!loaded) {
-      const bool unknown = loaded.error().code == vault::Error::Code::not_found;
-      co_return Found<Caller>{nullptr, unknown ? Trouble::unknown : Trouble::vault, loaded.error().message};
+      co_return Found<Caller>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
     // Another request may have asked at the same time: one object, so that one forget() reaches every session.
     if (const auto at = callers_.find(loaded->authorization.public_id); at != callers_.end()) {
@@ -143,8 +153,7 @@ net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::s
     auto loaded = co_await offload_.run(worker_.context(), [&] { return load_connection(*source_, {org, proj}, ref); });
     if (before != epoch_) continue;
     if (!loaded) {
-      const bool unknown = loaded.error().code == vault::Error::Code::not_found;
-      co_return Found<Known>{nullptr, unknown ? Trouble::unknown : Trouble::vault, loaded.error().message};
+      co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
     bound(by_id_);
     bound(by_reference_);
@@ -164,13 +173,15 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
   if (known.injection) co_return Trouble::none;
   auto prepared = co_await offload_.run(worker_.context(), [&] { return load_injection(*source_, known); });
   if (prepared) {
-    known.injection = std::move(*prepared);
+    known.injection = std::move(prepared->injection);
+    known.secrets = std::move(prepared->secrets);
     known.masks.clear();
     for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
+    for (const vault::Secret& secret : known.secrets) known.masks.push_back(secret.expose());
     co_return Trouble::none;
   }
   detail = prepared.error().message;
-  co_return prepared.error().code == vault::Error::Code::not_found ? Trouble::unknown : Trouble::vault;
+  co_return trouble_of(prepared.error());
 }
 
 net::Task<std::vector<std::string>> Directory::choices(const Caller& caller, std::string host) {

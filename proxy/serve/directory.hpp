@@ -61,7 +61,8 @@ struct Known {
   std::string base_host, base_path;                            // of base-URL mode
   std::uint16_t base_port = 443;
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
-  std::vector<std::string_view> masks;                 // what answers must not show; views into the injection
+  std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
+  std::vector<std::string_view> masks;                 // what answers must not show; views into the two above
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -89,7 +90,8 @@ struct Forget {
   std::string organization, project, id;
 };
 
-enum class Trouble : std::uint8_t { none, unknown, vault };
+// broken: the record is there but its configuration is not usable (its provider left the catalog).
+enum class Trouble : std::uint8_t { none, unknown, broken, vault };
 template <class T>
 struct Found {
   std::shared_ptr<T> value;

@@ -144,6 +144,15 @@ net::Task<Step> identify(Call& call) {
   if (call.reference.empty()) co_return co_await nothing_named(call);
 
   Found<Known> found = co_await call.service().directory().find(*call.caller, call.reference);
+  if (found.trouble == Trouble::broken) {
+    Problem p{Code::connection_error,
+              "The connection's configuration does not fit the catalog any more; an administrator must put its "
+              "provider back or make it anew.",
+              {},
+              {},
+              found.detail};
+    co_return std::unexpected(std::move(p));
+  }
   if (found.trouble == Trouble::vault) {
     Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
     co_return std::unexpected(std::move(p));

@@ -23,6 +23,15 @@ bool spells_an_injected_field(const Known& known, std::string_view name) {
                      [&](const std::string& canonical) { return wire::is_underscore_spelling(name, canonical); });
 }
 
+// X_Api_Key and the like: what some servers read as a field that never goes out with a credential.
+bool spells_a_stripped_field(std::string_view name) {
+  if (name.find('_') == std::string_view::npos) return false;
+  std::string dashed(name);
+  std::replace(dashed.begin(), dashed.end(), '_', '-');
+  const wire::FieldId id = wire::identify_field(dashed);
+  return wire::is_stripped_with_credential(id) || wire::is_hop_by_hop(id);
+}
+
 bool passed(const Known& known, std::string_view name) {
   return !known.pass.empty() && names(known.pass, name);
 }
@@ -41,13 +50,14 @@ Keep keeps(const Call& call, const wire::Field& field) {
   if (field.id == FieldId::max_forwards && call.head.method == "OPTIONS") return Keep::no;  // rewritten, one less
   if (!call.token_field.empty() && field.value.data() == call.token_field.data()) return Keep::no;
   if (!call.connection) return Keep::yes;
-  // A new body has another digest (RFC 9530), and a type of its own where the caller gave none.
-  if (call.changes.body_replaced &&
-      (is_digest(field.name) || (field.id == FieldId::content_type && field.value.empty())))
+  // A new body has another digest (RFC 9530), no coding, and a type of its own where the caller gave none.
+  if (call.changes.body_replaced && (is_digest(field.name) || field.id == FieldId::content_encoding ||
+                                     (field.id == FieldId::content_type && field.value.empty()))) {
     return Keep::no;
+  }
   const Known& known = *call.connection;
   if (spells_an_injected_field(known, field.name)) return Keep::refuse;
-  if (names(known.strip_fields, field.name)) return Keep::no;
+  if (names(known.strip_fields, field.name) || spells_a_stripped_field(field.name)) return Keep::no;
   if (wire::is_stripped_with_credential(field.id)) return passed(known, field.name) ? Keep::yes : Keep::no;
   return Keep::yes;
 }
@@ -147,6 +157,7 @@ Step apply(Call& call) {
     in.body = call.collected_body;
   }
   const auto applied = call.connection->injection->apply(in, call.changes);
+  call.path_prefix = call.changes.path_prefix;
   if (applied) return {};
   Problem p{Code::malformed_request, applied.error().message, {}, applied.error().pointer, {}};
   return std::unexpected(std::move(p));

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "proxy/wire/rewrite.hpp"
+
 namespace postern::serve {
 namespace {
 
@@ -62,7 +64,8 @@ void forbid_endpoint(Known& known, std::string_view text) {
   if (!url) return;
   std::string path(std::string_view(url->encoded_path()));
   while (path.ends_with('/')) path.pop_back();
-  if (!path.empty()) known.forbidden.emplace_back(lower(std::string_view(url->host_address())), std::move(path));
+  if (!path.empty())
+    known.forbidden.emplace_back(lower(std::string_view(url->host_address())), lower(wire::percent_decode(path)));
 }
 
 void forbid_endpoints(const config::Provider& provider, Known& known) {
@@ -116,7 +119,7 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   return known;
 }
 
-vault::Result<std::shared_ptr<const inject::Injection>> load_injection(const Source& source, const Known& known) {
+vault::Result<Prepared> load_injection(const Source& source, const Known& known) {
   vault::Result<vault::Credential> opened = vault::Credential{};
   if (!known.declared) opened = source.vault().open_credential(known.meta);
   if (!opened) return std::unexpected(opened.error());
@@ -147,7 +150,9 @@ vault::Result<std::shared_ptr<const inject::Injection>> load_injection(const Sou
                        "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
   auto made = row->make(std::move(rules));
   if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
-  return std::shared_ptr<const inject::Injection>(std::move(*made));
+  Prepared prepared{std::move(*made), {}};
+  for (const auto& [name, value] : credential.values) prepared.secrets.push_back(value.clone());
+  return prepared;
 }
 
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {

@@ -10,7 +10,11 @@ namespace postern::serve {
 
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
-vault::Result<std::shared_ptr<const inject::Injection>> load_injection(const Source& source, const Known& known);
+struct Prepared {
+  std::shared_ptr<const inject::Injection> injection;
+  std::vector<vault::Secret> secrets;  // each value of the credential
+};
+vault::Result<Prepared> load_injection(const Source& source, const Known& known);
 // `ids`: the caller's list; null: every connection of the project that `user` may use.
 std::vector<std::string> load_choices(const Source& source, vault::Space space, const std::vector<std::string>* ids,
                                       const std::string& user, const std::string& host);

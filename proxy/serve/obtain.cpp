@@ -21,6 +21,15 @@ net::Task<Step> obtain(Call& call) {
     trouble = co_await call.service().directory().obtain(*call.connection, detail);
   }
   if (trouble == Trouble::none) co_return Step{};
+  if (trouble == Trouble::broken) {
+    Problem p{Code::connection_error,
+              "The connection's configuration does not fit the catalog any more; an administrator must put its "
+              "provider back or make it anew.",
+              {},
+              {},
+              detail};
+    co_return std::unexpected(std::move(p));
+  }
   Problem p{Code::vault_unavailable,
             "The connection's credential cannot be opened at the moment; try again.",
             {},

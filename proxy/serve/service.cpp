@@ -41,7 +41,7 @@ void Call::reset(Session& s) {
   connection.reset();
   route.reset();
   reference.clear();
-  token_field = {};
+  token_field = path_prefix = {};
   vault::wipe(collected_body);
   vault::wipe(out);
   changes.clear();
@@ -242,7 +242,7 @@ void Service::round() {
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;
     if (expired && !call->ended) call->end();
     if (!call->exchange || !call->body.ended() || call->ended) continue;
-    const net::Io io = call->client().socket().is_open() ? call->client().socket().peek() : net::Io::failed;
+    const net::Io io = call->client().socket().is_open() ? call->client().socket().peer() : net::Io::failed;
     if (io == net::Io::closed) {
       if (call->half_closed_since == 0) call->half_closed_since = mono;
       if (mono - call->half_closed_since >= kHalfClosedMs) call->end();

@@ -105,8 +105,7 @@ TEST(Exec, runs_with_an_authorization_that_is_revoked_at_the_end) {
   EXPECT_EQ(world.server.line(3), "DELETE /api/v1/authorizations/tok_1");
   EXPECT_EQ(world.command, (std::vector<std::string>{"curl", "-c", "--", "x", "--config"}));
   const std::string url = "http://stripe:pst_secret@127.0.0.1:8480";
-  EXPECT_EQ(world.child_environment,
-            (Environment{{"PATH", "/bin"}, {"no_proxy", "internal"}, {"http_proxy", url}, {"HTTP_PROXY", url}}));
+  EXPECT_EQ(world.child_environment, (Environment{{"PATH", "/bin"}, {"http_proxy", url}, {"HTTP_PROXY", url}}));
   EXPECT_EQ(world.out.str() + world.err.str(), "");
 }
 

@@ -197,14 +197,18 @@ TEST(Lint, tells_every_mistake_of_every_file) {
     all += error.text() + "\n";
   }
   EXPECT_EQ(all,
-            "bad.yaml:1:1: a title is missing\n"
-            "bad.yaml:1:1: docs must name the provider's own page (https://…) this entry was written from\n"
             "bad.yaml:1:5: the id 'wrong' is not the file's name, 'bad'\n"
             "bad.yaml:3:9: nothing uses the variable 'unused'\n"
             "bad.yaml:7:13: no rule uses the field 'b'\n"
             "bad.yaml:9:9: verify is a path on base_url, which is missing\n"
             "broken.yaml:2:1: end of sequence flow not found\n"
             "nonexistent.yaml: cannot be opened for reading\n");
+}
+
+TEST(Lint, wants_a_title_and_its_source_of_what_we_ship_and_not_of_others) {
+  const std::string entry = "id: x\n" + small("x").substr(small("x").find('\n') + 1);
+  EXPECT_TRUE(lint_provider(entry, "x.yaml", {}).empty());
+  EXPECT_EQ(lint_provider(entry, "shipped:x.yaml", {}).size(), 2U);
 }
 
 TEST(Lint, tells_all_mistakes_of_the_strict_parse_too) {

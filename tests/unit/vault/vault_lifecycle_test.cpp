@@ -36,6 +36,23 @@ TEST(VaultLifecycle, a_made_vault_is_ready_and_says_so) {
   EXPECT_EQ(status.commit, 1U);
 }
 
+TEST(VaultLifecycle, says_that_the_disk_is_full_instead_of_opening_into_it) {
+  World world;
+  world.create().reset();
+  // A process that may not write more than 64 KiB into a file stands for a disk without room.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{64 * 1024, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto full = Vault::open(world.options);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, Error::Code::io);
+  EXPECT_NE(full.error().message.find("no room"), std::string::npos);
+  EXPECT_TRUE(world.open());
+}
+
 TEST(VaultLifecycle, keeps_everything_over_a_restart) {
   World world;
   auto vault = world.create();
