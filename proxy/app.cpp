@@ -3,8 +3,6 @@
 #include "proxy/app.hpp"
 
 #include <fmt/format.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -17,6 +15,8 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_declared.hpp"
+#include "proxy/app_process.hpp"
+#include "proxy/app_upstreams.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -39,48 +39,6 @@ int fail(int code, std::string_view message) {
   return code;
 }
 
-// Not dumpable, no core: the secrets of this process stay in it.
-void harden() {
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  std::signal(SIGPIPE, SIG_IGN);
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
-  }
-}
-
-int exit_code_of(const vault::Error& error) {
-  using Code = vault::Error::Code;
-  switch (error.code) {
-    case Code::locked:
-      return cli::store_locked;
-    case Code::io:
-    case Code::read_only:
-      return cli::failed;
-    default:
-      return cli::config_invalid;
-  }
-}
-
-// client.max, or fewer where descriptors are few: each client may need one upstream, and the store and the admin API
-// need theirs, or idle callers could lock the administrator out.
-std::size_t affordable_clients(std::size_t wanted) {
-  constexpr std::size_t kReserve = 128;
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
-  const std::size_t all = files.rlim_cur;
-  const std::size_t most = all > 2 * kReserve ? (all - kReserve) / 2 : std::max<std::size_t>(1, all / 4);
-  if (most < wanted) {
-    log_event(Level::warn, "client_max_lowered",
-              fmt::format("client.max is {} but the limit of {} open files allows {}; raise it (ulimit -n)", wanted,
-                          all, most));
-  }
-  return std::min(wanted, most);
-}
-
 // One thread of the data path: worker and service are made and destroyed in order, the thread runs in between.
 struct Lane {
   net::Worker worker;
@@ -99,7 +57,6 @@ class Daemon {
 
  private:
   std::string open_vault(const cli::RunArguments& arguments, int& code);
-  std::string read_upstreams(serve::Common& common);
   std::string bind_listeners(serve::Common& common);
   std::string start_admin();
   void accept(int fd);
@@ -145,33 +102,6 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
   std::error_code ignored;  // the state is the daemon's alone, whoever made the folder
   if (options.store != vault::StoreKind::memory) {
     std::filesystem::permissions(settings_->state, std::filesystem::perms::owner_all, ignored);
-  }
-  return {};
-}
-
-std::string Daemon::read_upstreams(serve::Common& common) {
-  const auto trust =
-      settings_->upstream_trust.empty() ? net::Trust::system() : net::Trust::file(settings_->upstream_trust);
-  if (!trust) return "upstream.trust: " + trust.error();
-  common.trust = *trust;
-  for (const config::HostException& row : settings_->upstream_hosts) {
-    serve::HostException e{row.host, row.wildcard, row.port, std::nullopt, nullptr, {}};
-    if (!row.resolve.empty()) {
-      const auto at = net::Endpoint::parse(row.resolve);
-      if (!at) return fmt::format("upstream.hosts '{}': resolve: {}", row.pattern, at.error());
-      e.fixed = *at;
-    }
-    if (!row.trust.empty()) {
-      const auto own = net::Trust::file(row.trust);
-      if (!own) return fmt::format("upstream.hosts '{}': trust: {}", row.pattern, own.error());
-      e.trust = *own;
-    }
-    for (const std::string& text : row.addresses) {
-      const auto range = net::Range::parse(text);
-      if (!range) return fmt::format("upstream.hosts '{}': addresses: {}", row.pattern, range.error());
-      e.ranges.push_back(*range);
-    }
-    common.exceptions.push_back(std::move(e));
   }
   return {};
 }
@@ -231,7 +161,7 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   if (!catalog) return catalog.error().text();
   catalog_ = std::move(*catalog);
   auto common = std::make_shared<serve::Common>();
-  if (std::string wrong = read_upstreams(*common); !wrong.empty()) return wrong;
+  if (std::string wrong = read_upstreams(*settings_, *common); !wrong.empty()) return wrong;
   auto declared = read_declared(*settings_, *catalog_, wall_ms());
   if (!declared) return declared.error();
   fingerprint_ = declared_fingerprint(*settings_);
