@@ -32,7 +32,7 @@ std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
     std::unique_ptr<Upstream> upstream = std::move(at->upstream);
     drop(at);
     const bool allowed = route.to().fixed || policy_.allows(upstream->address(), route.to().exceptions);
-    if (allowed && upstream->fresh()) {
+    if (allowed && upstream->fresh(young_only)) {
       worker_.metrics().add(Counter::pool_hits);
       return upstream;
     }
@@ -59,6 +59,7 @@ void Pool::reap() {
 
 void Pool::clear() {
   while (!oldest_first_.empty()) drop(oldest_first_.begin());
+  for (auto& row : routes_) row.second->current_ = false;
   routes_.clear();
 }
 

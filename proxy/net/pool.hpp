@@ -20,6 +20,8 @@ class Route {
  public:
   explicit Route(Destination to) : to_(std::move(to)) {}
   const Destination& to() const noexcept { return to_; }
+  // False once the pool was cleared: ask it for the route again.
+  bool current() const noexcept { return current_; }
 
  private:
   friend class Pool;
@@ -29,6 +31,7 @@ class Route {
     std::int64_t since = 0;  // monotonic ms
   };
   Destination to_;
+  bool current_ = true;
   std::vector<std::list<Idle>::iterator> idle_;  // oldest first, newest at the back
 };
 

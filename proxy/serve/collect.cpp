@@ -3,8 +3,9 @@
 
 namespace postern::serve {
 
-net::Task<Step> collect(Call& call) {
-  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
+namespace {
+
+net::Task<Step> collect_body(Call& call) {
   const std::size_t most = call.service().settings().body_buffer;
   // Two of these would let one hide the other from the edit.
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
@@ -39,6 +40,13 @@ net::Task<Step> collect(Call& call) {
     call.collected_body.append(piece.data);
   }
   co_return Step{};
+}
+
+}  // namespace
+
+net::Soon<Step> collect(Call& call) {
+  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) return Step{};
+  return collect_body(call);
 }
 
 }  // namespace postern::serve

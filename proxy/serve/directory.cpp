@@ -23,6 +23,17 @@ bool listed(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
+// A personal connection of somebody else is as unknown as one that does not exist.
+Found<Known> for_caller(const Caller& caller, std::shared_ptr<Known> known) {
+  if (known->meta.scope == vault::Scope::personal && known->meta.owner != caller.authorization.user) return {};
+  return {std::move(known), Trouble::none, {}};
+}
+
+// Whether `path` is `prefix` or lies below it.
+bool lies_below(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
 }  // namespace
 
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
@@ -31,7 +42,7 @@ bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view 
     if (d.path_prefix.empty() || d.path_prefix == "/") return true;
     std::string_view prefix = d.path_prefix;
     if (prefix.back() == '/') prefix.remove_suffix(1);
-    return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+    return lies_below(path, prefix);
   });
 }
 
@@ -42,10 +53,8 @@ bool Known::forbids(std::string_view host, std::string_view given) const {
   const auto end = std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20; });
   path.erase(end, path.end());
   for (char& c : path) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) {
-    return f.first == host && path.starts_with(f.second) &&
-           (path.size() == f.second.size() || path[f.second.size()] == '/');
-  });
+  return std::any_of(forbidden.begin(), forbidden.end(),
+                     [&](const auto& f) { return f.first == host && lies_below(path, f.second); });
 }
 
 bool Known::passes(std::string_view lower_name) const {
@@ -120,34 +129,28 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
   }
 }
 
-net::Task<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
+net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
   // An explicit list is looked at first and alone: foreign, unknown and deleted ids are one case, at one price.
   if (!caller.any_connection) {
     const auto at = std::find_if(caller.permitted.begin(), caller.permitted.end(),
                                  [&](const auto& p) { return p.first == reference || p.second == reference; });
-    if (at == caller.permitted.end()) co_return Found<Known>{};
+    if (at == caller.permitted.end()) return Found<Known>{};
     reference = at->second;
   }
-  Found<Known> found = co_await look_up(caller.organization(), caller.project(), reference);
-  if (found.value && found.value->meta.scope == vault::Scope::personal &&
-      found.value->meta.owner != caller.authorization.user) {
-    co_return Found<Known>{};
-  }
-  co_return found;
-}
-
-net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::string_view project,
-                                           std::string_view reference) {
-  key_.assign(organization).append(1, '\n').append(project).append(1, '\n').append(reference);
+  key_.assign(caller.organization()).append(1, '\n').append(caller.project()).append(1, '\n').append(reference);
   if (const auto at = by_reference_.find(key_); at != by_reference_.end()) {
     if (at->second->live) {
       worker_.metrics().add(Counter::credential_cache_hits);
-      co_return Found<Known>{at->second, Trouble::none, {}};
+      return for_caller(caller, at->second);
     }
     by_reference_.erase(at);
   }
+  return look_up(caller, std::string(reference));
+}
+
+net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref) {
   worker_.metrics().add(Counter::credential_cache_misses);
-  const std::string key = key_, org(organization), proj(project), ref(reference);
+  const std::string key = key_, org(caller.organization()), proj(caller.project());
   for (;;) {
     const std::uint64_t before = epoch_;
     auto loaded = co_await offload_.run(worker_.context(), [&] { return load_connection(*source_, {org, proj}, ref); });
@@ -165,7 +168,7 @@ net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::s
     }
     std::shared_ptr<Known> result = known;
     by_reference_.insert_or_assign(key, result);
-    co_return Found<Known>{std::move(result), Trouble::none, {}};
+    co_return for_caller(caller, std::move(result));
   }
 }
 

@@ -20,6 +20,7 @@
 #include "proxy/net/pool.hpp"
 #include "proxy/net/task.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/serve/problem.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::serve {
@@ -63,6 +64,9 @@ struct Known {
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
   std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
   std::vector<std::string_view> masks;                 // what answers must not show; views into the two above
+  // Where its last request went, and under which isolation tag: mostly where the next one goes.
+  std::shared_ptr<net::Route> route;
+  std::string route_tag;
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -90,8 +94,7 @@ struct Forget {
   std::string organization, project, id;
 };
 
-// broken: the record is there but its configuration is not usable (its provider left the catalog).
-enum class Trouble : std::uint8_t { none, unknown, broken, vault };
+// Trouble::broken: the record is there but its configuration is not usable (its provider left the catalog).
 template <class T>
 struct Found {
   std::shared_ptr<T> value;
@@ -106,7 +109,7 @@ class Directory {
   // A token's caller. Does not judge expiry or revocation.
   net::Task<Found<Caller>> authenticate(std::string_view token);
   // A connection by id or alias inside the caller's permissions; personal ones only for their owner.
-  net::Task<Found<Known>> find(const Caller& caller, std::string_view reference);
+  net::Soon<Found<Known>> find(const Caller& caller, std::string_view reference);
   // Decrypts the credential and prepares the injection, once a generation.
   net::Task<Trouble> obtain(Known& known, std::string& detail);
   // Aliases of connections the caller could name for a host, at most 20. For the error path.
@@ -121,7 +124,7 @@ class Directory {
   };
   template <class T>
   using Map = std::unordered_map<std::string, std::shared_ptr<T>, Hash, std::equal_to<>>;
-  net::Task<Found<Known>> look_up(std::string_view organization, std::string_view project, std::string_view reference);
+  net::Task<Found<Known>> look_up(const Caller& caller, std::string reference);
   template <class T>
   void bound(Map<T>& map);
 

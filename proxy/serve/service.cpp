@@ -36,14 +36,14 @@ void Call::reset(Session& s) {
   head.reset();
   target.reset();
   request_id.clear();
-  silent = base_mode = collected = chunked = answer_started = ended = aborted = reused = false;
+  silent = base_mode = collected = chunked = masks_answer = answer_started = ended = aborted = reused = false;
   caller.reset();
   connection.reset();
   route.reset();
   reference.clear();
   token_field = path_prefix = {};
-  vault::wipe(collected_body);
-  vault::wipe(out);
+  if (!collected_body.empty()) vault::wipe(collected_body);
+  if (!out.empty()) vault::wipe(out);
   changes.clear();
   exchange.reset();
   answer_head.clear();
@@ -206,6 +206,8 @@ std::shared_ptr<net::Route> Service::route(std::string_view tag, const std::stri
     to.host = host;
     to.port = port;
     to.ip_literal = ip_literal;
+    to.authority = host.find(':') != std::string::npos ? "[" + host + "]" : host;
+    if (port != 443) to.authority += ":" + std::to_string(port);
     to.trust = common_->trust;
     const HostException* best = nullptr;
     for (const HostException& e : common_->exceptions) {
