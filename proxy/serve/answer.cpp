@@ -79,13 +79,13 @@ void write_fields(Call& call, wire::HeadWriter& writer) {
 // One look at the whole head, from the reason phrase to the last value, instead of one at each part: almost every
 // answer ends here.
 bool may_show_a_secret(const Call& call) {
-  if (!call.connection || call.connection->masks.empty()) return false;
+  if (!call.connection || call.connection->probes.empty()) return false;
   const auto fields = call.answer.fields.all();
   const std::string_view reason = call.answer.reason;
-  if (fields.empty()) return wire::may_hold(reason, call.connection->masks);
+  if (fields.empty()) return wire::may_hold(reason, call.connection->probes);
   const char* const begin = reason.empty() ? fields.front().name.data() : reason.data();
   const char* const end = fields.back().value.data() + fields.back().value.size();
-  return wire::may_hold({begin, static_cast<std::size_t>(end - begin)}, call.connection->masks);
+  return wire::may_hold({begin, static_cast<std::size_t>(end - begin)}, call.connection->probes);
 }
 
 void start_head(Call& call, wire::HeadWriter& writer) {

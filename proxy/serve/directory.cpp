@@ -34,6 +34,18 @@ bool lies_below(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
+// Those that hold no other one: a text without any of them holds none at all.
+std::vector<std::string_view> shortest(const std::vector<std::string_view>& masks) {
+  std::vector<std::string_view> out;
+  for (const std::string_view mask : masks) {
+    if (mask.size() < wire::kShortestMasked) continue;
+    if (std::any_of(out.begin(), out.end(), [&](auto other) { return mask.find(other) != mask.npos; })) continue;
+    std::erase_if(out, [&](auto other) { return other.find(mask) != other.npos; });
+    out.push_back(mask);
+  }
+  return out;
+}
+
 }  // namespace
 
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
@@ -181,6 +193,7 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
     known.masks.clear();
     for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
     for (const vault::Secret& secret : known.secrets) known.masks.push_back(secret.expose());
+    known.probes = shortest(known.masks);
     co_return Trouble::none;
   }
   detail = prepared.error().message;

@@ -64,6 +64,7 @@ struct Known {
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
   std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
   std::vector<std::string_view> masks;                 // what answers must not show; views into the two above
+  std::vector<std::string_view> probes;                // the shortest of the masks: without these, none of them
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;

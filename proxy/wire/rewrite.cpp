@@ -1,7 +1,6 @@
 #include "proxy/wire/rewrite.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "proxy/wire/bytes.hpp"
 
@@ -141,8 +140,7 @@ bool may_hold(std::string_view text, std::span<const std::string_view> secrets) 
   // Without a '%' or a '+' an occurrence can only be the secret as it is; almost every text ends here.
   if (text.find('%') != std::string_view::npos || text.find('+') != std::string_view::npos) return true;
   return std::any_of(secrets.begin(), secrets.end(), [&](std::string_view secret) {
-    return secret.size() >= kShortestMasked &&
-           ::memmem(text.data(), text.size(), secret.data(), secret.size()) != nullptr;
+    return secret.size() >= kShortestMasked && text.find(secret) != std::string_view::npos;
   });
 }
 
