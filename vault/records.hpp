@@ -43,6 +43,8 @@ class Records {
   const Store& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
   bool read_only() const { return read_only_; }
+  Provenance provenance() const { return marker_ ? marker_->provenance() : Provenance(); }
+  Result<void> accept_copy() { return marker_ ? marker_->replace(store_->last_commit(), {}) : Result<void>(); }
 
   // Errors: not_found, corrupt, io.
   template <class T>

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/provenance.hpp"
 #include "vault/record.hpp"
 
 namespace postern::vault {
@@ -27,6 +28,7 @@ struct Options {
   std::filesystem::path key_file;        // master key; with the memory store an empty path means an ephemeral key
   bool allow_key_in_state = false;       // --dev
   bool accept_rollback = false;          // --accept-rollback
+  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
   std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
 };
 
@@ -60,6 +62,7 @@ struct VaultStatus {  // safe to print
   std::string active_key_id;
   std::size_t data_keys = 0;
   std::uint64_t commit = 0;
+  Provenance provenance;  // marked: what other systems know may be newer than what is stored here
 };
 
 class Vault {
@@ -72,10 +75,16 @@ class Vault {
   // Opens an existing one. Errors: not_found (no store there), wrong_key, locked, rolled_back, corrupt, io. Writes
   // nothing until the key check has passed. The memory store is always new.
   static Result<std::unique_ptr<Vault>> open(const Options& options);
+  // For whoever has just put a backup into `options.state`: writes its marker anew, at the store's own commit, marked
+  // as restored. The vault is not open. Errors: as open(), but for rolled_back.
+  static Result<void> mark_restored(const Options& options);
   virtual ~Vault() = default;
 
   virtual const std::string& id() const = 0;  // stable; the proxy's pseudonym is postern-<id>
   virtual VaultStatus status() const = 0;
+  // Lifts the mark that status().provenance shows: an operator has said that this directory goes on as the vault.
+  // Errors: io, read_only.
+  virtual Result<void> accept_copy() = 0;
 
   // Every write below may also answer io (the outcome is unknown, and the vault is read-only from then on) and
   // read_only; every call, corrupt: a record that was damaged, moved or swapped for another.

@@ -33,6 +33,7 @@ class SealedVault final : public Vault {
 
   const std::string& id() const override;
   VaultStatus status() const override;
+  Result<void> accept_copy() override;
 
   Result<Connection> create_connection(Connection meta, const Credential& credential) override;
   Result<Connection> find_connection(Space space, std::string_view id_or_alias) const override;

@@ -81,7 +81,7 @@ Result<std::unique_ptr<Vault>> create_in(const Options& options, const KeyProvid
   if (options.store != StoreKind::memory) marker = marker_of(options, fresh->keyring);
   // The marker of commit 0 goes first: a crash after the first batch leaves it one behind, which opens.
   if (marker) {
-    if (auto done = marker->advance(0); !done) return std::unexpected(done.error());
+    if (auto done = marker->replace(0, {}); !done) return std::unexpected(done.error());
   }
   const auto number = store->commit(fresh->writes);
   if (!number) return std::unexpected(number.error());
@@ -130,8 +130,10 @@ Result<std::unique_ptr<Vault>> Vault::create(const Options& options) {
   return create_in(options, **provider, std::move(*store));
 }
 
-Result<std::unique_ptr<Vault>> Vault::open(const Options& options) {
-  if (options.store == StoreKind::memory) return create(options);
+namespace {
+
+// `restored`: whatever the marker says, a backup was just put here.
+Result<std::unique_ptr<Vault>> open_existing(const Options& options, bool restored) {
   const auto provider = provider_of(options);
   if (!provider) return std::unexpected(provider.error());
 
@@ -155,10 +157,25 @@ Result<std::unique_ptr<Vault>> Vault::open(const Options& options) {
   auto keyring = Keyring::load(**store, **provider);
   if (!keyring) return std::unexpected(keyring.error());
   Marker marker = marker_of(options, *keyring);
-  if (auto fine = marker.check((*store)->last_commit(), options.accept_rollback); !fine) {
-    return std::unexpected(fine.error());
-  }
+  const std::uint64_t last = (*store)->last_commit();
+  auto fine = restored ? marker.replace(last, {Provenance::Kind::restored, clock_of(options)(), "backup"})
+                       : marker.check(last, options.accept_rollback, clock_of(options)());
+  if (fine && options.accept_copy && marker.provenance().marked()) fine = marker.replace(last, {});
+  if (!fine) return std::unexpected(fine.error());
   return assemble(options, **provider, std::move(*store), std::move(*keyring), std::move(marker));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Vault>> Vault::open(const Options& options) {
+  if (options.store == StoreKind::memory) return create(options);
+  return open_existing(options, false);
+}
+
+Result<void> Vault::mark_restored(const Options& options) {
+  const auto opened = open_existing(options, true);
+  if (!opened) return std::unexpected(opened.error());
+  return {};
 }
 
 SealedVault::SealedVault(std::unique_ptr<Records> records, std::string key_provider,
@@ -176,7 +193,13 @@ VaultStatus SealedVault::status() const {
           .key_provider = key_provider_,
           .active_key_id = records_->keyring().active_key_id(),
           .data_keys = records_->keyring().data_keys(),
-          .commit = records_->store().last_commit()};
+          .commit = records_->store().last_commit(),
+          .provenance = records_->provenance()};
+}
+
+Result<void> SealedVault::accept_copy() {
+  const std::scoped_lock lock(write_);
+  return records_->accept_copy();
 }
 
 std::string SealedVault::keyed_digest(std::string_view purpose, std::string_view bytes) const {
