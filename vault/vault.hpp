@@ -30,6 +30,10 @@ struct Options {
   bool accept_rollback = false;          // --accept-rollback
   bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
   std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
+  // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
+  // must not call the vault, nor wait for one who does.
+  std::function<void()> reopened;
 };
 
 struct Space {  // the scope of a lookup
@@ -57,7 +61,8 @@ struct NewToken {
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
-  std::string state;  // "READY" or "READ_ONLY"
+  std::string state;    // "READY", "READ_ONLY" (reads go on, writes are refused), "REOPEN" (a moment of neither)
+  std::string trouble;  // why it is not READY; one line
   std::string key_provider;
   std::string active_key_id;
   std::size_t data_keys = 0;
@@ -86,8 +91,10 @@ class Vault {
   // Errors: io, read_only.
   virtual Result<void> accept_copy() = 0;
 
-  // Every write below may also answer io (the outcome is unknown, and the vault is read-only from then on) and
-  // read_only; every call, corrupt: a record that was damaged, moved or swapped for another.
+  // Every write below is durable when it answers, many at a time share one sync, and it may also answer io (the disk
+  // failed; the message says whether the outcome is known) and read_only: nothing is written while the vault, by
+  // itself, opens its store again. Every call may answer corrupt: a record that was damaged, moved or swapped for
+  // another.
 
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
