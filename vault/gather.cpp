@@ -23,4 +23,9 @@ Group Gather::commit(std::span<const Batch* const> batches) {
   return std::move(*mine.outcome);
 }
 
+std::size_t Gather::waiting() const {
+  const std::scoped_lock lock(mutex_);
+  return waiting_.size();
+}
+
 }  // namespace postern::vault

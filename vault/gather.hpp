@@ -28,10 +28,11 @@ class Gather {
 
   explicit Gather(Flush flush) : flush_(std::move(flush)) {}
   Group commit(std::span<const Batch* const> batches);
+  std::size_t waiting() const;  // writers in the next group as it is now
 
  private:
   const Flush flush_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable moved_;
   std::vector<Waiting*> waiting_;
   bool led_ = false;

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
+#include "tests/support/faults.hpp"
 #include "tests/unit/vault/scratch.hpp"
-#include "vault/store.hpp"
+#include "vault/vault_impl.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -250,56 +252,54 @@ TEST(VaultLifecycle, nothing_readable_reaches_the_state_directory) {
   scan();
 }
 
-TEST(VaultLifecycle, after_a_write_error_it_reads_on_and_writes_no_more) {
+// A vault on a disk that fails when it is told to.
+class Failing : public testing::Test {
+ protected:
+  Failing() {
+    world.create().reset();
+    vault =
+        World::checked(open_vault(world.options, {env.get(), make_faulty_marker(plan), std::chrono::milliseconds(1)}));
+    made = *vault->create_connection(stripe(), api_key("k"));
+  }
+  void until_ready() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (vault->status().state != "READY" && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    ASSERT_EQ(vault->status().state, "READY");
+  }
   World world;
-  auto vault = world.create();
-  const auto made = vault->create_connection(stripe(), api_key("k"));
-  ASSERT_TRUE(made);
-  // The disk is "full" from here: no file of this process may grow beyond one byte.
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  struct rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  struct rlimit full = before;
-  full.rlim_cur = 1;
-  ::setrlimit(RLIMIT_FSIZE, &full);
-  const auto failed = vault->rotate_credential(*made, api_key("lost"));
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
+  FaultPlan plan;
+  std::unique_ptr<rocksdb::Env> env = make_faulty_env(plan);
+  std::unique_ptr<Vault> vault;
+  Connection made;
+};
 
-  EXPECT_REFUSED(failed, io);
+TEST_F(Failing, reads_on_and_writes_no_more_until_the_disk_is_well) {
+  plan.arm(Fault::no_space, 1, FaultPlan::kUntilCleared);
+  EXPECT_REFUSED(vault->rotate_credential(made, api_key("lost")), io);
   EXPECT_EQ(vault->status().state, "READ_ONLY");
-  EXPECT_REFUSED(vault->update_connection(*made), read_only);
+  EXPECT_FALSE(vault->status().trouble.empty());
+  EXPECT_REFUSED(vault->update_connection(made), read_only);
   EXPECT_REFUSED(vault->create_connection(stripe(), {}), read_only);
-  EXPECT_REFUSED(vault->erase_connection({}, made->id, 0), read_only);
+  EXPECT_REFUSED(vault->erase_connection({}, made.id, 0), read_only);
   EXPECT_REFUSED(vault->create_authorization(step()), read_only);
-  EXPECT_TRUE(vault->find_connection({}, "stripe"));
-  vault.reset();
-  vault = world.open();
-  ASSERT_TRUE(vault);
+  EXPECT_REFUSED(vault->accept_copy(), read_only);
   const auto found = vault->find_connection({}, "stripe");
   ASSERT_TRUE(found);
   EXPECT_TRUE(vault->open_credential(*found)->values.at("apiKey").equals("k"));
-  EXPECT_TRUE(vault->update_connection(*found));
+  plan.clear();
+  until_ready();
+  EXPECT_TRUE(vault->rotate_credential(*found, api_key("new")));
+  EXPECT_EQ(vault->create_connection(stripe(), {})->alias, "stripe-2") << "a failed creation holds no alias back";
 }
 
-TEST(VaultLifecycle, a_marker_that_cannot_be_written_ends_writing) {
-  World world;
-  auto vault = world.create();
-  const auto marker = world.options.state / "marker";
-  std::filesystem::rename(marker, world.scratch.path() / "marker");
-  std::filesystem::create_directory(marker);
-  EXPECT_REFUSED(vault->create_connection(stripe(), api_key("k")), io);
-  EXPECT_EQ(vault->status().state, "READ_ONLY");
-  EXPECT_REFUSED(vault->create_connection(stripe(), api_key("k")), read_only);
-  vault.reset();
-  std::filesystem::remove(marker);
-  std::filesystem::rename(world.scratch.path() / "marker", marker);
-  // The store is one commit ahead of its marker: what a crash between the two leaves. It opens.
-  vault = world.open();
-  ASSERT_TRUE(vault);
-  EXPECT_TRUE(vault->find_connection({}, "stripe"));
-  vault.reset();
-  EXPECT_TRUE(world.open());
+TEST_F(Failing, tells_the_writer_the_truth_where_the_fault_passes) {
+  for (int step = 1; step <= 4; ++step) {
+    plan.arm(Fault::io_error, static_cast<std::uint64_t>(step));
+    const auto rotated = vault->rotate_credential(*vault->find_connection({}, "stripe"), api_key("new"));
+    EXPECT_TRUE(plan.struck());
+    ASSERT_TRUE(rotated) << rotated.error().message;
+    EXPECT_EQ(rotated->generation, static_cast<std::uint64_t>(step) + 1);
+  }
 }
 
 class Rollback : public testing::Test {
