@@ -152,8 +152,8 @@ TEST(Usage, names_of_verbs_may_be_arguments) {
 
 TEST(Run, flags_become_setting_paths) {
   World world;
-  EXPECT_EQ(world.run({"run", "--accept-rollback", "--accept-copy", "--listen-proxy", "127.0.0.1:0", "--set", "client.idle=30s", "--set",
-                       "log.level=debug", "--listen-admin", "127.0.0.1:1"}),
+  EXPECT_EQ(world.run({"run", "--accept-rollback", "--accept-copy", "--listen-proxy", "127.0.0.1:0", "--set",
+                       "client.idle=30s", "--set", "log.level=debug", "--listen-admin", "127.0.0.1:1"}),
             0)
       << world.err.str();
   EXPECT_TRUE(world.ran.accept_rollback);
