@@ -9,8 +9,8 @@ std::string Path::key() const {
   return key;
 }
 
-Records::Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker)
-    : store_(std::move(store)), keyring_(std::move(keyring)), marker_(std::move(marker)) {}
+Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring)
+    : store_(std::move(store)), keyring_(std::move(keyring)) {}
 
 Result<Found<Secret>> Records::open(const Path& path) const {
   const std::string key = path.key();
@@ -47,21 +47,9 @@ Write Records::erase(const Path& path, std::uint64_t expected) {
 }
 
 Result<void> Records::commit(const Batch& batch) {
-  if (read_only_) {
-    return fail(Error::Code::read_only,
-                "the vault is read-only after a write error: make room or repair the disk, and "
-                "start postern again");
-  }
   const auto number = store_->commit(batch);
-  if (!number) {
-    // A conflict, or a damaged record met before anything was written, concerns this batch alone.
-    if (number.error().code == Error::Code::io) read_only_ = true;
-    return std::unexpected(number.error());
-  }
-  if (!marker_) return {};
-  auto marked = marker_->advance(*number);
-  if (!marked) read_only_ = true;
-  return marked;
+  if (!number) return std::unexpected(number.error());
+  return {};
 }
 
 }  // namespace postern::vault

@@ -3,18 +3,15 @@
 //
 // A record is read at the path that its reader asked for, opened with that path and the store's version as additional
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
-// make it another. Thread safety: reads from any thread; commit() one at a time.
-#include <atomic>
+// make it another. Thread safety: any thread.
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "vault/error.hpp"
 #include "vault/keyring.hpp"
-#include "vault/marker.hpp"
 #include "vault/record_codec.hpp"
-#include "vault/store.hpp"
+#include "vault/supervised_store.hpp"
 
 namespace postern::vault {
 
@@ -37,12 +34,11 @@ struct Found {
 
 class Records {
  public:
-  // `marker` is absent for stores that live in memory.
-  Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker);
+  Records(std::unique_ptr<SupervisedStore> store, Keyring keyring);
 
-  const Store& store() const { return *store_; }
+  SupervisedStore& store() { return *store_; }
+  const SupervisedStore& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
-  bool read_only() const { return read_only_; }
 
   // Errors: not_found, corrupt, io.
   template <class T>
@@ -65,17 +61,14 @@ class Records {
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
 
-  // Writes the batch, then the marker, then answers. After `io` nothing is written any more until the vault is opened
-  // anew, because what the disk holds is not known. Errors: conflict, io, read_only.
+  // Durable and marked when this returns. Errors: conflict, io (the outcome is unknown), read_only.
   Result<void> commit(const Batch& batch);
 
  private:
   Result<Found<Secret>> open(const Path& path) const;
 
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
-  std::optional<Marker> marker_;
-  std::atomic<bool> read_only_ = false;
 };
 
 }  // namespace postern::vault

@@ -12,12 +12,15 @@
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //
-// Thread safety: as vault.hpp says. Reads take no lock of ours; a read that follows an index into a record that was
-// changed meanwhile looks again. Writes are one at a time, from reading the old record to the acknowledgement.
+// Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
+// writers can share one sync: each write names the versions it was made from, and the store refuses what is outdated.
+// A read that follows an index into a record that was changed meanwhile looks again.
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +36,7 @@ class SealedVault final : public Vault {
 
   const std::string& id() const override;
   VaultStatus status() const override;
+  Result<void> accept_copy() override;
 
   Result<Connection> create_connection(Connection meta, const Credential& credential) override;
   Result<Connection> find_connection(Space space, std::string_view id_or_alias) const override;
@@ -57,16 +61,28 @@ class SealedVault final : public Vault {
                                      std::string_view id) const;
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
+  Result<void> create_as(const Connection& meta, const Credential& credential);
   Result<Connection> rewrite(Connection meta, const Credential* credential);
   std::string alias_name(std::string_view project, std::string_view alias) const;
-  Result<std::string> free_alias(const Connection& meta) const;
+  class Reserved;
+  Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
 
   const std::unique_ptr<Records> records_;
   const std::string key_provider_;
   const std::function<std::int64_t()> now_ms_;
-  std::mutex write_;  // held from reading the old record to the acknowledgement; group commit would gather here
+  std::mutex reserving_;            // held while a default alias is looked for, never while something is written
+  std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };
+
+// What tests put their faults into; the real vault is opened with none of it.
+struct Seams {
+  rocksdb::Env* env = nullptr;
+  Marker::System marker;
+  std::chrono::milliseconds first_pause{100};
+};
+Result<std::unique_ptr<Vault>> create_vault(const Options& options, const Seams& seams);
+Result<std::unique_ptr<Vault>> open_vault(const Options& options, const Seams& seams);
 
 }  // namespace postern::vault

@@ -108,12 +108,11 @@ Result<std::unique_ptr<vault::Vault>> make_vault(const config::Settings& setting
       fs::remove_all(database, ignored);
       fs::remove(marker, ignored);
     });
-  auto made = vault::Vault::create({.store = vault::StoreKind::rocksdb,
-                                    .state = settings.state,
-                                    .key_file = settings.key_file,
-                                    .allow_key_in_state = settings.dev,
-                                    .accept_rollback = false,
-                                    .now_ms = {}});
+  vault::Options options;
+  options.state = settings.state;
+  options.key_file = settings.key_file;
+  options.allow_key_in_state = settings.dev;
+  auto made = vault::Vault::create(options);
   if (!made) return vault_failure("init", made.error());
   return std::move(*made);
 }
