@@ -222,7 +222,8 @@ TEST(Lint, passes_types_that_a_later_version_serves) {
   const auto file = folder.write(
       "o.yaml",
       "id: o\ntitle: O\ndocs: https://o.example\nhosts: [a.example.com]\nauth:\n  oauth:\n    type: OAUTH2\n"
-      "    token: {url: https://o.example.com/token}\n    inject: [{header: Authorization, value: \"Bearer "
+      "    authorize: {url: https://o.example.com/authorize}\n    token: {url: https://o.example.com/token}\n    "
+      "inject: [{header: Authorization, value: \"Bearer "
       "${accessToken}\"}]\n");
   for (const Error& error : lint_providers({file})) ADD_FAILURE() << error.text();
 }
