@@ -112,7 +112,6 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
   forbid_endpoints(*provider, known);
-  known.path_rule = known.path_rule || !known.forbidden.empty();
   read_base_url(known);
   return known;
 }
