@@ -61,7 +61,11 @@ class Decoder {
   }
   // A secret never stands in a URL, where logs and histories would keep it.
   Template url(const Node& node) {
-    const auto parsed = Template::parse(decode_url(node, plain_, mistakes_));
+    std::string text = decode_url(node, plain_, mistakes_);
+    // decode_url takes the last '/' off, as bases want it; an endpoint is asked for as it is written (TikTok's ends
+    // so).
+    const bool slash = node.text.ends_with('/') && text.find('/', std::string_view("https://").size()) != text.npos;
+    const auto parsed = Template::parse(slash ? text + "/" : text);
     return parsed ? *parsed : Template{};
   }
   Template url(MapReader& in, const Node& node, std::string_view what) {
