@@ -46,6 +46,35 @@ std::vector<std::string_view> shortest(const std::vector<std::string_view>& mask
   return out;
 }
 
+// What a lenient server makes of a path: lower case, '\\' is '/', parameters behind ';' and everything from the first
+// blank or control character are cut off, empty and dot segments resolved.
+std::string plainest_path(std::string_view path) {
+  path = path.substr(
+      0, std::size_t(std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; }) -
+                     path.begin()));
+  std::vector<std::string> segments;
+  std::string segment;
+  bool parameter = false;
+  const auto end_segment = [&] {
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    if (!segment.empty() && segment != "." && segment != "..") segments.push_back(segment);
+    segment.clear();
+    parameter = false;
+  };
+  for (const char c : path) {
+    if (c == '/' || c == '\\') {
+      end_segment();
+    } else {
+      parameter = parameter || c == ';';
+      if (!parameter) segment += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+  }
+  end_segment();
+  std::string out;
+  for (const std::string& one : segments) out += "/" + one;
+  return out;
+}
+
 }  // namespace
 
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
@@ -59,14 +88,18 @@ bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view 
 }
 
 bool Known::forbids(std::string_view host, std::string_view given) const {
-  if (forbidden.empty()) return false;
-  // Looked at as generously as any server might: decoded, in any case, up to the first blank or control character.
-  std::string path = wire::percent_decode(given);
-  const auto end = std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20; });
-  path.erase(end, path.end());
-  for (char& c : path) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return std::any_of(forbidden.begin(), forbidden.end(),
-                     [&](const auto& f) { return f.first == host && lies_below(path, f.second); });
+  const bool here = std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) { return f.first == host; });
+  if (!here) return false;
+  // Looked at as generously as any server might: as it stands and decoded up to three times, each as one of them could
+  // take it. What is forwarded stays as it came, so that a path with %2F reaches the rest of the host.
+  std::string path(given.substr(0, given.find('?')));
+  for (int decoded = 0; decoded <= 3; ++decoded) {
+    const std::string plain = plainest_path(path);
+    for (const auto& [at, endpoint] : forbidden)
+      if (at == host && lies_below(plain, endpoint)) return true;
+    path = wire::percent_decode(path);
+  }
+  return false;
 }
 
 bool Known::passes(std::string_view lower_name) const {

@@ -1,7 +1,5 @@
 #include "proxy/serve/load.hpp"
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -70,13 +68,13 @@ void forbid_endpoint(Known& known, std::string_view text) {
 
 void forbid_endpoints(const config::Provider& provider, Known& known) {
   for (const auto& [name, auth] : provider.auth) {
-    if (auth.authorize) forbid_endpoint(known, auth.authorize->url);
-    if (auth.token) forbid_endpoint(known, auth.token->url);
-    boost::system::error_code ec;
-    const auto revoke = boost::json::parse(auth.revoke_json.empty() ? "{}" : auth.revoke_json, ec);
-    if (!ec && revoke.is_object()) {
-      if (const auto* url = revoke.as_object().if_contains("url"); url != nullptr && url->is_string())
-        forbid_endpoint(known, url->as_string());
+    if (!auth.oauth) continue;
+    for (const config::Template* url : auth.oauth->endpoints()) {
+      const auto text = url->expand([&](std::string_view variable) -> std::optional<std::string_view> {
+        const auto at = known.plan.variables.find(std::string(variable));
+        return at == known.plan.variables.end() ? std::nullopt : std::optional<std::string_view>(at->second);
+      });
+      if (text) forbid_endpoint(known, *text);
     }
   }
 }
@@ -114,7 +112,6 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
   forbid_endpoints(*provider, known);
-  known.path_rule = known.path_rule || !known.forbidden.empty();
   read_base_url(known);
   return known;
 }
