@@ -62,6 +62,8 @@ class Store {
   virtual Result<Entry> get(std::string_view key) const = 0;
   // The keys with this prefix that come after `after` (a whole key; empty: from the first), at most `limit`.
   virtual Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const = 0;
+  // The same from the other end: those that come before `before` (empty: from the last), the last of them first.
+  virtual Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const = 0;
   // All of it or nothing, durable when this returns, with the batch's commit number: one more than the last.
   // Errors: conflict (a version is not the expected one) and corrupt (a key of the batch is damaged), where nothing is
   // written; io, where the outcome is unknown.
@@ -84,6 +86,9 @@ class RecentChanges {
   std::uint64_t last_;
   std::deque<Change> kept_;
 };
+
+// The first key that comes after every key with this prefix; empty: there is none.
+std::string behind_prefix(std::string_view prefix);
 
 std::unique_ptr<Store> make_memory_store();
 

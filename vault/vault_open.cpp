@@ -45,11 +45,11 @@ std::filesystem::path marker_file(const Options& options) {
   return options.state / "marker";
 }
 
-std::unique_ptr<Vault> assemble(const Options& options, const KeyProvider& provider, std::unique_ptr<Store> store,
-                                Keyring keyring, std::optional<Marker> marker) {
-  return std::make_unique<SealedVault>(
-      std::make_unique<Records>(std::move(store), std::move(keyring), std::move(marker)), provider.describe(),
-      clock_of(options));
+Result<std::unique_ptr<Vault>> assemble(const Options& options, const KeyProvider& provider,
+                                        std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker) {
+  auto records = std::make_unique<Records>(std::move(store), std::move(keyring), std::move(marker));
+  if (auto done = build_indexes(*records); !done) return std::unexpected(done.error());
+  return std::make_unique<SealedVault>(std::move(records), provider.describe(), clock_of(options));
 }
 
 Marker marker_of(const Options& options, const Keyring& keyring) {
@@ -59,7 +59,7 @@ Marker marker_of(const Options& options, const Keyring& keyring) {
           [key = std::move(key)](std::string_view bytes) { return hmac_sha256(key->expose(), bytes); }};
 }
 
-// What is sealed with the first batch besides the keys: the default organization and project.
+// What is sealed with the first batch besides the keys: the default organization and project, and that all is indexed.
 void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
   const auto put = [&](const Path& path, const std::string& plaintext) {
     const Binding binding{.organization = path.organization, .type = path.type, .id = path.id, .version = 1};
@@ -67,6 +67,7 @@ void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
   };
   put({"organization", kDefaultOrganization, {}, kDefaultOrganization},
       encode(Organization{std::string(kDefaultOrganization), now}));
+  put(index_state_path(), complete_index_state());
   put({"project", kDefaultOrganization, kDefaultProject, kDefaultProject},
       encode(Project{std::string(kDefaultProject), std::string(kDefaultOrganization), now}));
 }

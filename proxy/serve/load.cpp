@@ -192,7 +192,7 @@ vault::Result<Caller> load_caller(const Source& source, const vault::Secret& tok
 
 std::vector<std::string> load_choices(const Source& source, vault::Space space, const std::vector<std::string>* ids,
                                       const std::string& user, const std::string& host) {
-  constexpr std::size_t kMost = 20, kLookAt = 1000;
+  constexpr std::size_t kMost = 20;
   std::vector<std::string> found;
   const auto consider = [&](const vault::Connection& meta) {
     if (found.size() >= kMost || !meta.enabled || !has_host(meta, host)) return;
@@ -209,7 +209,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;
-  for (std::size_t looked = 0; looked < kLookAt; looked += query.limit) {
+  query.host = host;
+  while (found.size() < kMost) {
     const auto page = source.vault().list_connections(query);
     if (!page) break;
     for (const auto& meta : page->data) consider(meta);
