@@ -1,5 +1,5 @@
 #pragma once
-// Who calls and what they may use: callers and connections as the data path needs them, one bounded cache a worker.
+// Who calls and what they may use: callers and connections as the data path needs them, in bounded caches a worker.
 //
 // A miss goes through the offload pool and never blocks the thread. A change elsewhere is announced with forget(); what
 // was loaded before the announcement is never kept after it. Thread safety: its worker's thread; Source is shared by
@@ -7,11 +7,9 @@
 #include <atomic>
 #include <expected>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "config/catalog.hpp"
@@ -20,6 +18,7 @@
 #include "proxy/net/pool.hpp"
 #include "proxy/net/task.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/serve/cache.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::serve {
@@ -101,7 +100,12 @@ struct Found {
 
 class Directory {
  public:
-  Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, std::size_t max = 10'000);
+  // What this worker may remember: bytes (a quarter of them for callers), and how long without being asked for it.
+  struct Bounds {
+    std::size_t bytes = std::size_t{64} << 20;
+    net::Millis idle{600'000};
+  };
+  Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds);
 
   // A token's caller. Does not judge expiry or revocation.
   net::Task<Found<Caller>> authenticate(std::string_view token);
@@ -113,27 +117,22 @@ class Directory {
   net::Task<std::vector<std::string>> choices(const Caller& caller, std::string host);
   void forget(const Forget& what);
   std::shared_ptr<Caller> open_caller() const { return open_caller_; }
+  std::size_t cached_bytes() const noexcept { return known_.bytes() + callers_.bytes(); }
+  std::size_t cached() const noexcept { return known_.size() + callers_.size(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
-  };
-  template <class T>
-  using Map = std::unordered_map<std::string, std::shared_ptr<T>, Hash, std::equal_to<>>;
   net::Task<Found<Known>> look_up(std::string_view organization, std::string_view project, std::string_view reference);
-  template <class T>
-  void bound(Map<T>& map);
+  void next_round();
 
   net::Worker& worker_;
   net::Offload& offload_;
   std::shared_ptr<Source> source_;
-  std::size_t max_;
+  const net::Millis round_length_;
   std::uint64_t epoch_ = 0;  // moves with every forget()
   std::string key_;          // scratch
-  Map<Known> by_reference_;  // organization \n project \n reference
-  Map<Known> by_id_;
-  Map<Caller> callers_;  // by public id
+  Cache<Known> known_;       // by id, and by organization \n project \n reference
+  Cache<Caller> callers_;    // by public id
+  net::Deadline round_;
   std::shared_ptr<Caller> open_caller_;
 };
 
