@@ -64,14 +64,34 @@ def count(world):
     control("-i", "off")
     control("-d")
     world.stop(process)
-    total = 0
+    totals, allocations = [], 0
     for file in glob.glob(f"{out}*"):
-        for line in open(file, encoding="utf-8", errors="replace"):
-            if line.startswith(("summary:", "totals:")):
-                total = max(total, int(line.split()[1]))
-    if not total:
+        total, calls = read_counts(file)
+        totals.append(total)
+        allocations += calls
+    if not sum(totals):
         raise SystemExit("callgrind counted nothing; see the logs of the run")
-    return total / done
+    return sum(totals) / done, allocations / done
+
+
+ALLOCATES = re.compile(r"^(malloc|calloc|realloc|posix_memalign|aligned_alloc)(@|$)")
+
+
+def read_counts(file):
+    """Instructions, and calls of the allocator, in one of callgrind's files (its names are written once, then numbers)."""
+    total, allocations, names, called = 0, 0, {}, ""
+    for line in open(file, encoding="utf-8", errors="replace"):
+        if line.startswith("cfn="):
+            number, _, name = line[4:].strip().partition(" ")
+            called = names.setdefault(number, name)
+        elif line.startswith("fn="):
+            number, _, name = line[3:].strip().partition(" ")
+            names.setdefault(number, name)
+        elif line.startswith("calls=") and ALLOCATES.match(called):
+            allocations += int(line[6:].split()[0])
+        elif line.startswith("totals:"):
+            total = int(line.split()[1])
+    return total, allocations
 
 
 def main():
@@ -83,8 +103,10 @@ def main():
     options = p.parse_args()
     began = time.monotonic()
     with World(options.work, options.programs) as world:
-        measured = {"instructions_per_request": round(count(world)), "versions": versions(world.programs / "postern")}
-    print(f"{measured['instructions_per_request']} instructions a kept-alive small GET ({time.monotonic() - began:.0f} s)")
+        instructions, allocations = count(world)
+        measured = {"instructions_per_request": round(instructions), "versions": versions(world.programs / "postern")}
+    print(f"{measured['instructions_per_request']} instructions and {allocations:.2f} allocations a kept-alive small GET "
+          f"({time.monotonic() - began:.0f} s)")
     baseline = Path(options.baseline)
     if options.update:
         baseline.write_text(json.dumps(measured, indent=1) + "\n")

@@ -8,8 +8,10 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "config/catalog.hpp"
@@ -30,6 +32,33 @@ struct Declared {
 };
 using DeclaredSet = std::vector<std::shared_ptr<const Declared>>;
 
+// What the catalog makes of a connection's configuration.
+struct Shape {
+  config::Plan plan;
+  // Taken out of every request (lower case names) and let through nevertheless.
+  std::vector<std::string> strip_fields, strip_query, strip_cookies, pass;
+  // Token, authorize and revoke endpoints of the provider: never for callers, whatever the destinations say.
+  std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
+  bool path_rule = false;                                      // some destination or injection decides by path
+  std::string base_host, base_path;                            // of base-URL mode
+  std::uint16_t base_port = 443;
+};
+
+// The shapes of late, because many connections have the same: working one out is most of a miss. Thread safety: any.
+class Shapes {
+ public:
+  vault::Result<std::shared_ptr<const Shape>> of(const std::shared_ptr<const config::Provider>& provider,
+                                                 const vault::Connection& meta);
+
+ private:
+  struct Row {
+    std::shared_ptr<const config::Provider> provider;  // another one now: the catalog was read anew
+    std::shared_ptr<const Shape> shape;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Row> rows_;
+};
+
 // What every worker's directory reads. Thread safety: any thread; declared() and set_declared() swap a snapshot.
 class Source {
  public:
@@ -39,26 +68,20 @@ class Source {
   const config::Catalog& catalog() const noexcept { return *catalog_; }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
+  Shapes& shapes() const noexcept { return shapes_; }
 
  private:
   const vault::Vault& vault_;
   std::shared_ptr<const config::Catalog> catalog_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  mutable Shapes shapes_;
 };
 
 // A connection, ready for policy; with `injection` set, ready for use.
-struct Known {
+struct Known : Shape {
   vault::Connection meta;
-  config::Plan plan;
-  std::shared_ptr<const Declared> declared;  // null: a stored one
-  bool live = true;                          // false: changed or gone since; look it up again
-  // Taken out of every request (lower case names) and let through nevertheless.
-  std::vector<std::string> strip_fields, strip_query, strip_cookies, pass;
-  // Token, authorize and revoke endpoints of the provider: never for callers, whatever the destinations say.
-  std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
-  bool path_rule = false;                                      // some destination or injection decides by path
-  std::string base_host, base_path;                            // of base-URL mode
-  std::uint16_t base_port = 443;
+  std::shared_ptr<const Declared> declared;            // null: a stored one
+  bool live = true;                                    // false: changed or gone since; look it up again
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
   std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
   std::vector<std::string_view> masks;                 // what answers must not show; views into the two above

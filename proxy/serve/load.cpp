@@ -38,7 +38,7 @@ bool has_host(const vault::Connection& meta, std::string_view host) {
 
 // Every place any auth entry of the provider writes to, and those of this connection (the generic provider's are its
 // own).
-void collect_places(const config::Provider& provider, Known& known) {
+void collect_places(const config::Provider& provider, Shape& known) {
   const auto add = [&](const config::InjectRule& rule) {
     switch (rule.place) {
       case config::Place::header:
@@ -63,7 +63,7 @@ void collect_places(const config::Provider& provider, Known& known) {
   for (const std::string& name : provider.pass) known.pass.push_back(lower(name));
 }
 
-void forbid_endpoint(Known& known, std::string_view text) {
+void forbid_endpoint(Shape& known, std::string_view text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url) return;
   std::string path(std::string_view(url->encoded_path()));
@@ -72,7 +72,7 @@ void forbid_endpoint(Known& known, std::string_view text) {
     known.forbidden.emplace_back(lower(std::string_view(url->host_address())), lower(wire::percent_decode(path)));
 }
 
-void forbid_endpoints(const config::Provider& provider, Known& known) {
+void forbid_endpoints(const config::Provider& provider, Shape& known) {
   for (const auto& [name, auth] : provider.auth) {
     if (auth.authorize) forbid_endpoint(known, auth.authorize->url);
     if (auth.token) forbid_endpoint(known, auth.token->url);
@@ -85,7 +85,7 @@ void forbid_endpoints(const config::Provider& provider, Known& known) {
   }
 }
 
-void read_base_url(Known& known) {
+void read_base_url(Shape& known) {
   const auto url = boost::urls::parse_uri(known.plan.base_url);
   if (!url) return;
   known.base_host = lower(std::string_view(url->host_address()));
@@ -95,6 +95,29 @@ void read_base_url(Known& known) {
 }
 
 }  // namespace
+
+vault::Result<std::shared_ptr<const Shape>> Shapes::of(const std::shared_ptr<const config::Provider>& provider,
+                                                       const vault::Connection& meta) {
+  constexpr std::size_t kMost = 256, kLongestKey = 1024;
+  const std::string key = meta.app + '\n' + meta.auth + '\n' + meta.config;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto at = rows_.find(key); at != rows_.end() && at->second.provider == provider) return at->second.shape;
+  }
+  auto plan = config::plan_stored(*provider, meta.auth, meta.config);
+  if (!plan) return vault::fail(vault::Error::Code::invalid, "connection " + meta.id + ": " + plan.error().text());
+  auto shape = std::make_shared<Shape>();
+  shape->plan = std::move(*plan);
+  collect_places(*provider, *shape);
+  forbid_endpoints(*provider, *shape);
+  shape->path_rule = shape->path_rule || !shape->forbidden.empty();
+  read_base_url(*shape);
+  if (key.size() > kLongestKey) return shape;
+  const std::scoped_lock lock(mutex_);
+  if (rows_.size() >= kMost) rows_.clear();
+  rows_.insert_or_assign(key, Row{provider, shape});
+  return shape;
+}
 
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference) {
   Known known;
@@ -110,16 +133,11 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   if (!provider)
     return vault::fail(vault::Error::Code::invalid,
                        "connection " + known.meta.id + ": the catalog has no provider " + known.meta.app);
-  auto plan = config::plan_stored(*provider, known.meta.auth, known.meta.config);
-  if (!plan)
-    return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + plan.error().text());
-  known.plan = std::move(*plan);
-  collect_places(*provider, known);
+  const auto shape = source.shapes().of(provider, known.meta);
+  if (!shape) return std::unexpected(shape.error());
+  static_cast<Shape&>(known) = **shape;
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
-  forbid_endpoints(*provider, known);
-  known.path_rule = known.path_rule || !known.forbidden.empty();
-  read_base_url(known);
   return known;
 }
 
