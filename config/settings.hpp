@@ -65,7 +65,9 @@ struct Settings {
   std::filesystem::path state = "./state";
   std::string store = "rocksdb";   // rocksdb | memory (postgres: a later version; refused with a clear message)
   std::filesystem::path key_file;  // default: $XDG_CONFIG_HOME/postern/master.key or /etc/postern/master.key
-  bool open_callers = false;       // callers.mode: open
+  std::size_t cache_size = std::size_t{64} << 20;  // vault.cache.size: of what all workers keep ready
+  Millis cache_idle{600'000};                      // vault.cache.idle: dropped after so long without a request
+  bool open_callers = false;                       // callers.mode: open
   bool insecure_listen = false;
   std::string public_url;                // admin.public_url; empty: derived from listen.admin
   std::vector<unsigned> socket_uids;     // admin.socket_uids; empty: the daemon's own

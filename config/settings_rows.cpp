@@ -142,13 +142,22 @@ void read_body(const Node& node, Settings& out, Reading& in) {
     in.mistakes.add(node, parsed.error() + ", or none");
 }
 
+// A size held in memory, at most `most`.
+void held(const Node& node, std::size_t& out, std::uint64_t most, const char* too_much, Mistakes& mistakes) {
+  const std::size_t before = mistakes.size();
+  const auto parsed = parse_size(scalar(node, mistakes));
+  if (mistakes.size() != before) return;
+  if (!parsed) return mistakes.add(node, parsed.error());
+  if (*parsed > most) return mistakes.add(node, too_much);
+  out = static_cast<std::size_t>(*parsed);
+}
+
 void read_body_buffer(const Node& node, Settings& out, Reading& in) {
-  const std::size_t before = in.mistakes.size();
-  const auto parsed = parse_size(scalar(node, in.mistakes));
-  if (in.mistakes.size() != before) return;
-  if (!parsed) return in.mistakes.add(node, parsed.error());
-  if (*parsed > std::uint64_t{1} << 30) return in.mistakes.add(node, "a body held in memory is at most 1GiB");
-  out.body_buffer = static_cast<std::size_t>(*parsed);
+  held(node, out.body_buffer, std::uint64_t{1} << 30, "a body held in memory is at most 1GiB", in.mistakes);
+}
+
+void read_cache_size(const Node& node, Settings& out, Reading& in) {
+  held(node, out.cache_size, std::uint64_t{1} << 40, "a cache is at most 1024GiB", in.mistakes);
 }
 
 void read_catalog(const Node& node, Settings& out, Reading& in) {
@@ -199,6 +208,10 @@ constexpr SettingRow kRows[] = {
     {"vault.store", Written::text, "rocksdb, or memory (nothing outlives the process)", read_store,
      [](const Settings& s) -> Value { return text(s.store); }},
     PATH("vault.key.file", key_file, "the master key; never inside the state directory"),
+    {"vault.cache.size", Written::text,
+     "memory for callers and connections that are kept ready, for all workers together", read_cache_size,
+     [](const Settings& s) -> Value { return text(show_size(s.cache_size)); }},
+    DURATION("vault.cache.idle", cache_idle, false, "how long what is ready is kept without a request for it"),
     EITHER("callers.mode", open_callers, "required", "open",
            "required, or open: anybody who reaches the port, loopback only"),
     FLAG("insecure_listen", insecure_listen, "allow plain listeners off loopback (tokens cross the network in clear)"),

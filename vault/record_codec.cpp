@@ -17,6 +17,7 @@
 //   organization  := 6:  id created
 //   project       := 7:  id organization created
 //   reference     := 8:  organization project id
+//   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags
@@ -42,6 +43,7 @@ enum class Kind : std::uint8_t {
   organization = 6,
   project = 7,
   reference = 8,
+  index_state = 16,
 };
 
 class Writer {
@@ -355,6 +357,24 @@ Result<Reference> decode(std::string_view bytes) {
   record.project = in.text();
   record.id = in.text();
   return finish(in, std::move(record), "an index entry");
+}
+
+std::string encode(const IndexState& record) {
+  Writer out(Kind::index_state);
+  out.number(record.version);
+  out.flag(record.complete);
+  out.text(record.after);
+  return out.done();
+}
+
+template <>
+Result<IndexState> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::index_state);
+  IndexState record;
+  record.version = in.number<std::uint8_t>();
+  record.complete = in.flag();
+  record.after = in.text();
+  return finish(in, std::move(record), "the state of the indexes");
 }
 
 }  // namespace postern::vault

@@ -46,6 +46,13 @@ struct Reference {
   std::string id;
 };
 
+// How far the indexes of a store reach (index.hpp).
+struct IndexState {
+  std::uint8_t version = 0;
+  bool complete = false;
+  std::string after;  // of a build under way: the last key that is in them
+};
+
 // The result holds secrets where the record does (Credential, DataKey): wipe() it after use.
 std::string encode(const Connection& record);
 std::string encode(const Credential& record);
@@ -55,6 +62,7 @@ std::string encode(const DataKey& record);
 std::string encode(const Organization& record);
 std::string encode(const Project& record);
 std::string encode(const Reference& record);
+std::string encode(const IndexState& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

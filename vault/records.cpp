@@ -13,13 +13,16 @@ Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring)
     : store_(std::move(store)), keyring_(std::move(keyring)) {}
 
 Result<Found<Secret>> Records::open(const Path& path) const {
-  const std::string key = path.key();
-  const auto entry = store_->get(key);
+  const auto entry = store_->get(path.key());
   if (!entry) return std::unexpected(entry.error());
+  return open(path, *entry);
+}
+
+Result<Found<Secret>> Records::open(const Path& path, const Entry& entry) const {
   auto plaintext = keyring_.open(
-      entry->value, {.organization = path.organization, .type = path.type, .id = path.id, .version = entry->version});
-  if (!plaintext) return fail(plaintext.error().code, key + ": " + plaintext.error().message);
-  return Found<Secret>{std::move(*plaintext), entry->version};
+      entry.value, {.organization = path.organization, .type = path.type, .id = path.id, .version = entry.version});
+  if (!plaintext) return fail(plaintext.error().code, entry.key + ": " + plaintext.error().message);
+  return Found<Secret>{std::move(*plaintext), entry.version};
 }
 
 Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
@@ -29,6 +32,27 @@ Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
   Ids found{{}, page->has_more};
   found.ids.reserve(page->entries.size());
   for (const auto& entry : page->entries) found.ids.push_back(entry.key.substr(prefix.size()));
+  return found;
+}
+
+Result<Records::References> Records::references(const Path& path, std::string_view from, std::size_t limit,
+                                                bool back) const {
+  const std::string prefix = path.key();
+  const std::size_t before = prefix.size() - path.id.size();
+  std::string end;
+  if (!from.empty()) end = prefix.substr(0, before).append(from);
+  const auto page = back ? store_->scan_back(prefix, end, limit) : store_->scan(prefix, end, limit);
+  if (!page) return std::unexpected(page.error());
+  References found{{}, page->has_more};
+  found.entries.reserve(page->entries.size());
+  for (const auto& entry : page->entries) {
+    const std::string_view id = std::string_view(entry.key).substr(before);
+    const auto opened = open({path.type, path.organization, path.project, id}, entry);
+    if (!opened) return std::unexpected(opened.error());
+    auto to = decode<Reference>(opened->record.expose());
+    if (!to) return std::unexpected(to.error());
+    found.entries.push_back({std::string(id), std::move(*to)});
+  }
   return found;
 }
 

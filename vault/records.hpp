@@ -57,6 +57,18 @@ class Records {
   };
   Result<Ids> list(const Path& path, std::size_t limit) const;
 
+  // The references under `path` whose last part begins with path.id, from the last to the first with `back`, beyond
+  // the one whose last part is `from` (empty: from the end where it begins). Errors: corrupt, io.
+  struct Referred {
+    std::string id;  // the last part of the entry's own path
+    Reference to;
+  };
+  struct References {
+    std::vector<Referred> entries;
+    bool has_more = false;
+  };
+  Result<References> references(const Path& path, std::string_view from, std::size_t limit, bool back) const;
+
   // A put of this record; `expected` is its version now, 0 for a new one. Wipes the plaintext.
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
@@ -66,6 +78,7 @@ class Records {
 
  private:
   Result<Found<Secret>> open(const Path& path) const;
+  Result<Found<Secret>> open(const Path& path, const Entry& entry) const;
 
   std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;

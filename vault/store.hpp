@@ -77,6 +77,8 @@ class Store {
   virtual Result<Entry> get(std::string_view key) const = 0;
   // The keys with this prefix that come after `after` (a whole key; empty: from the first), at most `limit`.
   virtual Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const = 0;
+  // The same from the other end: those that come before `before` (empty: from the last), the last of them first.
+  virtual Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const = 0;
   // Each batch whole or not at all, and all that fit as one commit, durable when this returns. They are judged in their
   // order, each as if those before it had been written: of two writers of one version the second has a conflict, and
   // the others do not notice. The group's commit number is one more than the last.
@@ -115,6 +117,8 @@ class GroupVersions {
   Stored stored_;
   std::map<std::string, std::uint64_t, std::less<>> moved_;
 };
+// The first key that comes after every key with this prefix; empty: there is none.
+std::string behind_prefix(std::string_view prefix);
 
 std::unique_ptr<Store> make_memory_store();
 

@@ -32,6 +32,21 @@ class MemoryStore final : public Store {
     return page;
   }
 
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    const std::shared_lock lock(mutex_);
+    Page page;
+    const std::string end = behind_prefix(prefix);
+    auto at = !before.empty() ? entries_.lower_bound(before) : end.empty() ? entries_.end() : entries_.lower_bound(end);
+    while (at != entries_.begin() && (--at)->first.starts_with(prefix)) {
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      page.entries.push_back(at->second);
+    }
+    return page;
+  }
+
   Group commit_group(std::span<const Batch* const> batches) override {
     const std::unique_lock lock(mutex_);
     Group group;
@@ -75,6 +90,13 @@ class MemoryStore final : public Store {
 };
 
 }  // namespace
+
+std::string behind_prefix(std::string_view prefix) {
+  std::string key(prefix);
+  while (!key.empty() && key.back() == '\xff') key.pop_back();
+  if (!key.empty()) key.back() = static_cast<char>(static_cast<unsigned char>(key.back()) + 1);
+  return key;
+}
 
 std::unique_ptr<Store> make_memory_store() {
   return std::make_unique<MemoryStore>();

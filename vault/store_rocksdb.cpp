@@ -172,6 +172,31 @@ class RocksdbStore final : public Store {
     return page;
   }
 
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
+    const std::string end = before.empty() ? behind_prefix(prefix) : std::string(before);
+    if (end.empty()) {
+      at->SeekToLast();
+    } else {
+      at->SeekForPrev(end);
+      if (at->Valid() && at->key() == rocksdb::Slice(end)) at->Prev();
+    }
+    Page page;
+    for (; at->Valid() && at->key().starts_with(slice(prefix)); at->Prev()) {
+      const std::string_view key(at->key().data(), at->key().size());
+      if (key == kCommitKey) continue;
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      auto entry = entry_of(key, {at->value().data(), at->value().size()}, directory_);
+      if (!entry) return std::unexpected(entry.error());
+      page.entries.push_back(std::move(*entry));
+    }
+    if (!at->status().ok()) return error_of(at->status(), directory_);
+    return page;
+  }
+
   Group commit_group(std::span<const Batch* const> batches) override {
     const std::scoped_lock lock(write_);
     Group group;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,16 +42,29 @@ struct Space {  // the scope of a lookup
   std::string_view project = kDefaultProject;
 };
 
+// Filters are answered from an index where there is one for them (host, provider, status), orders too.
 struct ConnectionQuery {
+  enum class Order : std::uint8_t { id, created, updated };
   std::string organization{kDefaultOrganization};
   std::string project;  // empty: every project of the organization
   std::string after;    // id to continue behind; empty: from the start
   std::size_t limit = 100;
+  std::string app;               // only of this provider; empty: of all
+  std::optional<Status> status;  // only with this status
+  std::string host;              // only with this exact host among the destinations; with `project` alone
+  Order order = Order::id;       // by created and updated: filters narrow what is given, not what is read
+  bool descending = false;       // with an order by time
+  std::int64_t after_time = 0;   // with an order by time: that time of `after`
 };
 
 struct ConnectionPage {
-  std::vector<Connection> data;  // ordered by id
+  std::vector<Connection> data;  // in the order that was asked for
   bool has_more = false;
+};
+
+struct NewConnection {
+  Connection meta;
+  Credential credential;
 };
 
 struct NewToken {
@@ -101,6 +115,8 @@ class Vault {
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
   // (names the field: organization, project, app and alias are references, destinations exact hosts, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
+  // Many at once, all of them or none, in one durable batch; each needs an alias of its own. Errors: as above.
+  virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
   // projects are found by id.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;

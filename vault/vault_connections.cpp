@@ -1,8 +1,10 @@
-// Connections: metadata, credential, and the two indexes that lead to them.
+// Connections: metadata, credential, and the indexes that lead to them.
 #include <algorithm>
+#include <set>
 
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"
+#include "vault/index.hpp"
 #include "vault/vault_impl.hpp"
 
 namespace postern::vault {
@@ -10,7 +12,6 @@ namespace {
 
 constexpr std::size_t kLargestRecord = 256 * 1024;
 constexpr std::size_t kLongestAlias = 64;
-constexpr std::size_t kLargestPage = 1000;
 constexpr int kLooks = 4;  // how often an index that leads to a record changed meanwhile is followed anew
 
 Path connection_path(const Connection& of) {
@@ -106,19 +107,43 @@ class SealedVault::Reserved {
   std::string key_;
 };
 
-Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
+// Everything of a new one but its alias.
+Result<void> SealedVault::prepare(Connection& meta, const Credential& credential) const {
   if (meta.id.empty()) meta.id = new_id("conn");
   if (!looks_like_id(meta.id) || !meta.id.starts_with("conn_")) {
     return invalid("id: must be conn_ and 20 characters of Crockford base32");
   }
-  if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
+  if (auto fine = check_rules(meta); !fine) return fine;
   meta.generation = 1;
   meta.created = meta.updated = now_ms_();
   if (meta.status_since == 0) meta.status_since = meta.created;
+  if (auto fine = check_size(meta, &credential); !fine) return fine;
+  if (meta.alias.empty()) return {};
+  const auto taken = alias_taken(meta, meta.alias);
+  if (!taken) return std::unexpected(taken.error());
+  if (*taken) return fail(Error::Code::exists, "alias: taken in this project");
+  return {};
+}
 
-  if (auto fine = check_size(meta, &credential); !fine) return std::unexpected(fine.error());
+void SealedVault::stage(Batch& batch, const Connection& meta, const Credential& credential) const {
+  const std::string alias = alias_name(meta.project, meta.alias);
+  batch.push_back(records_->put(connection_path(meta), encode(meta), 0));
+  batch.push_back(put_credential(*records_, meta, credential));
+  batch.push_back(records_->put(locator_path(meta), encode(reference_to(meta)), 0));
+  batch.push_back(records_->put({"alias", meta.organization, meta.project, alias}, encode(reference_to(meta)), 0));
+  index_added(batch, *records_, meta);
+}
 
+Result<void> SealedVault::check_id_free(const Connection& meta) const {
+  const auto located = records_->read<Reference>(locator_path(meta));
+  if (located) return fail(Error::Code::exists, "id: taken in this organization");
+  if (!missing(located.error())) return std::unexpected(located.error());
+  return {};
+}
+
+Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
   const bool choose = meta.alias.empty();
+  if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
   for (int look = 0; look < kLooks; ++look) {
     Reserved reserved(*this);
     if (choose) {
@@ -126,18 +151,16 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
       if (!alias) return std::unexpected(alias.error());
       meta.alias = std::move(*alias);
     }
-    const auto done = create_as(meta, credential);
+    Batch batch;
+    stage(batch, meta, credential);
+    const auto done = records_->commit(batch);
     if (done) {
       meta.version = 1;
       return meta;
     }
     if (!outdated(done.error())) return std::unexpected(done.error());
     // Something of it is there already. A chosen alias may be chosen anew; a given one, or an id, is taken.
-    if (const auto located = records_->read<Reference>(locator_path(meta)); located) {
-      return fail(Error::Code::exists, "id: taken in this organization");
-    } else if (!missing(located.error())) {
-      return std::unexpected(located.error());
-    }
+    if (const auto free = check_id_free(meta); !free) return std::unexpected(free.error());
     if (const auto taken = alias_taken(meta, meta.alias); !taken) {
       return std::unexpected(taken.error());
     } else if (*taken && !choose) {
@@ -147,15 +170,25 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
   return changed();
 }
 
-// Nothing of it may be there: not the record, not the id in another project, not the alias.
-Result<void> SealedVault::create_as(const Connection& meta, const Credential& credential) {
-  const std::string alias = alias_name(meta.project, meta.alias);
-  return records_->commit({
-      records_->put(connection_path(meta), encode(meta), 0),
-      put_credential(*records_, meta, credential),
-      records_->put(locator_path(meta), encode(reference_to(meta)), 0),
-      records_->put({"alias", meta.organization, meta.project, alias}, encode(reference_to(meta)), 0),
-  });
+Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all) {
+  std::vector<Connection> made;
+  std::set<std::string> names;
+  Batch batch;
+  for (auto& [meta, credential] : all) {
+    if (meta.alias.empty()) return invalid("alias: each of many needs its own");
+    if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
+    if (auto fine = check_id_free(meta); !fine) return std::unexpected(fine.error());
+    const bool alias_is_new = names.insert(meta.organization + "/" + meta.project + "/" + meta.alias).second;
+    if (!alias_is_new) return fail(Error::Code::exists, "alias: taken in this project");
+    if (!names.insert(meta.organization + "/" + meta.id).second) {
+      return fail(Error::Code::exists, "id: taken in this organization");
+    }
+    stage(batch, meta, credential);
+    meta.version = 1;
+    made.push_back(std::move(meta));
+  }
+  if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+  return made;
 }
 
 Result<Connection> SealedVault::find_connection(Space space, std::string_view id_or_alias) const {
@@ -233,6 +266,7 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
     batch.push_back(Records::erase({"alias", meta.organization, meta.project, before}, kAnyVersion));
     batch.push_back(records_->put({"alias", meta.organization, meta.project, after}, encode(reference_to(meta)), 0));
   }
+  index_changed(batch, *records_, *old, meta);
   if (const auto done = records_->commit(batch); !done) {
     if (!outdated(done.error())) return std::unexpected(done.error());
     // By someone who was faster: either the alias is taken, or the connection was changed.
@@ -251,40 +285,17 @@ Result<void> SealedVault::erase_connection(Space space, std::string_view id, std
     if (!old) return std::unexpected(old.error());
     if (expected_version != 0 && old->version != expected_version) return changed();
     const std::string alias = alias_name(old->project, old->alias);
-    auto done = records_->commit({
+    Batch batch{
         Records::erase(connection_path(*old), old->version),
         Records::erase(credential_path(*old), kAnyVersion),
         Records::erase(locator_path(*old), kAnyVersion),
         Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
-    });
+    };
+    index_removed(batch, *records_, *old);
+    auto done = records_->commit(batch);
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || !outdated(done.error())) return done;
   }
-}
-
-Result<ConnectionPage> SealedVault::list_connections(const ConnectionQuery& query) const {
-  ConnectionPage page;
-  if (!is_reference(query.organization) || (!query.project.empty() && !is_reference(query.project))) return page;
-  const bool everywhere = query.project.empty();
-  const auto listed =
-      records_->list({everywhere ? "locator" : "connection", query.organization, query.project, query.after},
-                     std::clamp<std::size_t>(query.limit, 1, kLargestPage));
-  if (!listed) return std::unexpected(listed.error());
-  page.has_more = listed->has_more;
-  for (const auto& id : listed->ids) {
-    std::string project = query.project;
-    if (everywhere) {
-      auto located = records_->read<Reference>({"locator", query.organization, {}, id});
-      if (!located && missing(located.error())) continue;  // erased since it was listed
-      if (!located) return std::unexpected(located.error());
-      project = std::move(located->record.project);
-    }
-    auto found = read_connection(query.organization, project, id);
-    if (!found && missing(found.error())) continue;
-    if (!found) return std::unexpected(found.error());
-    page.data.push_back(std::move(*found));
-  }
-  return page;
 }
 
 Result<Connection> SealedVault::read_connection(std::string_view organization, std::string_view project,

@@ -7,6 +7,7 @@
 //   locator/ORG//ID                Reference: the project that holds a connection; orders all of an organization by id
 //   alias/ORG/PROJECT/HMAC         Reference: the connection of that alias; the HMAC is of project and alias, because
 //                                  a key of the store is readable and an alias may say too much
+//   host, provider, status, created, updated: index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
@@ -25,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vault/index.hpp"
 #include "vault/records.hpp"
 #include "vault/vault.hpp"
 
@@ -39,6 +41,7 @@ class SealedVault final : public Vault {
   Result<void> accept_copy() override;
 
   Result<Connection> create_connection(Connection meta, const Credential& credential) override;
+  Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) override;
   Result<Connection> find_connection(Space space, std::string_view id_or_alias) const override;
   Result<Credential> open_credential(const Connection& meta) const override;
   Result<Connection> update_connection(Connection meta) override;
@@ -57,11 +60,15 @@ class SealedVault final : public Vault {
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
  private:
+  Result<void> prepare(Connection& meta, const Credential& credential) const;
+  Result<void> check_id_free(const Connection& meta) const;
+  void stage(Batch& batch, const Connection& meta, const Credential& credential) const;
   Result<Connection> read_connection(std::string_view organization, std::string_view project,
                                      std::string_view id) const;
+  Result<std::optional<Connection>> follow(const IndexWalk& walk, const IndexWalk::Step& step,
+                                           std::string_view organization) const;
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
-  Result<void> create_as(const Connection& meta, const Credential& credential);
   Result<Connection> rewrite(Connection meta, const Credential* credential);
   std::string alias_name(std::string_view project, std::string_view alias) const;
   class Reserved;

@@ -49,8 +49,8 @@ RocksdbOptions rocksdb_options(const Options& options, const Seams& seams) {
   return {.directory = database(options), .may_lose_wal = options.accept_rollback, .env = seams.env};
 }
 
-std::unique_ptr<Vault> assemble(const Options& options, const Seams& seams, const KeyProvider& provider,
-                                std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker) {
+Result<std::unique_ptr<Vault>> assemble(const Options& options, const Seams& seams, const KeyProvider& provider,
+                                        std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker) {
   SupervisedStore::Repair repair{
       .probe = [where = rocksdb_options(options, seams)] { return probe_rocksdb_store(where); },
       .open =
@@ -63,8 +63,9 @@ std::unique_ptr<Vault> assemble(const Options& options, const Seams& seams, cons
       .reopened = options.reopened,
       .first_pause = seams.first_pause};
   auto supervised = std::make_unique<SupervisedStore>(std::move(store), std::move(marker), std::move(repair));
-  return std::make_unique<SealedVault>(std::make_unique<Records>(std::move(supervised), std::move(keyring)),
-                                       provider.describe(), clock_of(options));
+  auto records = std::make_unique<Records>(std::move(supervised), std::move(keyring));
+  if (auto done = build_indexes(*records); !done) return std::unexpected(done.error());
+  return std::make_unique<SealedVault>(std::move(records), provider.describe(), clock_of(options));
 }
 
 Marker marker_of(const Options& options, const Seams& seams, const Keyring& keyring) {
@@ -74,7 +75,7 @@ Marker marker_of(const Options& options, const Seams& seams, const Keyring& keyr
           [key = std::move(key)](std::string_view bytes) { return hmac_sha256(key->expose(), bytes); }, seams.marker};
 }
 
-// What is sealed with the first batch besides the keys: the default organization and project.
+// What is sealed with the first batch besides the keys: the default organization and project, and that all is indexed.
 void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
   const auto put = [&](const Path& path, const std::string& plaintext) {
     const Binding binding{.organization = path.organization, .type = path.type, .id = path.id, .version = 1};
@@ -82,6 +83,7 @@ void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
   };
   put({"organization", kDefaultOrganization, {}, kDefaultOrganization},
       encode(Organization{std::string(kDefaultOrganization), now}));
+  put(index_state_path(), complete_index_state());
   put({"project", kDefaultOrganization, kDefaultProject, kDefaultProject},
       encode(Project{std::string(kDefaultProject), std::string(kDefaultOrganization), now}));
 }

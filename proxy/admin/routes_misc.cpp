@@ -148,7 +148,7 @@ Answer show_self(Service& service, Call& call) {
   json::array callable;
   bool more = false;
   if (!own.connections.empty()) {
-    auto read = scan_connections(service, call.caller, "", [&](const vault::Connection& c, bool declared) {
+    auto read = scan_connections(service, call.caller, {}, [&](const vault::Connection& c, bool declared) {
       const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
       if (!c.enabled || foreign) return true;
       if (callable.size() == kMostCallable) return more = true, false;

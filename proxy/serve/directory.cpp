@@ -123,11 +123,16 @@ bool Caller::may_host(std::string_view host) const {
   return !authorization.hosts || listed(*authorization.hosts, host);
 }
 
-Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, std::size_t max)
+Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
     : worker_(worker),
       offload_(offload),
       source_(std::move(source)),
-      max_(max),
+      round_length_(std::max(bounds.idle / Cache<Known>::kRounds, net::Millis(net::Ticker::kTickMs))),
+      // What goes is dead from then on: forget() would not reach those who still hold it (a session, a call).
+      known_(bounds.bytes - bounds.bytes / 4, [](Known& known) { known.live = false; }),
+      callers_(bounds.bytes / 4, [](Caller& caller) { caller.live = false; }),
+      round_(
+          worker.ticker(), [](void* self) { static_cast<Directory*>(self)->next_round(); }, this),
       open_caller_(std::make_shared<Caller>()) {
   open_caller_->authorization.organization = vault::kDefaultOrganization;
   open_caller_->authorization.project = vault::kDefaultProject;
@@ -135,24 +140,17 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
   open_caller_->any_connection = true;
 }
 
-// What is dead goes first; if that is not enough, half of the rest: a miss costs a read of the store, nothing more.
-// What goes is dead from then on: forget() would not reach those who still hold it (a session, the other map).
-template <class T>
-void Directory::bound(Map<T>& map) {
-  if (map.size() < max_) return;
-  std::erase_if(map, [](const auto& row) { return !row.second->live; });
-  for (auto at = map.begin(); map.size() > max_ / 2 && at != map.end();) {
-    at->second->live = false;
-    at = map.erase(at);
-  }
+void Directory::next_round() {
+  known_.next_round();
+  callers_.next_round();
+  if (cached() != 0) round_.arm(round_length_);
 }
 
 net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
   if (!token.starts_with("pst_") || token.size() < kTokenPrefix + kPublicId) co_return Found<Caller>{};
   const std::string_view public_id = token.substr(kTokenPrefix, kPublicId);
-  if (const auto at = callers_.find(public_id);
-      at != callers_.end() && at->second->live && at->second->token.equals(token)) {
-    co_return Found<Caller>{at->second, Trouble::none, {}};
+  if (const auto* caller = callers_.find(public_id); caller != nullptr && (*caller)->token.equals(token)) {
+    co_return Found<Caller>{*caller, Trouble::none, {}};
   }
   for (;;) {
     const std::uint64_t before = epoch_;
@@ -163,13 +161,12 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
       co_return Found<Caller>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
     // Another request may have asked at the same time: one object, so that one forget() reaches every session.
-    if (const auto at = callers_.find(loaded->authorization.public_id); at != callers_.end()) {
-      if (at->second->live) co_return Found<Caller>{at->second, Trouble::none, {}};
-      callers_.erase(at);
+    if (const auto* caller = callers_.find(loaded->authorization.public_id); caller != nullptr) {
+      co_return Found<Caller>{*caller, Trouble::none, {}};
     }
     auto caller = std::make_shared<Caller>(std::move(*loaded));
-    bound(callers_);
-    callers_.insert_or_assign(std::string(caller->authorization.public_id), caller);
+    callers_.put(std::string(caller->authorization.public_id), caller, weight(*caller));
+    if (!round_.armed()) round_.arm(round_length_);
     co_return Found<Caller>{std::move(caller), Trouble::none, {}};
   }
 }
@@ -183,12 +180,9 @@ net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view r
     reference = at->second;
   }
   key_.assign(caller.organization()).append(1, '\n').append(caller.project()).append(1, '\n').append(reference);
-  if (const auto at = by_reference_.find(key_); at != by_reference_.end()) {
-    if (at->second->live) {
-      worker_.metrics().add(Counter::credential_cache_hits);
-      return for_caller(caller, at->second);
-    }
-    by_reference_.erase(at);
+  if (const auto* known = known_.find(key_); known != nullptr) {
+    worker_.metrics().add(Counter::credential_cache_hits);
+    return for_caller(caller, *known);
   }
   return look_up(caller, std::string(reference));
 }
@@ -203,17 +197,18 @@ net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref
     if (!loaded) {
       co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
-    bound(by_id_);
-    bound(by_reference_);
     // The same connection may be known by another name already: one object, so that one forget() reaches all.
-    std::shared_ptr<Known>& known = by_id_[loaded->meta.id];
-    if (!known || !known->live || known->meta.version != loaded->meta.version) {
-      if (known) known->live = false;
+    const std::string id = loaded->meta.id;
+    std::shared_ptr<Known> known;
+    if (const auto* same = known_.find(id); same != nullptr && (*same)->meta.version == loaded->meta.version) {
+      known = *same;
+    } else {
       known = std::make_shared<Known>(std::move(*loaded));
+      known_.put(id, known, weight(*known));
+      if (!round_.armed()) round_.arm(round_length_);
     }
-    std::shared_ptr<Known> result = known;
-    by_reference_.insert_or_assign(key, result);
-    co_return for_caller(caller, std::move(result));
+    known_.also(id, key);
+    co_return for_caller(caller, std::move(known));
   }
 }
 
@@ -227,6 +222,7 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
     for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
     for (const vault::Secret& secret : known.secrets) known.masks.push_back(secret.expose());
     known.probes = shortest(known.masks);
+    known_.grew(known.meta.id, &known, weight_of_injection(known));
     co_return Trouble::none;
   }
   detail = prepared.error().message;
@@ -246,23 +242,16 @@ net::Task<std::vector<std::string>> Directory::choices(const Caller& caller, std
 void Directory::forget(const Forget& what) {
   ++epoch_;
   if (what.authorization) {
-    std::erase_if(callers_, [&](const auto& row) {
-      if (!what.id.empty() && row.second->authorization.id != what.id) return false;
-      row.second->live = false;
-      return true;
-    });
+    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.authorization.id == what.id; });
     return;
   }
-  std::erase_if(by_id_, [&](const auto& row) {
-    if (!what.id.empty() && row.first != what.id) return false;
-    row.second->live = false;
-    return true;
-  });
+  if (what.id.empty()) {
+    known_.erase_if([](const Known&) { return true; });
+  } else {
+    known_.erase(what.id);
+  }
   // Callers hold aliases and default hosts of the connections they list.
-  std::erase_if(callers_, [&](const auto& row) {
-    row.second->live = false;
-    return true;
-  });
+  callers_.erase_if([](const Caller&) { return true; });
 }
 
 }  // namespace postern::serve

@@ -71,7 +71,8 @@ void Call::end() {
 Service::Service(net::Worker& worker, std::shared_ptr<const Common> common)
     : worker_(worker),
       common_(std::move(common)),
-      directory_(worker, *common_->vault_offload, common_->source),
+      directory_(worker, *common_->vault_offload, common_->source,
+                 {common_->settings->cache_size / common_->settings->workers, common_->settings->cache_idle}),
       resolver_(worker, *common_->dns_offload),
       pool_(worker, common_->addresses, common_->settings->pool_max_idle, common_->settings->timeouts.pool_idle),
       network_{worker, resolver_, pool_, common_->addresses},

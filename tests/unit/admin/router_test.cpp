@@ -26,6 +26,9 @@ class BrokenVault final : public vault::Vault {
     return no();
   }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<std::vector<vault::Connection>> create_connections(std::vector<vault::NewConnection>) override {
+    return no();
+  }
   vault::Result<vault::ConnectionPage> list_connections(const vault::ConnectionQuery&) const override { return no(); }
   vault::Result<vault::NewToken> create_authorization(vault::Authorization) override { return no(); }
   vault::Result<vault::Authorization> authenticate(std::string_view) const override { return no(); }

@@ -129,6 +129,7 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(organization(), "organization.hex");
   check(project(), "project.hex");
   check(reference(), "reference.hex");
+  check(IndexState{1, true, "a/b"}, "index_state.hex");
 }
 
 TEST(RecordCodec, the_default_of_every_record_survives) {

@@ -182,6 +182,25 @@ TEST_P(StoreContract, scans_a_prefix_in_byte_order_from_a_cursor) {
   EXPECT_THAT(scan(""), ElementsAre("s", "t", "t/a", "t/a/x", "t/b", "t/\xff", "u"));
 }
 
+TEST_P(StoreContract, scans_a_prefix_backwards_from_a_cursor) {
+  ASSERT_TRUE(store->commit({put("a/1", ""), put("b/1", ""), put("b/2", ""), put("b/3", ""), put("c/1", "")}));
+  const auto back = [&](std::string_view prefix, std::string_view before = {}, std::size_t limit = 100) {
+    const auto page = store->scan_back(prefix, before, limit);
+    EXPECT_TRUE(page);
+    std::vector<std::string> keys;
+    for (const auto& entry : page->entries) keys.push_back(entry.key);
+    return keys;
+  };
+  EXPECT_THAT(back("b/"), ElementsAre("b/3", "b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/3"), ElementsAre("b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/25"), ElementsAre("b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/1"), ElementsAre());
+  EXPECT_THAT(back("", "", 2), ElementsAre("c/1", "b/3"));
+  EXPECT_THAT(back("\xff"), ElementsAre());
+  EXPECT_TRUE(store->scan_back("b/", "", 2)->has_more);
+  EXPECT_FALSE(store->scan_back("b/", "", 3)->has_more);
+}
+
 TEST_P(StoreContract, says_whether_there_is_more) {
   ASSERT_TRUE(store->commit({put("a", ""), put("b", ""), put("c", "")}));
   EXPECT_TRUE(store->scan("", "", 2)->has_more);
