@@ -17,6 +17,7 @@
 #include "proxy/app_declared.hpp"
 #include "proxy/app_process.hpp"
 #include "proxy/app_upstreams.hpp"
+#include "proxy/cli/offline_settings.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -85,14 +86,10 @@ class Daemon {
 };
 
 std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
-  vault::Options options;
-  options.store = settings_->store == "memory" ? vault::StoreKind::memory : vault::StoreKind::rocksdb;
-  options.state = settings_->state;
-  options.key_file = settings_->key_file;
-  options.allow_key_in_state = settings_->dev;
+  vault::Options options = cli::offline::vault_options(*settings_);
   options.accept_rollback = arguments.accept_rollback;
   // A vault in memory needs no key of anybody's: nothing outlives the process.
-  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(options.key_file)) options.key_file.clear();
+  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings_->key_file)) options.key = {};
   auto opened = vault::Vault::open(options);
   if (!opened) {
     code = exit_code_of(opened.error());
@@ -328,7 +325,7 @@ int run(const cli::RunArguments& arguments) {
       sources.environment.emplace(pair.substr(0, split), pair.substr(split + 1));
   }
   auto loaded = config::load_settings(sources);
-  if (!loaded) return fail(cli::config_invalid, loaded.error().text());
+  if (!loaded) return postern::fail(cli::config_invalid, loaded.error().text());
   auto settings = std::make_shared<const config::Settings>(std::move(*loaded));
   observe::start_logs(settings->log_level, settings->access_log);
   int code = 0;
@@ -336,7 +333,7 @@ int run(const cli::RunArguments& arguments) {
     Daemon daemon(settings);
     if (const std::string wrong = daemon.build(arguments, code); !wrong.empty()) {
       observe::flush_logs();
-      return fail(code, wrong);
+      return postern::fail(code, wrong);
     }
     daemon.serve();
   }

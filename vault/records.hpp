@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ struct Path {
   std::string_view id;
 
   std::string key() const;
+  // The path that a key of the store was made from; it points into `key`. nullopt: not of that form.
+  static std::optional<Path> parse(std::string_view key);
 };
 
 template <class T>
@@ -42,6 +45,7 @@ class Records {
 
   const Store& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
+  Keyring& keyring() { return keyring_; }
   bool read_only() const { return read_only_; }
 
   // Errors: not_found, corrupt, io.
@@ -65,17 +69,30 @@ class Records {
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
 
-  // Writes the batch, then the marker, then answers. After `io` nothing is written any more until the vault is opened
+  // An entry as the store gave it, opened. Errors: corrupt, also for a key that is no path.
+  Result<Secret> open(const Entry& entry) const;
+  // The same record, sealed under the active data key, at the same version. nullopt: it is already.
+  Result<std::optional<Write>> reseal(const Entry& entry) const;
+  // The same record in the current format, at the same version. Errors: corrupt.
+  Result<Write> recoded(const Entry& entry, std::string_view plaintext) const;
+
+  // Writes the batch, then the marker, then answers. Whatever was sealed before a rotation began is sealed anew here, so
+  // that nothing is stored under a key that may go. After `io` nothing is written any more until the vault is opened
   // anew, because what the disk holds is not known. Errors: conflict, io, read_only.
   Result<void> commit(const Batch& batch);
+  // While this lives no commit() is under way and none begins; write() is what its holder commits with.
+  std::unique_lock<std::shared_mutex> pause() { return std::unique_lock(gate_); }
+  Result<void> write(const Batch& batch);
 
  private:
+  bool is_stale(const Write& write) const;
   Result<Found<Secret>> open(const Path& path) const;
 
   std::unique_ptr<Store> store_;
   Keyring keyring_;
   std::optional<Marker> marker_;
   std::atomic<bool> read_only_ = false;
+  std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };
 
 }  // namespace postern::vault

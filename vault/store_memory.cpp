@@ -43,7 +43,7 @@ class MemoryStore final : public Store {
       if (write.kind == Write::Kind::erase) {
         entries_.erase(write.key);
       } else {
-        const std::uint64_t version = version_of(write.key) + 1;
+        const std::uint64_t version = version_of(write.key) + (write.kind == Write::Kind::put ? 1 : 0);
         entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
       }
     }
@@ -57,6 +57,10 @@ class MemoryStore final : public Store {
   }
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+  Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override {
+    return fail(Error::Code::invalid, "a store in memory cannot be copied to a directory");
+  }
 
  private:
   std::uint64_t version_of(std::string_view key) const {
@@ -79,7 +83,9 @@ std::unique_ptr<Store> make_memory_store() {
 void RecentChanges::add(std::uint64_t commit, const Batch& batch) {
   Change change{commit, {}};
   change.keys.reserve(batch.size());
-  for (const auto& write : batch) change.keys.push_back(write.key);
+  for (const auto& write : batch) {
+    if (write.kind != Write::Kind::reseal) change.keys.push_back(write.key);
+  }
   const std::scoped_lock lock(mutex_);
   last_ = commit;
   kept_.push_back(std::move(change));

@@ -14,6 +14,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
@@ -178,9 +179,10 @@ class RocksdbStore final : public Store {
       if (write.expected != kAnyVersion && *version != write.expected) {
         return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
       }
+      const std::uint64_t next = *version + (write.kind == Write::Kind::put ? 1 : 0);
       const auto staged = write.kind == Write::Kind::erase
                               ? writes.Delete(slice(write.key))
-                              : writes.Put(slice(write.key), encode_number(*version + 1) + write.value);
+                              : writes.Put(slice(write.key), encode_number(next) + write.value);
       if (!staged.ok()) return error_of(staged, directory_);
     }
     const std::uint64_t number = last_ + 1;
@@ -198,6 +200,17 @@ class RocksdbStore final : public Store {
   std::uint64_t last_commit() const override { return last_; }
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory.string());
+    if (!status.ok()) return error_of(status, directory);
+    const auto number = peek_rocksdb_store({.directory = directory}, kCommitKey);
+    if (!number) return std::unexpected(number.error());
+    return number->version;  // it lies there like the version of an empty value
+  }
 
  private:
   Result<std::uint64_t> version_of(std::string_view key) const {

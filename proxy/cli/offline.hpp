@@ -29,7 +29,8 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
 struct Initialized {
-  std::filesystem::path config, state, key;
+  std::filesystem::path config, state;
+  std::string key;  // the key file, or what the key comes from instead
   bool config_made = false;
   bool key_made = false;
   Hidden token;  // of the first system authorization; shown once
