@@ -259,7 +259,8 @@ class Loader {
       if (taken[i] == taken[i - 1] && !taken[i].ends_with(":0"))
         refuse("listen.proxy", fmt::format("{} is listened on twice", taken[i]));
     if (named_keys() != 1)
-      refuse("vault.key.file", "vault.key names more than one place: keep one of file, passphrase_file, credential, exec");
+      refuse("vault.key.file",
+             "vault.key names more than one place: keep one of file, passphrase_file, credential, exec");
     for (const auto& [path, file] : {std::pair("vault.key.file", settings_.key_file),
                                      std::pair("vault.key.passphrase_file", settings_.key_passphrase_file)}) {
       if (!settings_.dev && !file.empty() && inside(file, settings_.state))

@@ -12,14 +12,16 @@ namespace postern::vault {
 
 Result<std::unique_ptr<KeyProvider>> open_key_credential(const std::string& name) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-    return fail(Error::Code::wrong_key, "the credential '" + name + "' is not a file name: write it as in "
+    return fail(Error::Code::wrong_key, "the credential '" + name +
+                                            "' is not a file name: write it as in "
                                             "LoadCredential=, without a folder");
   }
   const char* directory = std::getenv("CREDENTIALS_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   if (directory == nullptr || directory[0] != '/') {
-    return fail(Error::Code::wrong_key, "the master key is the credential '" + name + "', and CREDENTIALS_DIRECTORY is "
-                                            "not set: start postern by systemd with LoadCredential=" + name +
-                                            ":…, or with systemd-run");
+    return fail(Error::Code::wrong_key, "the master key is the credential '" + name +
+                                            "', and CREDENTIALS_DIRECTORY is "
+                                            "not set: start postern by systemd with LoadCredential=" +
+                                            name + ":…, or with systemd-run");
   }
   return open_key_line(std::filesystem::path(directory) / name, "credential", 037, "credential " + name);
 }

@@ -4,9 +4,9 @@
 //   COMMAND… wrap VAULT-ID      standard input: 32 bytes       standard output: what to store instead of them
 //   COMMAND… unwrap VAULT-ID    standard input: what was stored  standard output: the 32 bytes
 //
-// Bytes, not text, in both directions; exit code 0, within 10 seconds, at most 64 KiB. VAULT-ID is the context that a KMS
-// binds a ciphertext to (AWS calls it encryption context, Google additional authenticated data), so that the key of one
-// vault cannot be passed off as another's. The environment holds PATH and LANG only, the working directory is /.
+// Bytes, not text, in both directions; exit code 0, within 10 seconds, at most 64 KiB. VAULT-ID is the context that a
+// KMS binds a ciphertext to (AWS calls it encryption context, Google additional authenticated data), so that the key of
+// one vault cannot be passed off as another's. The environment holds PATH and LANG only, the working directory is /.
 //
 // The recipe, frozen by tests/golden/vault/wrapped_exec.hex:
 //

@@ -26,7 +26,7 @@ constexpr std::string_view kShape = ": it must be one line, postern-key-1: and 3
 }  // namespace
 
 Result<std::unique_ptr<KeyProvider>> open_key_line(const std::filesystem::path& file, const std::string& name,
-                                               unsigned others, std::string description) {
+                                                   unsigned others, std::string description) {
   const auto refuse = [&](const char* why) {
     return fail(Error::Code::wrong_key, name + " " + file.string() + " " + why + std::string(kShape));
   };

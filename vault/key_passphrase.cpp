@@ -1,10 +1,12 @@
 // A master key made from a passphrase. The recipe, frozen by tests/golden/vault/wrapped_passphrase.hex:
 //
-//   recipe := %x01 log2-N r p salt(16)      ; scrypt (RFC 7914): the key is scrypt(passphrase, salt, 2^log2-N, r, p, 32)
+//   recipe := %x01 log2-N r p salt(16)      ; scrypt (RFC 7914): the key is scrypt(passphrase, salt, 2^log2-N, r, p,
+//   32)
 //
-// New vaults get N = 2^16, r = 8, p = 2: 64 MiB and 0.37 s of one core where this was written (OpenSSL 3.0), once at each
-// start, so that a wrong passphrase is known within a second. What is stored is bounded in both directions before it is
-// believed: whoever can write the store can neither make us take all memory nor make the passphrase cheap to guess.
+// New vaults get N = 2^16, r = 8, p = 2: 64 MiB and 0.37 s of one core where this was written (OpenSSL 3.0), once at
+// each start, so that a wrong passphrase is known within a second. What is stored is bounded in both directions before
+// it is believed: whoever can write the store can neither make us take all memory nor make the passphrase cheap to
+// guess.
 #include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -128,7 +130,9 @@ class Passphrase final : public RecipeKey {
   }
 
   Result<Secret> follow(std::string_view recipe) const override {
-    const auto number = [recipe](std::size_t at) { return static_cast<unsigned>(static_cast<unsigned char>(recipe[at])); };
+    const auto number = [recipe](std::size_t at) {
+      return static_cast<unsigned>(static_cast<unsigned char>(recipe[at]));
+    };
     if (recipe.size() != kRecipe || recipe[0] != kFormat) {
       return fail(Error::Code::corrupt, "the salt of the passphrase is damaged, or of a newer postern");
     }

@@ -1,6 +1,7 @@
 #pragma once
 // The key above the data keys. A provider wraps and unwraps a few hundred bytes, and says what it is; where its own key
-// lives (a file, a passphrase, a remote service) is its business alone. A new one is one file and one row in open_key().
+// lives (a file, a passphrase, a remote service) is its business alone. A new one is one file and one row in
+// open_key().
 //
 // Thread safety: any thread; all but describe() and id() may block. Ownership: a provider owns its key.
 #include <filesystem>
@@ -18,8 +19,8 @@ namespace postern::vault {
 class KeyProvider {
  public:
   virtual ~KeyProvider() = default;
-  // A vault begins to be wrapped by this provider: whatever it needs for that (a salt, a key of a remote service) is made
-  // now. Called once before the first wrap() of a new vault or of a rewrap, and not for a vault that is opened.
+  // A vault begins to be wrapped by this provider: whatever it needs for that (a salt, a key of a remote service) is
+  // made now. Called once before the first wrap() of a new vault or of a rewrap, and not for a vault that is opened.
   // Errors: wrong_key (a passphrase that is too short, a command that refuses).
   virtual Result<void> begin(std::string_view vault_id);
   // After begin(), or after the first unwrap().

@@ -232,7 +232,8 @@ void Keyring::remove(const std::vector<std::string>& key_ids) {
 }
 
 Write Keyring::erase(std::string_view key_id) {
-  return {.kind = Write::Kind::erase, .key = std::string(kKeyPrefix) + hex(key_id), .value = {}, .expected = kAnyVersion};
+  return {
+      .kind = Write::Kind::erase, .key = std::string(kKeyPrefix) + hex(key_id), .value = {}, .expected = kAnyVersion};
 }
 
 Result<std::vector<Keyring::Opened>> Keyring::open_all(const Store& store, const KeyProvider& provider) {

@@ -21,9 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMostError = 4096;    // of its standard error
-constexpr std::size_t kMostShown = 200;     // of the line that is shown
-constexpr std::size_t kCouldBeAKey = 32;    // characters of hex or base64 in a row
+constexpr std::size_t kMostError = 4096;  // of its standard error
+constexpr std::size_t kMostShown = 200;   // of the line that is shown
+constexpr std::size_t kCouldBeAKey = 32;  // characters of hex or base64 in a row
 
 std::unexpected<Error> refuse(const Program& program, const std::string& why) {
   return fail(Error::Code::wrong_key, "the key command " + program.arguments.front() + " " + why);
@@ -193,10 +193,8 @@ bool Child::attend(const Program& program, char* output, std::size_t& got, std::
   for (bool over = false; !over && in_time;) {
     // A closed end is -1, which poll passes over. Whoever inherited the pipes may hold them open: what counts is that
     // the program itself has ended.
-    std::array<pollfd, 4> waiting{{{input_.in, POLLOUT, 0},
-                                   {output_.out, POLLIN, 0},
-                                   {error_.out, POLLIN, 0},
-                                   {ended.get(), POLLIN, 0}}};
+    std::array<pollfd, 4> waiting{
+        {{input_.in, POLLOUT, 0}, {output_.out, POLLIN, 0}, {error_.out, POLLIN, 0}, {ended.get(), POLLIN, 0}}};
     const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     // Without a pidfd (kernels before 5.3) the end is looked for every 10 ms.
     const int wait_ms = static_cast<int>(std::clamp<std::int64_t>(rest, 0, ended ? rest + 1 : 10));
@@ -259,15 +257,15 @@ Result<Secret> run_program(const Program& program) {
     return refuse(program, "wrote more than " + std::to_string(program.most_output / 1024) + " KiB");
   }
   if (!fine) {
-    return refuse(program, "did not end within " + std::to_string(program.deadline.count() / 1000) +
-                               " s and was killed");
+    return refuse(program,
+                  "did not end within " + std::to_string(program.deadline.count() / 1000) + " s and was killed");
   }
   if (WIFEXITED(child.status()) && WEXITSTATUS(child.status()) == 0) return Secret(output.expose().substr(0, got));
   const std::string said = safe_line(error);
-  return refuse(program, (WIFSIGNALED(child.status()) ? "was ended by signal " + std::to_string(WTERMSIG(child.status()))
-                                                      : "failed with exit code " +
-                                                            std::to_string(WEXITSTATUS(child.status()))) +
-                             (said.empty() ? ", and said nothing" : ": " + said));
+  return refuse(program,
+                (WIFSIGNALED(child.status()) ? "was ended by signal " + std::to_string(WTERMSIG(child.status()))
+                                             : "failed with exit code " + std::to_string(WEXITSTATUS(child.status()))) +
+                    (said.empty() ? ", and said nothing" : ": " + said));
 }
 
 }  // namespace postern::vault

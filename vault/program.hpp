@@ -18,10 +18,10 @@ struct Program {
   std::chrono::milliseconds deadline{10'000};
   std::size_t most_output = 64 * 1024;
 };
-// What it wrote to its standard output. Its whole process group is killed at the deadline, and whatever of it is left is
-// killed at the end. Errors (wrong_key, because a key is what this is asked for): no such file, not executable, others
-// may write it; too late; too much; an exit code other than 0, with the first line of its standard error, in which
-// whatever could be a key is left out.
+// What it wrote to its standard output. Its whole process group is killed at the deadline, and whatever of it is left
+// is killed at the end. Errors (wrong_key, because a key is what this is asked for): no such file, not executable,
+// others may write it; too late; too much; an exit code other than 0, with the first line of its standard error, in
+// which whatever could be a key is left out.
 Result<Secret> run_program(const Program& program);
 
 }  // namespace postern::vault

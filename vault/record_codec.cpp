@@ -25,8 +25,8 @@
 //   destinations  := count *(host port path-prefix)
 //   scope status state := one byte; enabled := %x00 | %x01; port := 2 bytes
 //   length count  := 4 bytes
-//   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires revoked status-since := 8 bytes, two's complement
-//   Numbers are big endian.
+//   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
+//   revoked status-since := 8 bytes, two's complement Numbers are big endian.
 #include <type_traits>
 
 namespace postern::vault {
@@ -44,7 +44,8 @@ enum class Kind : std::uint8_t {
   rotation = 9,
 };
 
-// What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are there.
+// What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
+// there.
 constexpr std::uint8_t current_version(Kind kind) {
   switch (kind) {
     case Kind::connection:
@@ -431,10 +432,14 @@ std::optional<RecordFormat> format_of(std::string_view bytes) {
 
 Result<Secret> recode(std::string_view bytes) {
   static constexpr Recoder kRecoders[] = {
-      {Kind::connection, recode_as<Connection>},       {Kind::credential, recode_as<Credential>},
-      {Kind::authorization, recode_as<Authorization>}, {Kind::header, recode_as<Header>},
-      {Kind::data_key, recode_as<DataKey>},            {Kind::organization, recode_as<Organization>},
-      {Kind::project, recode_as<Project>},             {Kind::reference, recode_as<Reference>},
+      {Kind::connection, recode_as<Connection>},
+      {Kind::credential, recode_as<Credential>},
+      {Kind::authorization, recode_as<Authorization>},
+      {Kind::header, recode_as<Header>},
+      {Kind::data_key, recode_as<DataKey>},
+      {Kind::organization, recode_as<Organization>},
+      {Kind::project, recode_as<Project>},
+      {Kind::reference, recode_as<Reference>},
       {Kind::rotation, recode_as<RotationRecord>},
   };
   if (format_of(bytes)) {

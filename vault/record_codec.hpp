@@ -50,7 +50,7 @@ struct Reference {
 // How far a rotation of data keys came: what a start after a kill goes on from.
 struct RotationRecord {
   Rotation progress;
-  std::string cursor;             // the store key behind which the pass goes on
+  std::string cursor;               // the store key behind which the pass goes on
   std::uint64_t pass_resealed = 0;  // in this pass: one that sealed nothing anew has seen that nothing is left
 };
 
@@ -69,8 +69,8 @@ std::string encode(const RotationRecord& record);
 template <class T>
 Result<T> decode(std::string_view bytes);
 
-// The version byte of a record, and the one that this release writes for its kind. nullopt: no record of a known kind and
-// version.
+// The version byte of a record, and the one that this release writes for its kind. nullopt: no record of a known kind
+// and version.
 struct RecordFormat {
   unsigned version = 0;
   unsigned current = 0;

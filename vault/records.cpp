@@ -33,8 +33,8 @@ std::optional<Path> Path::parse(std::string_view key) {
   return Path{parts[0], parts[1], parts[2], parts[3]};
 }
 
-Records::Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker)
-    : store_(std::move(store)), keyring_(std::move(keyring)), marker_(std::move(marker)) {}
+Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring)
+    : store_(std::move(store)), keyring_(std::move(keyring)) {}
 
 Result<Found<Secret>> Records::open(const Path& path) const {
   const std::string key = path.key();
@@ -79,9 +79,7 @@ Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
 
 Write Records::put(const Path& path, std::string plaintext, std::uint64_t expected) const {
   Write write{
-      .key = path.key(),
-      .value = keyring_.seal(plaintext, binding_of(path, expected + 1)),
-      .expected = expected};
+      .key = path.key(), .value = keyring_.seal(plaintext, binding_of(path, expected + 1)), .expected = expected};
   wipe(plaintext);
   return write;
 }
@@ -105,7 +103,15 @@ bool Records::is_stale(const Write& write) const {
   return write.kind == Write::Kind::put && under && !keyring_.is_active(*under);
 }
 
+Records::Pause Records::pause() {
+  std::unique_lock turn(turn_);
+  return {std::move(turn), std::unique_lock(gate_)};
+}
+
 Result<void> Records::commit(const Batch& batch) {
+  {
+    const std::scoped_lock behind(turn_);
+  }
   const std::shared_lock lock(gate_);
   if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch);
   Batch fresh = batch;
@@ -119,21 +125,9 @@ Result<void> Records::commit(const Batch& batch) {
 }
 
 Result<void> Records::write(const Batch& batch) {
-  if (read_only_) {
-    return fail(Error::Code::read_only,
-                "the vault is read-only after a write error: make room or repair the disk, and "
-                "start postern again");
-  }
   const auto number = store_->commit(batch);
-  if (!number) {
-    // A conflict, or a damaged record met before anything was written, concerns this batch alone.
-    if (number.error().code == Error::Code::io) read_only_ = true;
-    return std::unexpected(number.error());
-  }
-  if (!marker_) return {};
-  auto marked = marker_->advance(*number);
-  if (!marked) read_only_ = true;
-  return marked;
+  if (!number) return std::unexpected(number.error());
+  return {};
 }
 
 }  // namespace postern::vault

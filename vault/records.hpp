@@ -3,9 +3,9 @@
 //
 // A record is read at the path that its reader asked for, opened with that path and the store's version as additional
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
-// make it another. Thread safety: reads from any thread; commit() one at a time.
-#include <atomic>
+// make it another. Thread safety: any thread.
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
@@ -13,9 +13,8 @@
 
 #include "vault/error.hpp"
 #include "vault/keyring.hpp"
-#include "vault/marker.hpp"
 #include "vault/record_codec.hpp"
-#include "vault/store.hpp"
+#include "vault/supervised_store.hpp"
 
 namespace postern::vault {
 
@@ -40,13 +39,12 @@ struct Found {
 
 class Records {
  public:
-  // `marker` is absent for stores that live in memory.
-  Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker);
+  Records(std::unique_ptr<SupervisedStore> store, Keyring keyring);
 
-  const Store& store() const { return *store_; }
+  SupervisedStore& store() { return *store_; }
+  const SupervisedStore& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
   Keyring& keyring() { return keyring_; }
-  bool read_only() const { return read_only_; }
 
   // Errors: not_found, corrupt, io.
   template <class T>
@@ -76,22 +74,24 @@ class Records {
   // The same record in the current format, at the same version. Errors: corrupt.
   Result<Write> recoded(const Entry& entry, std::string_view plaintext) const;
 
-  // Writes the batch, then the marker, then answers. Whatever was sealed before a rotation began is sealed anew here, so
-  // that nothing is stored under a key that may go. After `io` nothing is written any more until the vault is opened
-  // anew, because what the disk holds is not known. Errors: conflict, io, read_only.
+  // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
+  // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
   Result<void> commit(const Batch& batch);
   // While this lives no commit() is under way and none begins; write() is what its holder commits with.
-  std::unique_lock<std::shared_mutex> pause() { return std::unique_lock(gate_); }
+  struct Pause {
+    std::unique_lock<std::mutex> turn;
+    std::unique_lock<std::shared_mutex> gate;
+  };
+  Pause pause();
   Result<void> write(const Batch& batch);
 
  private:
-  bool is_stale(const Write& write) const;
   Result<Found<Secret>> open(const Path& path) const;
+  bool is_stale(const Write& write) const;
 
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
-  std::optional<Marker> marker_;
-  std::atomic<bool> read_only_ = false;
+  std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
   std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };
 

@@ -32,23 +32,23 @@ class MemoryStore final : public Store {
     return page;
   }
 
-  Result<std::uint64_t> commit(const Batch& batch) override {
+  Group commit_group(std::span<const Batch* const> batches) override {
     const std::unique_lock lock(mutex_);
-    for (const auto& write : batch) {
-      if (write.expected != kAnyVersion && version_of(write.key) != write.expected) {
-        return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
-      }
+    Group group;
+    GroupVersions versions([this](std::string_view key) -> Result<std::uint64_t> {
+      const auto found = entries_.find(key);
+      return found == entries_.end() ? 0 : found->second.version;
+    });
+    std::vector<std::string> keys;
+    for (const Batch* batch : batches) {
+      const auto moved = versions.admit(*batch);
+      group.refused.push_back(moved ? std::nullopt : std::optional(moved.error()));
+      if (!moved) continue;
+      for (std::size_t i = 0; i < batch->size(); ++i) apply((*batch)[i], (*moved)[i], keys);
+      group.commit = last_ + 1;
     }
-    for (const auto& write : batch) {
-      if (write.kind == Write::Kind::erase) {
-        entries_.erase(write.key);
-      } else {
-        const std::uint64_t version = version_of(write.key) + (write.kind == Write::Kind::put ? 1 : 0);
-        entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
-      }
-    }
-    recent_.add(++last_, batch);
-    return last_;
+    if (group.commit != 0) recent_.add(last_ = group.commit, std::move(keys));
+    return group;
   }
 
   std::uint64_t last_commit() const override {
@@ -63,9 +63,13 @@ class MemoryStore final : public Store {
   }
 
  private:
-  std::uint64_t version_of(std::string_view key) const {
-    const auto found = entries_.find(key);
-    return found == entries_.end() ? 0 : found->second.version;
+  void apply(const Write& write, std::uint64_t version, std::vector<std::string>& keys) {
+    if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
+    if (write.kind == Write::Kind::erase) {
+      entries_.erase(write.key);
+    } else {
+      entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
+    }
   }
 
   mutable std::shared_mutex mutex_;
@@ -80,12 +84,32 @@ std::unique_ptr<Store> make_memory_store() {
   return std::make_unique<MemoryStore>();
 }
 
-void RecentChanges::add(std::uint64_t commit, const Batch& batch) {
-  Change change{commit, {}};
-  change.keys.reserve(batch.size());
+Result<std::uint64_t> Store::commit(const Batch& batch) {
+  const Batch* const one = &batch;
+  Group group = commit_group({&one, 1});
+  if (group.refused.front()) return std::unexpected(std::move(*group.refused.front()));
+  if (group.failed) return std::unexpected(std::move(*group.failed));
+  return group.commit;
+}
+
+Result<std::vector<std::uint64_t>> GroupVersions::admit(const Batch& batch) {
+  std::vector<std::uint64_t> versions;
+  versions.reserve(batch.size());
   for (const auto& write : batch) {
-    if (write.kind != Write::Kind::reseal) change.keys.push_back(write.key);
+    const auto moved = moved_.find(write.key);
+    const auto now = moved == moved_.end() ? stored_(write.key) : moved->second;
+    if (!now) return std::unexpected(now.error());
+    if (write.expected != kAnyVersion && *now != write.expected) {
+      return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
+    }
+    versions.push_back(write.kind == Write::Kind::erase ? 0 : write.kind == Write::Kind::reseal ? *now : *now + 1);
   }
+  for (std::size_t i = 0; i < batch.size(); ++i) moved_.insert_or_assign(batch[i].key, versions[i]);
+  return versions;
+}
+
+void RecentChanges::add(std::uint64_t commit, std::vector<std::string> keys) {
+  Change change{commit, std::move(keys)};
   const std::scoped_lock lock(mutex_);
   last_ = commit;
   kept_.push_back(std::move(change));

@@ -76,13 +76,13 @@ class Upkeep {
   // callers see of a record does not change: neither its version (ETag) nor its generation. Errors: conflict (one is
   // running).
   virtual Result<Rotation> rotate() = 0;
-  // The next step, of at most `records`; nothing if none is running. A rotation that was interrupted, by a kill too, goes
-  // on where it was.
+  // The next step, of at most `records`; nothing if none is running. A rotation that was interrupted, by a kill too,
+  // goes on where it was.
   virtual Result<Rotation> continue_rotation(std::size_t records) = 0;
 
-  // Wraps header and data keys with another master key, in one atomic write: whenever it is interrupted, the vault opens
-  // with the old key or with the new one, and says which. A key file that is not there is made. Errors: wrong_key, invalid
-  // (not exactly one source, or the key in use), io.
+  // Wraps header and data keys with another master key, in one atomic write: whenever it is interrupted, the vault
+  // opens with the old key or with the new one, and says which. A key file that is not there is made. Errors:
+  // wrong_key, invalid (not exactly one source, or the key in use), io.
   virtual Result<KeyStatus> rewrap(const KeySource& to) = 0;
 
   // A copy of the store as it is now, and its marker, in a new directory (0700). No key is in it. Errors: exists,

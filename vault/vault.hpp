@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/provenance.hpp"
 #include "vault/record.hpp"
 #include "vault/upkeep.hpp"
 
@@ -29,7 +30,12 @@ struct Options {
   KeySource key;                         // instead of key_file, where the key comes from elsewhere
   bool allow_key_in_state = false;       // --dev
   bool accept_rollback = false;          // --accept-rollback
+  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
   std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
+  // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
+  // must not call the vault, nor wait for one who does.
+  std::function<void()> reopened;
 };
 
 struct Space {  // the scope of a lookup
@@ -57,11 +63,13 @@ struct NewToken {
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
-  std::string state;  // "READY" or "READ_ONLY"
+  std::string state;    // "READY", "READ_ONLY" (reads go on, writes are refused), "REOPEN" (a moment of neither)
+  std::string trouble;  // why it is not READY; one line
   std::string key_provider;
   std::string active_key_id;
   std::size_t data_keys = 0;
   std::uint64_t commit = 0;
+  Provenance provenance;  // marked: what other systems know may be newer than what is stored here
 };
 
 class Vault {
@@ -74,6 +82,9 @@ class Vault {
   // Opens an existing one. Errors: not_found (no store there), wrong_key, locked, rolled_back, corrupt, io. Writes
   // nothing until the key check has passed. The memory store is always new.
   static Result<std::unique_ptr<Vault>> open(const Options& options);
+  // For whoever has just put a backup into `options.state`: writes its marker anew, at the store's own commit, marked
+  // as restored. The vault is not open. Errors: as open(), but for rolled_back.
+  static Result<void> mark_restored(const Options& options);
   virtual ~Vault() = default;
 
   // Keys, backup, verification: lives as long as the vault.
@@ -85,9 +96,14 @@ class Vault {
 
   virtual const std::string& id() const = 0;  // stable; the proxy's pseudonym is postern-<id>
   virtual VaultStatus status() const = 0;
+  // Lifts the mark that status().provenance shows: an operator has said that this directory goes on as the vault.
+  // Errors: io, read_only.
+  virtual Result<void> accept_copy() = 0;
 
-  // Every write below may also answer io (the outcome is unknown, and the vault is read-only from then on) and
-  // read_only; every call, corrupt: a record that was damaged, moved or swapped for another.
+  // Every write below is durable when it answers, many at a time share one sync, and it may also answer io (the disk
+  // failed; the message says whether the outcome is known) and read_only: nothing is written while the vault, by
+  // itself, opens its store again. Every call may answer corrupt: a record that was damaged, moved or swapped for
+  // another.
 
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says

@@ -1,8 +1,9 @@
-// Backups. One is a directory: `vault/`, a checkpoint of the store, and `marker`, which says of which vault and commit it
-// is, under the same HMAC as the vault's own. The marker is written last: a directory without one is no whole backup.
+// Backups. One is a directory: `vault/`, a checkpoint of the store, and `marker`, which says of which vault and commit
+// it is, under the same HMAC as the vault's own. The marker is written last: a directory without one is no whole
+// backup.
 //
-// A restore builds the vault in a directory beside its final place, opens it there as any start would, and moves it into
-// place by rename, the store last: where that is interrupted there is still no vault, and it can be repeated.
+// A restore builds the vault in a directory beside its final place, opens it there as any start would, and moves it
+// into place by rename, the store last: where that is interrupted there is still no vault, and it can be repeated.
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -79,8 +80,8 @@ Result<void> check_place(const Options& options, const fs::path& backup) {
                                          " already: it is kept; restore into another state directory");
   }
   if (!there(database(backup) / "CURRENT") || !there(marker_file(backup))) {
-    return fail(Error::Code::not_found, "there is no whole backup in " + backup.string() +
-                                            ": it has a folder vault and a file marker");
+    return fail(Error::Code::not_found,
+                "there is no whole backup in " + backup.string() + ": it has a folder vault and a file marker");
   }
   return {};
 }
@@ -90,8 +91,8 @@ Result<void> check_place(const Options& options, const fs::path& backup) {
 Result<std::uint64_t> SealedVault::backup(const fs::path& directory) {
   if (!directory.is_absolute()) return fail(Error::Code::invalid, "the directory of a backup is named from the root");
   if (!options_.state.empty() && lies_under(directory, options_.state)) {
-    return fail(Error::Code::invalid, directory.string() +
-                                          " lies in the state directory: a backup belongs elsewhere, on another disk");
+    return fail(Error::Code::invalid,
+                directory.string() + " lies in the state directory: a backup belongs elsewhere, on another disk");
   }
   if (records_->store().name() == "memory") {
     return fail(Error::Code::invalid, "a vault in memory cannot be backed up: nothing outlives the process");
@@ -106,7 +107,7 @@ Result<std::uint64_t> SealedVault::backup(const fs::path& directory) {
   std::error_code ignored;
   fs::permissions(database(directory), fs::perms::owner_all, ignored);
   if (auto synced = sync_all(database(directory)); !synced) return std::unexpected(synced.error());
-  if (auto marked = marker_of(directory, records_->keyring()).advance(*commit); !marked) {
+  if (auto marked = marker_of(directory, {}, records_->keyring()).replace(*commit, {}); !marked) {
     return std::unexpected(marked.error());
   }
   if (!sync_directory(directory) || !sync_directory(directory.parent_path())) {
@@ -132,8 +133,7 @@ Result<void> Vault::restore(const Options& options, const fs::path& backup) {
     Options there_first = options;
     there_first.state = staging;
     there_first.accept_rollback = false;
-    const auto opened = open(there_first);
-    if (!opened) return std::unexpected(opened.error());
+    if (auto opened = open_restored(there_first); !opened) return opened;
   }
   if (auto synced = sync_all(staging); !synced) return synced;
   fs::remove(database(options.state), error);  // empty, or not there

@@ -13,12 +13,15 @@
 //   project/ORG/ID/ID              Project
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
-// Thread safety: as vault.hpp says. Reads take no lock of ours; a read that follows an index into a record that was
-// changed meanwhile looks again. Writes are one at a time, from reading the old record to the acknowledgement.
+// Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
+// writers can share one sync: each write names the versions it was made from, and the store refuses what is outdated.
+// A read that follows an index into a record that was changed meanwhile looks again.
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +37,7 @@ class SealedVault final : public Vault, public Upkeep {
 
   const std::string& id() const override;
   VaultStatus status() const override;
+  Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
 
   Result<KeyStatus> keys() const override;
@@ -67,15 +71,18 @@ class SealedVault final : public Vault, public Upkeep {
                                      std::string_view id) const;
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
+  Result<void> create_as(const Connection& meta, const Credential& credential);
   Result<Connection> rewrite(Connection meta, const Credential* credential);
   std::string alias_name(std::string_view project, std::string_view alias) const;
-  Result<std::string> free_alias(const Connection& meta) const;
+  class Reserved;
+  Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
 
   std::shared_ptr<const KeyProvider> provider() const;
   Result<Found<RotationRecord>> rotation() const;
-  void remember(const Found<RotationRecord>& state);
+  void remember(std::optional<Found<RotationRecord>> state);
+  Result<void> agree_with(const Rotation& progress);
   Result<std::uint64_t> count_records() const;
   Result<Found<RotationRecord>> step(Found<RotationRecord> state, std::size_t records);
   std::vector<std::string> end_pass(RotationRecord& at, Batch& batch) const;
@@ -86,12 +93,25 @@ class SealedVault final : public Vault, public Upkeep {
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap
   mutable std::mutex rotation_mutex_;
   std::optional<Found<RotationRecord>> rotation_;  // as of the last step; absent: as it lies in the store
-  std::mutex write_;  // held from reading the old record to the acknowledgement; group commit would gather here
+  std::mutex reserving_;            // held while a default alias is looked for, never while something is written
+  std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };
+
+// What tests put their faults into; the real vault is opened with none of it.
+struct Seams {
+  rocksdb::Env* env = nullptr;
+  Marker::System marker;
+  std::chrono::milliseconds first_pause{100};
+};
+Result<std::unique_ptr<Vault>> create_vault(const Options& options, const Seams& seams);
+Result<std::unique_ptr<Vault>> open_vault(const Options& options, const Seams& seams);
+// Opens a backup that was copied to `options.state`, judges it by its own marker, and marks it as restored.
+Result<void> open_restored(const Options& options);
 
 // Shared by the files that open, rewrap, back up and restore.
 std::function<std::int64_t()> clock_of(const Options& options);
@@ -102,6 +122,6 @@ Result<std::unique_ptr<KeyProvider>> provider_of(const Options& options, const K
 bool lies_under(const std::filesystem::path& file, const std::filesystem::path& directory);
 std::filesystem::path database(const std::filesystem::path& state);
 std::filesystem::path marker_file(const std::filesystem::path& state);
-Marker marker_of(const std::filesystem::path& state, const Keyring& keyring);
+Marker marker_of(const std::filesystem::path& state, const Seams& seams, const Keyring& keyring);
 
 }  // namespace postern::vault

@@ -4,13 +4,13 @@
 //                            ▲                                │
 //                            └── (a kill: goes on there) ─────┴── records that do not open ──► incomplete
 //
-// rotate() is one batch: the new key, the header that names it, and the state as a record of its own. While it is written
-// no other commit runs, and commit() seals anew whatever was sealed before; so once it is durable nothing is stored under
-// an old key any more. Each step writes the records that it sealed anew together with how far it came. The last one
-// removes the old keys in the batch that says "done".
+// rotate() is one batch: the new key, the header that names it, and the state as a record of its own. While it is
+// written no other commit runs, and commit() seals anew whatever was sealed before; so once it is durable nothing is
+// stored under an old key any more. Each step writes the records that it sealed anew together with how far it came. The
+// last one removes the old keys in the batch that says "done".
 //
-// A record sealed anew keeps its version: it is the same record, and the version of a credential is its generation. That
-// the version is the one that was read is checked all the same, so that whoever changes the record meanwhile wins.
+// A record sealed anew keeps its version: it is the same record, and the version of a credential is its generation.
+// That the version is the one that was read is checked all the same, so that whoever changes the record meanwhile wins.
 #include <algorithm>
 
 #include "vault/encoding.hpp"
@@ -55,9 +55,10 @@ Result<Found<RotationRecord>> SealedVault::rotation() const {
   return stored;
 }
 
-void SealedVault::remember(const Found<RotationRecord>& state) {
+// nullopt: a write has failed, and what lies in the store is not known any more.
+void SealedVault::remember(std::optional<Found<RotationRecord>> state) {
   const std::scoped_lock lock(rotation_mutex_);
-  rotation_ = state;
+  rotation_ = std::move(state);
 }
 
 Result<KeyStatus> SealedVault::keys() const {
@@ -71,7 +72,7 @@ Result<KeyStatus> SealedVault::keys() const {
 }
 
 Result<Rotation> SealedVault::rotate() {
-  const std::scoped_lock lock(write_);
+  const std::scoped_lock lock(upkeep_);
   auto state = rotation();
   if (!state) return std::unexpected(state.error());
   if (state->record.progress.running()) {
@@ -86,10 +87,25 @@ Result<Rotation> SealedVault::rotate() {
   begun.progress.started = now_ms_();
   Batch batch = std::move(next->writes);
   batch.push_back(records_->put(kRotation, encode(begun), state->version));
-  if (const auto done = records_->write(batch); !done) return std::unexpected(done.error());
+  if (const auto done = records_->write(batch); !done) {
+    remember(std::nullopt);
+    return std::unexpected(done.error());
+  }
   records_->keyring().activate(next->id);
-  remember({begun, state->version + 1});
+  remember(Found<RotationRecord>{begun, state->version + 1});
   return begun.progress;
+}
+
+// A rotation whose beginning was written although nobody could be told so: the key that it made seals from now on.
+Result<void> SealedVault::agree_with(const Rotation& progress) {
+  if (records_->keyring().active_key_id() == progress.key_id) return {};
+  const auto id = decode_hex(progress.key_id).value_or("");
+  if (!records_->keyring().knows(id)) {
+    return fail(Error::Code::corrupt, "the data key of the rotation is not there: start postern again");
+  }
+  const auto alone = records_->pause();
+  records_->keyring().activate(id);
+  return {};
 }
 
 Result<std::uint64_t> SealedVault::count_records() const {
@@ -116,10 +132,11 @@ Result<Rotation> SealedVault::continue_rotation(std::size_t records) {
     if (!counted) return std::unexpected(counted.error());
     total = *counted;
   }
-  const std::scoped_lock lock(write_);
+  const std::scoped_lock lock(upkeep_);
   auto state = rotation();
   if (!state) return std::unexpected(state.error());
   if (!state->record.progress.running()) return state->record.progress;
+  if (auto agreed = agree_with(state->record.progress); !agreed) return std::unexpected(agreed.error());
   state->record.progress.total = total;
   auto done = step(std::move(*state), std::clamp<std::size_t>(records, 1, kPage));
   if (!done && done.error().code == Error::Code::conflict) {  // somebody changed one of them: the next step looks again
@@ -131,8 +148,8 @@ Result<Rotation> SealedVault::continue_rotation(std::size_t records) {
   return done->record.progress;
 }
 
-// One page: seals anew what has to be, and stores how far that came. A page without such a record stores nothing: after a
-// kill it is looked at once more.
+// One page: seals anew what has to be, and stores how far that came. A page without such a record stores nothing: after
+// a kill it is looked at once more.
 Result<Found<RotationRecord>> SealedVault::step(Found<RotationRecord> state, std::size_t records) {
   RotationRecord& at = state.record;
   const auto page = records_->store().scan({}, at.cursor, records);
@@ -156,7 +173,10 @@ Result<Found<RotationRecord>> SealedVault::step(Found<RotationRecord> state, std
   if (ended) removed = end_pass(at, batch);
   if (!batch.empty() || ended) {
     batch.push_back(records_->put(kRotation, encode(at), state.version));
-    if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+    if (const auto done = records_->commit(batch); !done) {
+      if (done.error().code != Error::Code::conflict) remember(std::nullopt);
+      return std::unexpected(done.error());
+    }
     ++state.version;
     records_->keyring().remove(removed);
   }
@@ -164,8 +184,8 @@ Result<Found<RotationRecord>> SealedVault::step(Found<RotationRecord> state, std
   return state;
 }
 
-// What follows a pass that has come to its end. Answers the keys that nothing needs any more, and adds to the batch that
-// they go.
+// What follows a pass that has come to its end. Answers the keys that nothing needs any more, and adds to the batch
+// that they go.
 std::vector<std::string> SealedVault::end_pass(RotationRecord& at, Batch& batch) const {
   Rotation& progress = at.progress;
   const bool nothing_left = progress.state == Rotation::State::verifying && at.pass_resealed == 0;
@@ -204,11 +224,14 @@ Result<KeyStatus> SealedVault::rewrap(const KeySource& to) {
     return fail(Error::Code::invalid, "this is the master key in use (" + next->describe() + "): name another one");
   }
   {
-    const std::scoped_lock lock(write_);
+    const std::scoped_lock lock(upkeep_);
     const auto alone = records_->pause();
     const auto batch = Keyring::rewrap(records_->store(), *provider(), *next);
     if (!batch) return std::unexpected(batch.error());
-    if (const auto done = records_->write(*batch); !done) return std::unexpected(done.error());
+    if (const auto done = records_->write(*batch); !done) {
+      return fail(done.error().code,
+                  done.error().message + "; keep both master keys: the next start says which it needs");
+    }
     const std::scoped_lock other(provider_mutex_);
     provider_ = next;
   }

@@ -58,8 +58,8 @@ Result<void> verify_authorization(const Records& records, const Entry& entry, co
   const auto record = decoded<Authorization>(records, entry);
   if (!record) return std::unexpected(record.error());
   if (record->id != path.id || record->organization != path.organization) return bad("is another authorization's");
-  const auto token = leads_to(records, {"token", {}, {}, record->public_id}, record->organization, record->project,
-                              record->id);
+  const auto token =
+      leads_to(records, {"token", {}, {}, record->public_id}, record->organization, record->project, record->id);
   if (!token) return std::unexpected(token.error());
   if (!*token) return bad("has no token entry that leads to it");
   return {};
@@ -189,7 +189,7 @@ Result<Verified> SealedVault::verify(std::string_view after, std::size_t limit) 
 }
 
 Result<Migrated> SealedVault::migrate(std::string_view after, std::size_t limit) {
-  const std::scoped_lock lock(write_);
+  const std::scoped_lock lock(upkeep_);
   Migrated result;
   Batch batch;
   if (after.empty()) {

@@ -37,8 +37,8 @@ Result<void> refuse_running(const std::filesystem::path& state, const char* what
   // Asking the socket touches nothing; opening the store would.
   std::error_code ignored;
   if (!std::filesystem::exists(state / "admin.sock", ignored) || !connect_unix(state / "admin.sock")) return {};
-  return fail(Exit::store_locked,
-              fmt::format("{}: {}: a running postern has this state; stop it, or choose another", what, state.string()));
+  return fail(Exit::store_locked, fmt::format("{}: {}: a running postern has this state; stop it, or choose another",
+                                              what, state.string()));
 }
 
 }  // namespace postern::cli::offline

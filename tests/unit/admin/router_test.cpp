@@ -15,6 +15,7 @@ class BrokenVault final : public vault::Vault {
   explicit BrokenVault(Error::Code code) : code_(code) {}
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
+  vault::Result<void> accept_copy() override { return no(); }
   vault::Result<vault::Connection> create_connection(vault::Connection, const vault::Credential&) override {
     return no();
   }

@@ -6,7 +6,6 @@
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"
 #include "vault/envelope.hpp"
-#include "vault/marker.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -177,22 +176,6 @@ TEST(GoldenEnvelope, opens_and_is_what_would_be_sealed_today) {
                                                   binding.id, std::string_view("\0\0\0\0\0\0\0\x09", 8)});
   EXPECT_EQ(hex(sealed), hex("pstv\x01key-id-1" + nonce +
                              xaes_256_gcm_seal(key.key().expose(), nonce, encode(connection()), additional)));
-}
-
-TEST(GoldenMarker, is_still_believed) {
-  const Scratch scratch;
-  const auto file = scratch.path() / "marker";
-  write_file(file, read_file(kGolden / "marker"));
-  Marker marker(file, "vaultid00000", [](std::string_view bytes) { return hmac_sha256(std::string(32, 'm'), bytes); });
-  EXPECT_TRUE(marker.check(42, false));
-  EXPECT_EQ(read_file(file), read_file(kGolden / "marker")) << "a marker that fits is left alone";
-  EXPECT_EQ(Marker::claimed(file), 42U);
-  EXPECT_TRUE(marker.check(43, false)) << "one behind: the crash between store and marker";
-  EXPECT_EQ(Marker::claimed(file), 43U);
-  EXPECT_REFUSED(marker.check(42, false), rolled_back);
-  EXPECT_REFUSED(marker.check(45, false), rolled_back);
-  EXPECT_TRUE(marker.check(45, true));
-  EXPECT_EQ(Marker::claimed(file), 45U);
 }
 
 }  // namespace

@@ -194,7 +194,7 @@ TEST(RocksdbStore, does_not_collect_a_log_file_with_every_start) {
 
 TEST(RecentChanges, forget_the_distant_past_and_say_so) {
   RecentChanges recent(0);
-  for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {put("k", "")});
+  for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {"k"});
   EXPECT_FALSE(recent.after(0).complete);
   EXPECT_TRUE(recent.after(1).complete);
   EXPECT_EQ(recent.after(1).changes.size(), RecentChanges::kKept);
