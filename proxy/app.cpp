@@ -16,6 +16,7 @@
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_declared.hpp"
 #include "proxy/app_process.hpp"
+#include "proxy/app_rotation.hpp"
 #include "proxy/app_upstreams.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/net/listener.hpp"
@@ -71,6 +72,7 @@ class Daemon {
   std::shared_ptr<const config::Catalog> catalog_;
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
+  std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   std::shared_ptr<serve::Source> source_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -146,6 +148,7 @@ std::string Daemon::start_admin() {
     return addresses;
   };
   deps.now_ms = wall_ms;
+  deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
   admin_ = std::move(*server);
@@ -175,6 +178,7 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   common->vault_offload = &vault_offload_;
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
+  rotation_.emplace(vault_->upkeep());
   if (std::string wrong = bind_listeners(*common); !wrong.empty()) return wrong;
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
@@ -298,10 +302,12 @@ void Daemon::serve() {
   for (const auto& lane : lanes_) lane->thread = std::thread([&worker = lane->worker] { worker.run(); });
   for (const auto& listener : listeners_) listener->start([this](int fd) { accept(fd); });
   watch_declared();
+  rotation_->start();  // goes on with what a kill has interrupted
   say_ready();
   front_->run();
 
   admin_->stop();
+  rotation_->stop();
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
       lane->service.reset();

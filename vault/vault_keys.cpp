@@ -89,6 +89,8 @@ Result<Rotation> SealedVault::rotate() {
   batch.push_back(records_->put(kRotation, encode(begun), state->version));
   if (const auto done = records_->write(batch); !done) {
     remember(std::nullopt);
+    // After `io` it may have been written all the same: then the key is needed, see agree_with().
+    if (done.error().code != Error::Code::io) records_->keyring().remove({next->id});
     return std::unexpected(done.error());
   }
   records_->keyring().activate(next->id);

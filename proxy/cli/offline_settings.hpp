@@ -1,6 +1,6 @@
 #pragma once
-// Shared by the offline files, and by the daemon where it opens its vault. `dev`: as for `run --dev`, which lets the key
-// lie in the state directory.
+// Shared by the offline files, and by the daemon where it opens its vault. `dev`: as for `run --dev`, which lets the
+// key lie in the state directory.
 #include "config/settings.hpp"
 #include "proxy/cli/offline.hpp"
 #include "vault/vault.hpp"
