@@ -90,6 +90,14 @@ class Daemon {
 std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
   vault::Options options = cli::offline::vault_options(*settings_);
   options.accept_rollback = arguments.accept_rollback;
+  options.accept_copy = arguments.accept_copy;
+  options.reopened = [this] {
+    log_event(Level::warn, "vault_reopened", "after a write error; what was kept of it is forgotten");
+    front_->post([this] {
+      announce({.authorization = true, .organization = {}, .project = {}, .id = {}}, false);
+      announce({}, false);
+    });
+  };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
   if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings_->key_file)) options.key = {};
   auto opened = vault::Vault::open(options);
@@ -245,6 +253,12 @@ void Daemon::say_ready() {
   }
   std::string proxies;
   for (const auto& listener : listeners_) proxies += (proxies.empty() ? "" : ",") + listener->address().text();
+  if (const auto provenance = vault_->status().provenance; provenance.marked()) {
+    log_event(Level::warn, "vault_not_original",
+              fmt::format("the vault is marked as {} ({}): other systems may know newer secrets than it holds; start "
+                          "with --accept-copy once that is settled",
+                          vault::to_string(provenance.kind), provenance.reason));
+  }
   log_event(Level::info, "ready", {},
             {{"proxy", proxies}, {"admin", admin_->address()}, {"vault", vault_->id()}, {"version", POSTERN_VERSION}});
 }
@@ -317,6 +331,7 @@ void Daemon::serve() {
   }
   vault_offload_.stop();
   dns_offload_.stop();
+  vault_.reset();  // its own thread may be at work on it, and would post to the front
   log_event(Level::info, "stopped", {});
 }
 

@@ -137,7 +137,8 @@ Problem vault_problem(const vault::Error& error) {
     case Code::locked:
       problem.code = "vault-unavailable";
       problem.detail = error.code == Code::read_only
-                           ? "The store refuses writes since one failed; free space on its disk, then restart postern."
+                           ? "The store refuses writes since one failed; postern opens it again by itself once its "
+                             "disk has room and works."
                            : "The store does not take this call now; repeat it in a few seconds.";
       problem.fields.emplace_back("Retry-After", "5");
       break;
