@@ -130,6 +130,35 @@ void read_store(const Node& node, Settings& out, Reading& in) {
   out.store = word(node, {"rocksdb", "memory"}, 0, in.mistakes) == 0 ? "rocksdb" : "memory";
 }
 
+void read_passphrase_file(const Node& node, Settings& out, Reading& in) {
+  out.key_passphrase_file = node.is_scalar() && node.text == "-" ? fs::path("-") : read_path(node, in);
+}
+
+void read_credential(const Node& node, Settings& out, Reading& in) {
+  const std::size_t before = in.mistakes.size();
+  std::string name = scalar(node, in.mistakes);
+  if (in.mistakes.size() != before) return;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+    return in.mistakes.add(node, "must be the name of a credential, without a folder");
+  out.key_credential = std::move(name);
+}
+
+void read_key_exec(const Node& node, Settings& out, Reading& in) {
+  if (!node.is_list() || node.items.empty())
+    return in.mistakes.add(node, "must be a list: an absolute path and its arguments; no shell reads it");
+  out.key_exec.clear();
+  for (const Node& item : node.items) out.key_exec.push_back(scalar(item, in.mistakes));
+  if (!out.key_exec.front().starts_with('/'))
+    in.mistakes.add(node.items.front(), "must be an absolute path: no PATH is searched");
+}
+
+Value show_key_exec(const Settings& s) {
+  if (s.key_exec.empty()) return nullptr;
+  boost::json::array all;
+  for (const auto& word : s.key_exec) all.push_back(text(word));
+  return all;
+}
+
 void read_body(const Node& node, Settings& out, Reading& in) {
   const std::size_t before = in.mistakes.size();
   const std::string written = scalar(node, in.mistakes);
@@ -208,6 +237,14 @@ constexpr SettingRow kRows[] = {
     {"vault.store", Written::text, "rocksdb, or memory (nothing outlives the process)", read_store,
      [](const Settings& s) -> Value { return text(s.store); }},
     PATH("vault.key.file", key_file, "the master key; never inside the state directory"),
+    {"vault.key.passphrase_file", Written::text,
+     "instead of file: a passphrase, in a file of one line; /dev/fd/3, or - to be asked for it", read_passphrase_file,
+     [](const Settings& s) -> Value { return text_or_null(s.key_passphrase_file.string()); }},
+    {"vault.key.credential", Written::text, "instead of file: a systemd credential (LoadCredential=) that holds one",
+     read_credential, [](const Settings& s) -> Value { return text_or_null(s.key_credential); }},
+    {"vault.key.exec", Written::yaml,
+     "instead of file: a command that wraps and unwraps, as a list; it begins with an absolute path", read_key_exec,
+     show_key_exec},
     {"vault.cache.size", Written::text,
      "memory for callers and connections that are kept ready, for all workers together", read_cache_size,
      [](const Settings& s) -> Value { return text(show_size(s.cache_size)); }},
@@ -258,11 +295,9 @@ constexpr SettingRow kRows[] = {
 constexpr LaterKey kLater[] = {
     {"listen.callback", "the OAuth callback is served on listen.admin"},
     {"listen.unix", "the CLI's socket is <state>/admin.sock"},
-    {"vault.key.passphrase", "use vault.key.file"},
-    {"vault.key.systemd", "use vault.key.file; systemd's credentials are files"},
-    {"vault.key.credential", "use vault.key.file; systemd's credentials are files"},
-    {"vault.key.exec", "use vault.key.file"},
-    {"vault.key.kms", "use vault.key.file"},
+    {"vault.key.passphrase", "a passphrase never stands in the settings: name its file in vault.key.passphrase_file"},
+    {"vault.key.systemd", "use vault.key.credential"},
+    {"vault.key.kms", "use vault.key.exec with a command that asks your KMS"},
     {"vault.url", "the PostgreSQL store comes later; use vault.store: rocksdb"},
     {"vault.postgres", "the PostgreSQL store comes later; use vault.store: rocksdb"},
 };

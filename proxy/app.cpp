@@ -16,7 +16,9 @@
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_declared.hpp"
 #include "proxy/app_process.hpp"
+#include "proxy/app_rotation.hpp"
 #include "proxy/app_upstreams.hpp"
+#include "proxy/cli/offline_settings.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -70,6 +72,7 @@ class Daemon {
   std::shared_ptr<const config::Catalog> catalog_;
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
+  std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   std::shared_ptr<serve::Source> source_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -85,11 +88,7 @@ class Daemon {
 };
 
 std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
-  vault::Options options;
-  options.store = settings_->store == "memory" ? vault::StoreKind::memory : vault::StoreKind::rocksdb;
-  options.state = settings_->state;
-  options.key_file = settings_->key_file;
-  options.allow_key_in_state = settings_->dev;
+  vault::Options options = cli::offline::vault_options(*settings_);
   options.accept_rollback = arguments.accept_rollback;
   options.accept_copy = arguments.accept_copy;
   options.reopened = [this] {
@@ -100,7 +99,7 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     });
   };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
-  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(options.key_file)) options.key_file.clear();
+  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings_->key_file)) options.key = {};
   auto opened = vault::Vault::open(options);
   if (!opened) {
     code = exit_code_of(opened.error());
@@ -157,6 +156,7 @@ std::string Daemon::start_admin() {
     return addresses;
   };
   deps.now_ms = wall_ms;
+  deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
   admin_ = std::move(*server);
@@ -186,6 +186,7 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   common->vault_offload = &vault_offload_;
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
+  rotation_.emplace(vault_->upkeep());
   if (std::string wrong = bind_listeners(*common); !wrong.empty()) return wrong;
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
@@ -315,10 +316,12 @@ void Daemon::serve() {
   for (const auto& lane : lanes_) lane->thread = std::thread([&worker = lane->worker] { worker.run(); });
   for (const auto& listener : listeners_) listener->start([this](int fd) { accept(fd); });
   watch_declared();
+  rotation_->start();  // goes on with what a kill has interrupted
   say_ready();
   front_->run();
 
   admin_->stop();
+  rotation_->stop();
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
       lane->service.reset();
@@ -343,7 +346,7 @@ int run(const cli::RunArguments& arguments) {
       sources.environment.emplace(pair.substr(0, split), pair.substr(split + 1));
   }
   auto loaded = config::load_settings(sources);
-  if (!loaded) return fail(cli::config_invalid, loaded.error().text());
+  if (!loaded) return postern::fail(cli::config_invalid, loaded.error().text());
   auto settings = std::make_shared<const config::Settings>(std::move(*loaded));
   observe::start_logs(settings->log_level, settings->access_log);
   int code = 0;
@@ -351,7 +354,7 @@ int run(const cli::RunArguments& arguments) {
     Daemon daemon(settings);
     if (const std::string wrong = daemon.build(arguments, code); !wrong.empty()) {
       observe::flush_logs();
-      return fail(code, wrong);
+      return postern::fail(code, wrong);
     }
     daemon.serve();
   }

@@ -94,6 +94,16 @@ void index_removed(Batch& batch, const Records& records, const Connection& meta)
   for (const auto& key : keys_of(records, meta)) batch.push_back(Records::erase(path_of(meta, key), kAnyVersion));
 }
 
+std::vector<std::string> index_keys(const Records& records, const Connection& meta) {
+  std::vector<std::string> keys;
+  for (const auto& key : keys_of(records, meta)) keys.push_back(path_of(meta, key).key());
+  return keys;
+}
+
+bool is_index(std::string_view type) {
+  return type == "host" || type == "provider" || type == "status" || type == "created" || type == "updated";
+}
+
 IndexWalk::IndexWalk(const Records& records, const ConnectionQuery& query) : records_(records), query_(query) {
   if (query.order != ConnectionQuery::Order::id) {
     type_ = query.order == ConnectionQuery::Order::created ? "created" : "updated";

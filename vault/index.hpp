@@ -27,6 +27,11 @@ void index_added(Batch& batch, const Records& records, const Connection& meta);
 void index_changed(Batch& batch, const Records& records, const Connection& before, const Connection& after);
 void index_removed(Batch& batch, const Records& records, const Connection& meta);
 
+// The store keys of all entries that lead to a connection, for whoever verifies them.
+std::vector<std::string> index_keys(const Records& records, const Connection& meta);
+// Whether records of this type are entries of these indexes.
+bool is_index(std::string_view type);
+
 // The way to the connections of one query: along the index that narrows or orders them most.
 class IndexWalk {
  public:

@@ -5,6 +5,9 @@
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
 // make it another. Thread safety: any thread.
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
@@ -24,6 +27,8 @@ struct Path {
   std::string_view id;
 
   std::string key() const;
+  // The path that a key of the store was made from; it points into `key`. nullopt: not of that form.
+  static std::optional<Path> parse(std::string_view key);
 };
 
 template <class T>
@@ -39,6 +44,7 @@ class Records {
   SupervisedStore& store() { return *store_; }
   const SupervisedStore& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
+  Keyring& keyring() { return keyring_; }
 
   // Errors: not_found, corrupt, io.
   template <class T>
@@ -73,15 +79,33 @@ class Records {
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
 
-  // Durable and marked when this returns. Errors: conflict, io (the outcome is unknown), read_only.
+  // An entry as the store gave it, opened. Errors: corrupt, also for a key that is no path.
+  Result<Secret> open(const Entry& entry) const;
+  // The same record, sealed under the active data key, at the same version. nullopt: it is already.
+  Result<std::optional<Write>> reseal(const Entry& entry) const;
+  // The same record in the current format, at the same version. Errors: corrupt.
+  Result<Write> recoded(const Entry& entry, std::string_view plaintext) const;
+
+  // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
+  // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
   Result<void> commit(const Batch& batch);
+  // While this lives no commit() is under way and none begins; write() is what its holder commits with.
+  struct Pause {
+    std::unique_lock<std::mutex> turn;
+    std::unique_lock<std::shared_mutex> gate;
+  };
+  Pause pause();
+  Result<void> write(const Batch& batch);
 
  private:
   Result<Found<Secret>> open(const Path& path) const;
   Result<Found<Secret>> open(const Path& path, const Entry& entry) const;
+  bool is_stale(const Write& write) const;
 
   std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
+  std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
+  std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };
 
 }  // namespace postern::vault

@@ -33,10 +33,11 @@ struct Entry {
 };
 
 // One step of a batch. `expected` is the version the key must have now; 0: the key must be absent; kAnyVersion: do not
-// look. A key appears once in a batch.
+// look. A key appears once in a batch. `reseal` is a put that keeps the version and is no change to those who follow
+// the feed: the same record in other bytes; its `expected` is the version that is there.
 inline constexpr std::uint64_t kAnyVersion = ~std::uint64_t{0};
 struct Write {
-  enum class Kind { put, erase };
+  enum class Kind { put, erase, reseal };
   Kind kind = Kind::put;
   std::string key;
   std::string value;  // of a put
@@ -89,6 +90,9 @@ class Store {
   // The number of the last commit; 0: none yet.
   virtual std::uint64_t last_commit() const = 0;
   virtual Feed changes(std::uint64_t after) const = 0;
+  // A copy of everything up to some commit, in a directory that must not exist, while others read and write. Answers
+  // the number of that commit. Errors: invalid (a store without a disk), io.
+  virtual Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const = 0;
 };
 
 // The recent past of a store with one writing process: the last kKept commits. Thread safe.

@@ -73,9 +73,13 @@ class MemoryStore final : public Store {
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
 
+  Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override {
+    return fail(Error::Code::invalid, "a store in memory cannot be copied to a directory");
+  }
+
  private:
   void apply(const Write& write, std::uint64_t version, std::vector<std::string>& keys) {
-    keys.push_back(write.key);
+    if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
     if (write.kind == Write::Kind::erase) {
       entries_.erase(write.key);
     } else {
@@ -120,7 +124,7 @@ Result<std::vector<std::uint64_t>> GroupVersions::admit(const Batch& batch) {
     if (write.expected != kAnyVersion && *now != write.expected) {
       return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
     }
-    versions.push_back(write.kind == Write::Kind::erase ? 0 : *now + 1);
+    versions.push_back(write.kind == Write::Kind::erase ? 0 : write.kind == Write::Kind::reseal ? *now : *now + 1);
   }
   for (std::size_t i = 0; i < batch.size(); ++i) moved_.insert_or_assign(batch[i].key, versions[i]);
   return versions;

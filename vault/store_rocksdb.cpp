@@ -16,6 +16,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
@@ -28,7 +29,7 @@ constexpr std::string_view kCommitKey = "!commit";
 constexpr std::size_t kNumber = 8;
 
 rocksdb::Slice slice(std::string_view view) {
-  return {view.data(), view.size()};
+  return {view.empty() ? "" : view.data(), view.size()};  // RocksDB compares by memcmp, which takes no null
 }
 
 std::string encode_number(std::uint64_t value) {
@@ -211,7 +212,7 @@ class RocksdbStore final : public Store {
       group.commit = last_ + 1;
       for (std::size_t i = 0; i < batch->size() && status.ok(); ++i) {
         const Write& write = (*batch)[i];
-        keys.push_back(write.key);
+        if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
         status = write.kind == Write::Kind::erase
                      ? writes.Delete(slice(write.key))
                      : writes.Put(slice(write.key), encode_number((*moved)[i]) + write.value);
@@ -235,6 +236,17 @@ class RocksdbStore final : public Store {
   std::uint64_t last_commit() const override { return last_; }
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory.string());
+    if (!status.ok()) return error_of(status, directory);
+    const auto number = peek_rocksdb_store({.directory = directory}, kCommitKey);
+    if (!number) return std::unexpected(number.error());
+    return number->version;  // it lies there like the version of an empty value
+  }
 
  private:
   Result<std::uint64_t> version_of(std::string_view key) const {

@@ -24,9 +24,19 @@ Result<Page> SupervisedStore::scan(std::string_view prefix, std::string_view aft
   return store_ ? store_->scan(prefix, after, limit) : closed();
 }
 
+Result<Page> SupervisedStore::scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const {
+  const auto lock = reading();
+  return store_ ? store_->scan_back(prefix, before, limit) : closed();
+}
+
 Feed SupervisedStore::changes(std::uint64_t after) const {
   const auto lock = reading();
   return store_ ? store_->changes(after) : Feed{.changes = {}, .complete = false};
+}
+
+Result<std::uint64_t> SupervisedStore::checkpoint(const std::filesystem::path& directory) const {
+  const auto lock = reading();
+  return store_ ? store_->checkpoint(directory) : closed();
 }
 
 // Readers that come while the store is being replaced stay outside its lock, or it might never be free.

@@ -46,10 +46,12 @@ class SupervisedStore final : public Store {
   std::string_view name() const override { return name_; }
   Result<Entry> get(std::string_view key) const override;
   Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override;
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override;
   // Each batch in a group of its own or with others; io only where the outcome stays unknown.
   Group commit_group(std::span<const Batch* const> batches) override;
   std::uint64_t last_commit() const override { return last_; }
   Feed changes(std::uint64_t after) const override;
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override;
 
   State state() const { return state_; }
   std::string trouble() const;  // why it is not READY; one line, empty if it is

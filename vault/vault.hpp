@@ -18,6 +18,7 @@
 #include "vault/error.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
+#include "vault/upkeep.hpp"
 
 namespace postern::vault {
 
@@ -26,7 +27,8 @@ enum class StoreKind { memory, rocksdb };
 struct Options {
   StoreKind store = StoreKind::rocksdb;
   std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store an empty path means an ephemeral key
+  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                         // instead of key_file, where the key comes from elsewhere
   bool allow_key_in_state = false;       // --dev
   bool accept_rollback = false;          // --accept-rollback
   bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
@@ -98,6 +100,13 @@ class Vault {
   // as restored. The vault is not open. Errors: as open(), but for rolled_back.
   static Result<void> mark_restored(const Options& options);
   virtual ~Vault() = default;
+
+  // Keys, backup, verification: lives as long as the vault.
+  virtual Upkeep& upkeep() = 0;
+  // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
+  // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
+  // whole backup there), wrong_key, corrupt, rolled_back, io.
+  static Result<void> restore(const Options& options, const std::filesystem::path& backup);
 
   virtual const std::string& id() const = 0;  // stable; the proxy's pseudonym is postern-<id>
   virtual VaultStatus status() const = 0;

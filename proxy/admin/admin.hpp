@@ -40,6 +40,8 @@ struct Deps {
   // The listeners' bound addresses, for `status` ("127.0.0.1:8480").
   std::function<std::vector<std::string>()> proxy_addresses;
   std::function<std::int64_t()> now_ms;  // wall clock
+  // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
+  std::function<void()> rotation_begun;
 };
 
 class Server {

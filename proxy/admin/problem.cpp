@@ -27,6 +27,8 @@ constexpr Row kTable[] = {
     {"method-not-allowed", 405, "Method not allowed", false},
     {"request-timeout", 408, "The request took too long", true},
     {"version-mismatch", 409, "It changed meanwhile", true},
+    {"already-there", 409, "It is there already", false},
+    {"rotation-running", 409, "A rotation is running", false},
     {"alias-taken", 409, "The alias is taken", false},
     {"declared-connection", 409, "The connection is declared in a file", false},
     {"secret-required", 409, "The secret is needed again", false},

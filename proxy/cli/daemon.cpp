@@ -20,7 +20,7 @@ Result<int> init(Session& session) {
   if (session.globals.format != Format::table) {
     const json::object object{{"config", made->config.string()},
                               {"state", made->state.string()},
-                              {"key", made->key.string()},
+                              {"key", made->key},
                               {"token", made->token.expose()}};
     session.print_object(object);
     return Exit::ok;
@@ -28,7 +28,7 @@ Result<int> init(Session& session) {
   session.print(
       fmt::format("settings    {} ({})\nstate       {} (made)\nmaster key  {} ({}; keep a copy apart from the "
                   "state: without it nothing can be read)\n",
-                  made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key.string(),
+                  made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key,
                   made->key_made ? "made" : "kept"));
   session.print(fmt::format("\nadmin token, shown this once:\n{}\n\nNext: postern run\n", made->token.expose()));
   return Exit::ok;

@@ -102,9 +102,13 @@ class Fetch {
   Task<Io> fill() {
     char* space = in_.space();
     if (in_.room() == 0) co_return Io::failed;
-    const IoResult r = co_await upstream_.read(space, in_.room());
-    if (r.io == Io::ok) in_.grow(r.size);
-    co_return r.io;
+    for (;;) {
+      if (!co_await upstream_.readable()) co_return Io::failed;
+      const IoResult r = upstream_.read_now(space, in_.room());
+      if (r.io == Io::again) continue;
+      if (r.io == Io::ok) in_.grow(r.size);
+      co_return r.io;
+    }
   }
 
   Task<Fault> receive() {

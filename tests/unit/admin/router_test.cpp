@@ -10,9 +10,26 @@ namespace {
 
 using vault::Error;
 
+class BrokenUpkeep final : public vault::Upkeep {
+ public:
+  explicit BrokenUpkeep(Error::Code code) : code_(code) {}
+  vault::Result<vault::KeyStatus> keys() const override { return no(); }
+  vault::Result<vault::Rotation> rotate() override { return no(); }
+  vault::Result<vault::Rotation> continue_rotation(std::size_t) override { return no(); }
+  vault::Result<vault::KeyStatus> rewrap(const vault::KeySource&) override { return no(); }
+  vault::Result<std::uint64_t> backup(const std::filesystem::path&) override { return no(); }
+  vault::Result<vault::Verified> verify(std::string_view, std::size_t) const override { return no(); }
+  vault::Result<vault::Migrated> migrate(std::string_view, std::size_t) override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code) {}
+  vault::Upkeep& upkeep() override { return upkeep_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -46,6 +63,7 @@ class BrokenVault final : public vault::Vault {
  private:
   std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
   Error::Code code_;
+  BrokenUpkeep upkeep_;
   std::string id_ = "vault";
 };
 

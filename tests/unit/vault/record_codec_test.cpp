@@ -82,6 +82,21 @@ Reference reference() {
   return {"org_default", "proj_default", "conn_1"};
 }
 
+RotationRecord rotation() {
+  RotationRecord record;
+  record.progress = {.state = Rotation::State::verifying,
+                     .key_id = "0123456789abcdef",
+                     .total = 1000,
+                     .done = 640,
+                     .resealed = 600,
+                     .unreadable = 3,
+                     .started = 1'700'000'000'000,
+                     .finished = 0};
+  record.cursor = "credential/org_default/proj_default/conn_x";
+  record.pass_resealed = 17;
+  return record;
+}
+
 std::string golden(const char* name) {
   std::string text = read_file(kGolden / name);
   EXPECT_TRUE(text.ends_with('\n')) << name;
@@ -130,6 +145,7 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(project(), "project.hex");
   check(reference(), "reference.hex");
   check(IndexState{1, true, "a/b"}, "index_state.hex");
+  check(rotation(), "rotation.hex");
 }
 
 TEST(RecordCodec, the_default_of_every_record_survives) {

@@ -44,11 +44,17 @@ class Supervised final : public Store {
   Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override {
     return store_->scan(prefix, after, limit);
   }
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    return store_->scan_back(prefix, before, limit);
+  }
   Group commit_group(std::span<const Batch* const> batches) override {
     if (fault_) plan_.arm(*fault_, 1);
     return store_->commit_group(batches);
   }
   std::uint64_t last_commit() const override { return store_->last_commit(); }
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    return store_->checkpoint(directory);
+  }
   Feed changes(std::uint64_t after) const override { return store_->changes(after); }
 
  private:

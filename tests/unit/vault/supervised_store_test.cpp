@@ -209,6 +209,8 @@ class Forgetful final : public Store {
   std::string_view name() const override { return "forgetful"; }
   Result<Entry> get(std::string_view) const override { return fail(Error::Code::not_found, "no such key"); }
   Result<Page> scan(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
+  Result<Page> scan_back(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
+  Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override { return last_; }
   Group commit_group(std::span<const Batch* const> batches) override {
     return {.commit = last_ + 1,
             .refused = std::vector<std::optional<Error>>(batches.size()),
