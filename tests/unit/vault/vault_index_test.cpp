@@ -203,12 +203,17 @@ class Failing final : public Store {
   Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
     return inner_.scan_back(prefix, before, limit);
   }
-  Result<std::uint64_t> commit(const Batch& batch) override {
-    if (good_-- <= 0) return fail(Error::Code::io, "no more");
-    return inner_.commit(batch);
+  Group commit_group(std::span<const Batch* const> batches) override {
+    if (good_-- > 0) return inner_.commit_group(batches);
+    return {.commit = last_commit() + 1,
+            .refused = std::vector<std::optional<Error>>(batches.size()),
+            .failed = Error{Error::Code::io, "no more"}};
   }
   std::uint64_t last_commit() const override { return inner_.last_commit(); }
   Feed changes(std::uint64_t after) const override { return inner_.changes(after); }
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    return inner_.checkpoint(directory);
+  }
 
  private:
   Store& inner_;
@@ -223,7 +228,7 @@ class IndexBuild : public testing::Test {
     auto keys = Keyring::make(*provider, 1);
     ASSERT_TRUE(keys);
     ASSERT_TRUE(disk->commit(keys->writes));
-    Records records(std::make_unique<Failing>(*disk, 10'000), *Keyring::load(*disk, *provider), std::nullopt);
+    Records records = records_over(10'000);
     Batch batch;
     for (std::size_t i = 0; i < kConnections; ++i) {
       Connection meta = stripe();
@@ -235,8 +240,13 @@ class IndexBuild : public testing::Test {
     }
     ASSERT_TRUE(records.commit(batch));
   }
+  Records records_over(int good_commits) {
+    auto store = std::make_unique<SupervisedStore>(std::make_unique<Failing>(*disk, good_commits), std::nullopt,
+                                                   SupervisedStore::Repair{});
+    return {std::move(store), *Keyring::load(*disk, *provider)};
+  }
   Result<void> build(int good_commits) {
-    Records records(std::make_unique<Failing>(*disk, good_commits), *Keyring::load(*disk, *provider), std::nullopt);
+    Records records = records_over(good_commits);
     return build_indexes(records);
   }
   std::size_t entries(const char* type) const { return disk->scan(type, {}, 10 * kConnections)->entries.size(); }
@@ -267,7 +277,7 @@ TEST_F(IndexBuild, goes_on_where_it_was_stopped) {
 
 TEST_F(IndexBuild, refuses_the_indexes_of_a_later_release) {
   {
-    Records records(std::make_unique<Failing>(*disk, 1), *Keyring::load(*disk, *provider), std::nullopt);
+    Records records = records_over(1);
     ASSERT_TRUE(records.commit({records.put(index_state_path(), encode(IndexState{99, true, {}}), 0)}));
   }
   EXPECT_REFUSED(build(1), corrupt);
