@@ -196,9 +196,8 @@ TEST(Verify, follows_the_indexes_in_both_directions) {
   };
   for (const auto& [prefix, expected] : cases) {
     Edited world;
-    world.edit([prefix](Store& store) {
-      ASSERT_TRUE(store.commit({erase(store.scan(prefix, {}, 1)->entries.front().key)}));
-    });
+    world.edit(
+        [prefix](Store& store) { ASSERT_TRUE(store.commit({erase(store.scan(prefix, {}, 1)->entries.front().key)})); });
     const auto bad = world.bad();
     EXPECT_EQ(bad.size(), expected.size()) << prefix;
     for (const char* type : expected) EXPECT_TRUE(bad.contains(type)) << prefix << " " << type;
