@@ -24,7 +24,7 @@ CLI::App* add_noun(CLI::App& root, const std::string& name, const std::string& p
 void add_secret_source(CLI::App& verb, SecretSource& source);
 
 // One line for each file of verbs. Each stores its action in `command`, which outlives the parse.
-void add_daemon_verbs(CLI::App& root, Command& command);         // init run status version
+void add_daemon_verbs(CLI::App& root, Command& command);         // init run reload status version
 void add_config_verbs(CLI::App& root, Command& command);         // config validate|show
 void add_provider_verbs(CLI::App& root, Command& command);       // providers list|show|lint
 void add_connect_verb(CLI::App& root, Command& command);         // connect

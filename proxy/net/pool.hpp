@@ -49,6 +49,10 @@ class Pool {
   std::unique_ptr<Upstream> lease(Route& route, bool young_only);
   void give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream);
   void clear();
+  void set_limits(std::size_t max_idle, Millis idle_for) noexcept {
+    max_idle_ = max_idle;
+    idle_for_ = idle_for;
+  }
   SessionCache& sessions() noexcept { return sessions_; }
 
  private:

@@ -61,12 +61,12 @@ Step authorize(Call& call) {
     } else if (Step step = reachable(call, call.target.path_only()); !step) {
       return step;
     }
-    if (call.service().settings().isolate_connections) tag = call.connection->meta.id;
+    if (call.settings().isolate_connections) tag = call.connection->meta.id;
   }
   if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
     return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
   }
-  call.route = call.service().route(tag, call.target.host, call.target.port, call.target.ip_literal);
+  call.route = call.service().route(*call.rules, tag, call.target.host, call.target.port, call.target.ip_literal);
   return {};
 }
 

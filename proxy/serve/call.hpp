@@ -42,6 +42,9 @@ struct Call {
   Session* session;
   Service& service() const noexcept { return session->service; }
   net::Client& client() const noexcept { return session->client; }
+  // What held when the call began, whatever a reload says meanwhile.
+  const Rules* rules = nullptr;
+  const config::Settings& settings() const noexcept { return *rules->settings; }
 
   // 1 read_head
   wire::RequestHead head;

@@ -5,7 +5,7 @@ namespace postern::serve {
 
 net::Task<Step> collect(Call& call) {
   if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
-  const std::size_t most = call.service().settings().body_buffer;
+  const std::size_t most = call.settings().body_buffer;
   // Two of these would let one hide the other from the edit.
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
@@ -21,7 +21,7 @@ net::Task<Step> collect(Call& call) {
   if (call.head.body == wire::Body::length && call.head.content_length > most) co_return too_large();
   call.collected = true;
   call.collected_body.clear();
-  const net::Millis stall = call.service().settings().timeouts.stream_idle;
+  const net::Millis stall = call.settings().timeouts.stream_idle;
   if (call.head.expect_continue && !call.body.ended()) {
     // We are the ones who want the body now.
     if (co_await call.client().write("HTTP/1.1 100 Continue\r\n\r\n", stall) != net::Io::ok) {

@@ -31,19 +31,21 @@ struct Declared {
 };
 using DeclaredSet = std::vector<std::shared_ptr<const Declared>>;
 
-// What every worker's directory reads. Thread safety: any thread; declared() and set_declared() swap a snapshot.
+// What every worker's directory reads. Thread safety: any thread; catalog and declared set are snapshots that are
+// swapped.
 class Source {
  public:
   Source(const vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog)
       : vault_(vault), catalog_(std::move(catalog)), declared_(std::make_shared<DeclaredSet>()) {}
   const vault::Vault& vault() const noexcept { return vault_; }
-  const config::Catalog& catalog() const noexcept { return *catalog_; }
+  std::shared_ptr<const config::Catalog> catalog() const { return catalog_.load(); }
+  void set_catalog(std::shared_ptr<const config::Catalog> catalog) { catalog_.store(std::move(catalog)); }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
 
  private:
   const vault::Vault& vault_;
-  std::shared_ptr<const config::Catalog> catalog_;
+  std::atomic<std::shared_ptr<const config::Catalog>> catalog_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
 };
 

@@ -22,8 +22,8 @@ bool whole_request_held(const Call& call) {
 
 net::Task<Fault> send(Call& call, bool new_only) {
   const bool young_only = !call.idempotent();
-  const Fault leased = co_await net::Exchange::lease(call.service().network(), call.route, call.service().timeouts(),
-                                                     young_only, new_only, *call.exchange);
+  const Fault leased = co_await net::Exchange::lease(
+      call.service().network(), call.route, exchange_timeouts(call.settings()), young_only, new_only, *call.exchange);
   if (leased != Fault::none) co_return leased;
   call.reused = call.exchange->reused();
   if (call.ended) co_return Fault::ended;
@@ -41,8 +41,7 @@ net::Task<Fault> read_final_head(Call& call) {
     if (call.answer.status == 101 || interim >= kMostInterim) co_return Fault::malformed;
     if (call.head.minor >= 1 && !(call.answer.status == 100 && call.collected)) {
       write_interim_head(call);
-      if (co_await call.client().write(call.answer_head, call.service().settings().timeouts.stream_idle) !=
-          net::Io::ok) {
+      if (co_await call.client().write(call.answer_head, call.settings().timeouts.stream_idle) != net::Io::ok) {
         co_return Fault::client_gone;
       }
     }

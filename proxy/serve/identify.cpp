@@ -41,7 +41,7 @@ bool is_remembered(const Call& call) {
 net::Task<Step> find_caller(Call& call, const Presented& presented) {
   Session& session = *call.session;
   if (presented.token.empty()) {
-    if (!call.service().settings().open_callers) co_return unauthenticated(call);
+    if (!call.settings().open_callers) co_return unauthenticated(call);
     call.caller = call.service().directory().open_caller();
     co_return Step{};
   }
@@ -103,7 +103,7 @@ Step default_connection(Call& call) {
 }
 
 net::Task<Step> nothing_named(Call& call) {
-  if (call.service().egress_allows(call.target.host, call.target.port)) co_return Step{};
+  if (egress_allows(call.settings(), call.target.host, call.target.port)) co_return Step{};
   Problem p;
   p.code = Code::connection_id_missing;
   p.detail = "Name a connection with X-Connection-Id, or as the user name of the proxy URL.";

@@ -81,6 +81,17 @@ void forbid_endpoints(const config::Provider& provider, Known& known) {
   }
 }
 
+// What was sealed with the secret bounds it for good; an entry that has changed since may only narrow it (DESIGN
+// section 8).
+void narrow(Known& known) {
+  std::vector<config::HostPattern> sealed;
+  for (const vault::Destination& d : known.meta.destinations) sealed.push_back({d.host, false, d.port, d.path_prefix});
+  if (config::destinations_within(sealed, known.plan.destinations)) return;
+  known.meta.destinations.clear();
+  for (const auto& d : config::destinations_in_both(sealed, known.plan.destinations))
+    known.meta.destinations.push_back({d.host, d.port, d.path_prefix});
+}
+
 void read_base_url(Known& known) {
   const auto url = boost::urls::parse_uri(known.plan.base_url);
   if (!url) return;
@@ -102,7 +113,7 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
     if (!meta) return std::unexpected(meta.error());
     known.meta = std::move(*meta);
   }
-  const auto provider = source.catalog().find(known.meta.app);
+  const auto provider = source.catalog()->find(known.meta.app);
   if (!provider)
     return vault::fail(vault::Error::Code::invalid,
                        "connection " + known.meta.id + ": the catalog has no provider " + known.meta.app);
@@ -110,6 +121,7 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   if (!plan)
     return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + plan.error().text());
   known.plan = std::move(*plan);
+  narrow(known);
   collect_places(*provider, known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });

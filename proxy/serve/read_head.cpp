@@ -6,7 +6,7 @@ namespace postern::serve {
 net::Task<Step> read_head(Call& call) {
   net::Client& client = call.client();
   // The first byte is here. The deadline is absolute: a byte now and then does not move it.
-  client.socket().expire_after(call.service().settings().client_head);
+  client.socket().expire_after(call.settings().client_head);
   call.started = std::chrono::steady_clock::now();
   for (;;) {
     wire::Refusal why;
@@ -27,8 +27,7 @@ net::Task<Step> read_head(Call& call) {
   }
   client.socket().no_deadline();
   client.in.consume(call.head.size);
-  call.body.start(client, call.head.body, call.head.content_length,
-                  call.service().settings().body_limit.value_or(UINT64_MAX));
+  call.body.start(client, call.head.body, call.head.content_length, call.settings().body_limit.value_or(UINT64_MAX));
   co_return Step{};
 }
 

@@ -30,12 +30,16 @@ struct HostException {
   std::vector<net::Range> ranges;
 };
 
-// Shared by all workers, immutable once they run.
-struct Common {
+// What a reload replaces, as one immutable whole. A call keeps the rules it began with.
+struct Rules {
   std::shared_ptr<const config::Settings> settings;
-  std::shared_ptr<Source> source;
   std::shared_ptr<const net::Trust> trust;
   std::vector<HostException> exceptions;
+};
+
+// Shared by all workers, immutable once they run.
+struct Common {
+  std::shared_ptr<Source> source;
   net::AddressPolicy addresses;
   std::vector<net::Endpoint> listeners;  // our own, as bound
   std::string pseudonym;                 // postern-<vault id>
@@ -45,9 +49,12 @@ struct Common {
   std::function<std::int64_t()> now_ms;  // wall clock
 };
 
+net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
+bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
+
 class Service {
  public:
-  Service(net::Worker& worker, std::shared_ptr<const Common> common);
+  Service(net::Worker& worker, std::shared_ptr<const Common> common, std::shared_ptr<const Rules> rules);
   ~Service();
 
   // Serves one accepted connection until it ends.
@@ -59,6 +66,9 @@ class Service {
 
   // A change: forget it, and end the calls that run on what ended.
   void forget(const Forget& what, bool ended);
+  // New rules for the calls that begin from now on; forgets every connection and caller, and idle upstream connections,
+  // so that nothing of the old trust and exceptions lives on in them.
+  void adopt(std::shared_ptr<const Rules> rules);
   // No new requests: idle connections close now, others after their answer; `drained` is called when all are gone.
   void drain(std::function<void()> drained);
   // Cuts what is still running.
@@ -67,14 +77,15 @@ class Service {
   // --- for the steps of the story ---
   net::Worker& worker() noexcept { return worker_; }
   const Common& common() const noexcept { return *common_; }
-  const config::Settings& settings() const noexcept { return *common_->settings; }
+  // Of the calls that begin now; a call has its own.
+  const Rules& rules() const noexcept { return *rules_; }
+  const config::Settings& settings() const noexcept { return *rules_->settings; }
   Directory& directory() noexcept { return directory_; }
   net::Network& network() noexcept { return network_; }
   bool draining() const noexcept { return draining_; }
-  net::ExchangeTimeouts timeouts() const;
-  bool egress_allows(std::string_view host, std::uint16_t port) const;
   bool is_own_host(std::string_view host, std::uint16_t port) const;
-  std::shared_ptr<net::Route> route(std::string_view tag, const std::string& host, std::uint16_t port, bool ip_literal);
+  std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
+                                    std::uint16_t port, bool ip_literal);
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
@@ -89,9 +100,12 @@ class Service {
   net::Task<void> refuse_overload(int fd);
   void round();
   void session_gone(Session* session);
+  void drop_retired();
 
   net::Worker& worker_;
   std::shared_ptr<const Common> common_;
+  std::shared_ptr<const Rules> rules_;
+  std::vector<std::shared_ptr<const Rules>> retired_;  // that calls under way began with
   Directory directory_;
   net::Resolver resolver_;
   net::Pool pool_;
