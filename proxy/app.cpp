@@ -1,5 +1,7 @@
 // Build, start and stop order of the daemon. Everything that may block or fail happens before "ready"; nothing is
 // served before everything is there, and on SIGTERM what is running is finished first.
+//
+// As long as it is because one class owns every part, and start, reload, drain and stop are orders among these parts.
 #include "proxy/app.hpp"
 
 #include <fmt/format.h>
@@ -51,6 +53,7 @@ struct Lane {
   net::Worker worker;
   std::unique_ptr<serve::Service> service;
   std::thread thread;
+  std::atomic<std::size_t> coming{0};  // handed over, not yet among the open ones
   Lane(observe::Metrics& metrics, const std::shared_ptr<const serve::Common>& common,
        const std::shared_ptr<const serve::Rules>& rules)
       : worker(metrics), service(std::make_unique<serve::Service>(worker, common, rules)) {}
@@ -207,21 +210,30 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   return {};
 }
 
-// The least loaded lane takes the connection; over client.max it is turned away by a lane all the same.
+// The least loaded lane takes the connection; over client.max it is turned away by a lane all the same, and far over it
+// here and at once, so that a flood costs neither memory nor descriptors.
 void Daemon::accept(int fd) {
+  constexpr std::size_t kTurningAway = 128;
   Lane* least = nullptr;
   std::size_t total = 0, fewest = SIZE_MAX;
   for (const auto& lane : lanes_) {
-    const std::size_t open = lane->service->open_connections();
+    const std::size_t open = lane->service->open_connections() + lane->coming.load(std::memory_order_relaxed);
     total += open;
     if (open < fewest) {
       fewest = open;
       least = lane.get();
     }
   }
+  if (total >= client_max_ + kTurningAway) {
+    front_->metrics().add(observe::Counter::requests_shed);
+    return serve::Service::turn_away_at_once(fd);
+  }
   const bool over = total >= client_max_;
-  least->worker.post(
-      [service = least->service.get(), fd, over] { over ? service->turn_away(fd) : service->accept(fd); });
+  least->coming.fetch_add(1, std::memory_order_relaxed);
+  least->worker.post([least, fd, over] {
+    over ? least->service->turn_away(fd) : least->service->accept(fd);
+    least->coming.fetch_sub(1, std::memory_order_relaxed);
+  });
 }
 
 // Returns when it has run on every lane. Not from a lane.

@@ -53,6 +53,7 @@ bool hops_used_up(const Call& call) {
 
 Step admit(Call& call) {
   const wire::RequestHead& head = call.head;
+  if (call.service().overloaded(call.settings())) return refuse_overload();
   if (wire::iequals(head.method, "TRACE") || wire::iequals(head.method, "TRACK")) {
     return refuse(Code::method_not_allowed, "TRACE and TRACK would show what was injected; use another method.");
   }

@@ -1,11 +1,16 @@
 // 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413.
+#include <algorithm>
+
 #include "proxy/serve/call.hpp"
 
 namespace postern::serve {
 
 net::Task<Step> collect(Call& call) {
   if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
-  const std::size_t most = call.settings().body_buffer;
+  // What could not be held even alone is too large for good, not for the moment.
+  const config::Settings& settings = call.settings();
+  const auto most = static_cast<std::size_t>(
+      std::min<std::uint64_t>(settings.body_buffer, settings.buffered_max / settings.workers / 2));
   // Two of these would let one hide the other from the edit.
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
@@ -36,6 +41,8 @@ net::Task<Step> collect(Call& call) {
       co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
     }
     if (call.collected_body.size() + piece.data.size() > most) co_return too_large();
+    // Twice: what was collected, and the request that is made of it.
+    if (!call.service().hold(call, 2 * piece.data.size())) co_return refuse_overload();
     call.collected_body.append(piece.data);
   }
   co_return Step{};

@@ -9,6 +9,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,11 +43,15 @@ class Source {
   void set_catalog(std::shared_ptr<const config::Catalog> catalog) { catalog_.store(std::move(catalog)); }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
+  // One counter an authorization, for as long as anybody holds it.
+  std::shared_ptr<std::atomic<std::size_t>> requests_of(const std::string& authorization);
 
  private:
   const vault::Vault& vault_;
   std::atomic<std::shared_ptr<const config::Catalog>> catalog_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  std::mutex counting_;
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> requests_;
 };
 
 // A connection, ready for policy; with `injection` set, ready for use.
@@ -76,6 +81,7 @@ struct Caller {
   vault::Secret token;
   bool live = true;
   bool any_connection = false;
+  std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
   std::vector<std::pair<std::string, std::string>> default_for;  // host, connection id

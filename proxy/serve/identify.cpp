@@ -111,6 +111,20 @@ net::Task<Step> nothing_named(Call& call) {
   co_return std::unexpected(std::move(p));
 }
 
+// limits.caller_requests: one token cannot take every turn.
+Step take_turn(Call& call) {
+  const std::optional<std::size_t>& most = call.settings().caller_requests_max;
+  if (!most || !call.caller->under_way) return {};
+  std::atomic<std::size_t>& under_way = *call.caller->under_way;
+  if (under_way.fetch_add(1, std::memory_order_relaxed) < *most) {
+    call.counted = true;
+    return {};
+  }
+  under_way.fetch_sub(1, std::memory_order_relaxed);
+  return refuse(Code::rate_limited,
+                "This token has as many requests under way as limits.caller_requests allows; wait for one to end.");
+}
+
 // Sets call.caller and returns the connection that the proxy user name gives, often none.
 net::Task<std::expected<std::string, Problem>> who_calls(Call& call) {
   if (is_remembered(call)) {
@@ -137,6 +151,7 @@ net::Task<Step> identify(Call& call) {
     co_return refuse(Code::connection_unavailable,
                      "This token may not call through the proxy: it lacks the capability proxy:call.");
   }
+  if (Step step = take_turn(call); !step) co_return step;
   if (Step step = name_connection(call, *user); !step) co_return step;
   if (call.reference.empty()) {
     if (Step step = default_connection(call); !step) co_return step;

@@ -167,13 +167,14 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   return prepared;
 }
 
-vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
+vault::Result<Caller> load_caller(Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
   Caller caller;
   caller.authorization = std::move(*authorization);
   caller.token = token.clone();
   const vault::Authorization& a = caller.authorization;
+  caller.under_way = source.requests_of(a.id);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;

@@ -16,6 +16,10 @@ net::Task<Step> read_head(Call& call) {
       call.head.reset();  // nothing of it may be used
       co_return std::unexpected(from_refusal(why));
     }
+    if (call.service().overloaded(call.settings())) {  // a head that comes in pieces holds memory too
+      call.head.reset();
+      co_return refuse_overload();
+    }
     const net::Io io = co_await client.fill(client.in);
     if (io == net::Io::ok) continue;
     call.head.reset();

@@ -1,5 +1,8 @@
 #include "proxy/serve/service.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 
@@ -126,6 +129,32 @@ net::Task<void> Service::run(int fd) {
   }
 }
 
+void Service::turn_away_at_once(int fd) noexcept {
+  static constexpr char kAnswer[] =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+      "Proxy-Status: postern; error=connection_limit_reached; details=\"overloaded\"\r\nx-should-retry: true\r\n"
+      "Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 193\r\n\r\n"
+      R"({"type":"urn:postern:problem:overloaded","title":"Overloaded","status":503,"detail":"The proxy has far more )"
+      R"(connections than client.max allows; try again.","code":"overloaded","retryable":true})";
+  static_assert(std::string_view(kAnswer).size() - std::string_view(kAnswer).find("\r\n\r\n") - 4 == 193);
+  ::send(fd, kAnswer, sizeof kAnswer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(fd);
+}
+
+bool Service::overloaded(const config::Settings& settings) const noexcept {
+  if (settings.requests_max && active_.size() > (*settings.requests_max + settings.workers - 1) / settings.workers)
+    return true;
+  return worker_.buffers().held() + bodies_ > settings.buffered_max / settings.workers;
+}
+
+bool Service::hold(Call& call, std::size_t bytes) noexcept {
+  const std::uint64_t most = call.settings().buffered_max / call.settings().workers;
+  if (worker_.buffers().held() + bodies_ + bytes > most) return false;
+  bodies_ += bytes;
+  call.held += bytes;
+  return true;
+}
+
 std::unique_ptr<Call> Service::take_call(Session& session) {
   std::unique_ptr<Call> call;
   if (spare_calls_.empty()) {
@@ -151,6 +180,8 @@ void Service::give_call(std::unique_ptr<Call> call) {
   active_[call->place]->place = call->place;
   active_.pop_back();
   call->session->call = nullptr;
+  bodies_ -= std::exchange(call->held, 0);
+  if (std::exchange(call->counted, false)) call->caller->under_way->fetch_sub(1, std::memory_order_relaxed);
   call->reset(*call->session);
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }

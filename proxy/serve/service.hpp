@@ -61,6 +61,8 @@ class Service {
   void accept(int fd);
   // Answers 503 to a connection over the limit and closes it.
   void turn_away(int fd);
+  // The same where even that is too much: what the socket takes at once, then closed. Any thread.
+  static void turn_away_at_once(int fd) noexcept;
   // Open client connections; may be asked from any thread.
   std::size_t open_connections() const noexcept { return open_.load(std::memory_order_relaxed); }
 
@@ -86,6 +88,11 @@ class Service {
   bool is_own_host(std::string_view host, std::uint16_t port) const;
   std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
                                     std::uint16_t port, bool ip_literal);
+  // New work would cost memory or turns that are not there: limits.requests, limits.buffered. Each worker has its
+  // share.
+  bool overloaded(const config::Settings& settings) const noexcept;
+  // Memory for a body of this call, until the call ends; false: there is no more.
+  bool hold(Call& call, std::size_t bytes) noexcept;
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
@@ -118,7 +125,8 @@ class Service {
   std::function<void()> drained_;
   std::string request_id_;
   std::uint64_t request_count_ = 0;
-  std::string key_;  // scratch
+  std::string key_;         // scratch
+  std::size_t bodies_ = 0;  // bytes that calls hold of collected bodies
   bool draining_ = false;
 };
 
