@@ -141,15 +141,29 @@ void Service::turn_away_at_once(int fd) noexcept {
   ::close(fd);
 }
 
+// A request that has just begun holds next to nothing and may come to hold a buffer: a burst must not be let in for
+// that.
+std::uint64_t Service::memory() const noexcept {
+  return std::max<std::uint64_t>(worker_.buffers().held(), active_.size() * net::kBufferSize) + bodies_;
+}
+
+namespace {
+
+// A worker's, never so small that it could serve nobody.
+std::uint64_t share_of_memory(const config::Settings& settings) {
+  return std::max<std::uint64_t>(settings.buffered_max / settings.workers, 1 << 20);
+}
+
+}  // namespace
+
 bool Service::overloaded(const config::Settings& settings) const noexcept {
   if (settings.requests_max && active_.size() > (*settings.requests_max + settings.workers - 1) / settings.workers)
     return true;
-  return worker_.buffers().held() + bodies_ > settings.buffered_max / settings.workers;
+  return memory() > share_of_memory(settings);
 }
 
 bool Service::hold(Call& call, std::size_t bytes) noexcept {
-  const std::uint64_t most = call.settings().buffered_max / call.settings().workers;
-  if (worker_.buffers().held() + bodies_ + bytes > most) return false;
+  if (memory() + bytes > share_of_memory(call.settings())) return false;
   bodies_ += bytes;
   call.held += bytes;
   return true;

@@ -108,6 +108,7 @@ class Service {
   void round();
   void session_gone(Session* session);
   void drop_retired();
+  std::uint64_t memory() const noexcept;
 
   net::Worker& worker_;
   std::shared_ptr<const Common> common_;
