@@ -1,8 +1,7 @@
-// One row of a catalog entry's `auth:`, static types and the OAuth keys that the grants will read.
+// One row of a catalog entry's `auth:`; what is OAuth's own is read by oauth.cpp.
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <boost/json.hpp>
 
 #include "config/decode.hpp"
 
@@ -16,6 +15,7 @@ const Names kTypes{"OAUTH2",     "OAUTH2_CLIENT_CREDENTIALS",
                    "AWS_SIGV4",  "HMAC",
                    "OAUTH1",     "DIGEST",
                    "TWO_STEP",   "GITHUB_APP"};
+const Names kOAuth{"OAUTH2", "OAUTH2_CLIENT_CREDENTIALS", "JWT_BEARER", "TWO_STEP", "GITHUB_APP"};
 const Names kStatic{"API_KEY", "BEARER", "BASIC", "CUSTOM"};
 
 FieldSpec field(bool secret, bool required, std::string title) {
@@ -31,89 +31,30 @@ std::map<std::string, FieldSpec> default_fields(const std::string& type) {
   if (type == "BASIC")
     return {{"username", field(false, true, "User name")}, {"password", field(true, false, "Password")}};
   if (type == "API_KEY") return {{"apiKey", field(true, true, "API key")}};
+  if (type == "OAUTH2")
+    return {{"refreshToken", field(true, true, "Refresh token")},
+            {"accessToken", field(true, false, "Access token")},
+            {"expiresAt", field(false, false, "End of the access token")}};
+  if (type == "GITHUB_APP") return {{"installationId", field(false, true, "Installation id")}};
   return {};
 }
 
-std::string choice(MapReader& in, std::string_view key, const Names& choices, std::string fallback,
-                   Mistakes& mistakes) {
-  const Node* node = in.get(key);
-  if (!node) return fallback;
-  std::string text = scalar(*node, mistakes);
-  if (node->is_scalar() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
-    mistakes.add(*node, fmt::format("'{}' is not one of {}", text, fmt::join(choices, ", ")));
-    return fallback;
-  }
-  return text;
+std::map<std::string, FieldSpec> default_app_fields(const std::string& type, ClientAuth client_auth) {
+  if (type == "GITHUB_APP")
+    return {{"appId", field(false, true, "App id")}, {"privateKey", field(true, true, "Private key")}};
+  if (type != "OAUTH2" && type != "OAUTH2_CLIENT_CREDENTIALS") return {};
+  const FieldSpec id = field(false, true, "Client id");
+  if (client_auth == ClientAuth::private_key_jwt)
+    return {{"clientId", id}, {"privateKey", field(true, true, "Private key")}};
+  if (client_auth == ClientAuth::none) return {{"clientId", id}};
+  return {{"clientId", id}, {"clientSecret", field(true, true, "Client secret")}};
 }
 
-void decode_authorize(const Node& node, const Names& known, Auth& auth, Mistakes& mistakes) {
-  MapReader in(node, "authorize", mistakes);
-  OAuthAuthorize& out = auth.authorize.emplace();
-  if (const Node* url = in.get("url"))
-    out.url = decode_url(*url, known, mistakes);
-  else
-    mistakes.add(node, "authorize needs a url");
-  if (const Node* params = in.get("params")) out.params = decode_text_map(*params, mistakes);
-  out.scope_separator = in.text("scope_separator", out.scope_separator);
-  out.pkce = choice(in, "pkce", {"required", "supported", "none"}, out.pkce, mistakes);
-  in.finish();
-}
-
-void decode_token(const Node& node, const Names& known, Auth& auth, Mistakes& mistakes) {
-  MapReader in(node, "token", mistakes);
-  OAuthToken& out = auth.token.emplace();
-  if (const Node* url = in.get("url"))
-    out.url = decode_url(*url, known, mistakes);
-  else
-    mistakes.add(node, "token needs a url");
-  out.encoding = choice(in, "encoding", {"form", "json", "query"}, out.encoding, mistakes);
-  out.client_auth =
-      choice(in, "client_auth", {"basic", "basic_raw", "body", "secret_as_user", "private_key_jwt", "none"},
-             out.client_auth, mistakes);
-  if (const Node* params = in.get("params")) out.params = decode_text_map(*params, mistakes);
-  if (const Node* headers = in.get("headers")) {
-    out.headers = decode_text_map(*headers, mistakes);
-    for (const Node& key : headers->keys)
-      if (const auto refused = refuse_header(key.text)) mistakes.add(key, *refused);
-  }
-  in.finish();
-}
-
-// Maps that the grants of a later version read: the names are checked now, so that a typing error is not found then.
-std::string checked(MapReader& in, std::string_view key, const Names& names, const Names& known, Mistakes& mistakes) {
-  const Node* node = in.get(key);
-  if (!node) return {};
-  MapReader inner(*node, std::string(key), mistakes);
-  for (const std::string& name : names) {
-    const Node* value = inner.get(name);
-    if (value && name == "url") decode_url(*value, known, mistakes);
-    if (value && name == "rotates" && value->text != "yes" && value->text != "no" && value->text != "maybe")
-      mistakes.add(*value, "rotates is yes, no or maybe");
-    if (value && name == "expires") {
-      MapReader expires(*value, "expires", mistakes);
-      for (std::string_view k : {"in", "at", "unit"}) expires.get(k);
-      expires.finish();
-    }
-  }
-  inner.finish();
-  return boost::json::serialize(to_json(*node));
-}
-
-void decode_oauth(MapReader& in, const Names& known, Auth& auth, Mistakes& mistakes) {
-  if (const Node* node = in.get("authorize")) decode_authorize(*node, known, auth, mistakes);
-  if (const Node* node = in.get("token")) decode_token(*node, known, auth, mistakes);
-  auth.refresh_json =
-      checked(in, "refresh", {"rotates", "url", "params", "headers", "token", "idle_lifetime"}, known, mistakes);
-  auth.answer_json = checked(
-      in, "answer",
-      {"access_token", "refresh_token", "id_token", "token_type", "scope", "account", "expires", "default_lifetime"},
-      known, mistakes);
-  auth.revoke_json = checked(in, "revoke", {"url", "params", "headers", "token"}, known, mistakes);
-  auth.scopes_json = checked(in, "scopes", {"default", "required", "available"}, known, mistakes);
-  if (const Node* node = in.get("app_fields")) {
-    decode_fields(*node, false, mistakes);
-    auth.app_fields_json = boost::json::serialize(to_json(*node));
-  }
+// One name is one variable, whether an app, a connection or its config brings the value.
+void refuse_shared_names(const Node& at, const Auth& auth, const Names& variables, Mistakes& mistakes) {
+  for (const auto& [name, spec] : auth.app_fields)
+    if (auth.fields.contains(name) || std::find(variables.begin(), variables.end(), name) != variables.end())
+      mistakes.add(at, fmt::format("'{}' is in app_fields and in fields", name));
 }
 
 // A rule over a field that may be absent would send half a credential; only Basic has a meaning for an empty part.
@@ -122,6 +63,7 @@ void refuse_optional(const Auth& auth, const Node& inject, Mistakes& mistakes) {
     for (const auto& part : rule.value.parts()) {
       if (part.function == "basic") continue;
       for (const std::string& name : part.arguments) {
+        if (auth.oauth && name == "accessToken") continue;  // a grant obtains it
         const auto spec = auth.fields.find(name);
         if (spec != auth.fields.end() && !spec->second.required && spec->second.default_value.empty())
           mistakes.add(inject, fmt::format("a rule uses '{}', which is optional and has no default", name));
@@ -129,7 +71,15 @@ void refuse_optional(const Auth& auth, const Node& inject, Mistakes& mistakes) {
     }
 }
 
+std::vector<InjectRule> bearer_rule(std::string_view token) {
+  InjectRule rule;
+  rule.name = "Authorization";
+  rule.value = *Template::parse("Bearer " + std::string(token));
+  return {rule};
+}
+
 std::vector<InjectRule> default_rules(const Auth& auth, const Node& node, Mistakes& mistakes) {
+  if (auth.oauth) return bearer_rule("${accessToken}");
   const bool bearer = auth.type == "BEARER";
   if (!bearer && auth.type != "BASIC") return {};
   for (const std::string& name : bearer ? Names{"token"} : Names{"username", "password"})
@@ -137,9 +87,10 @@ std::vector<InjectRule> default_rules(const Auth& auth, const Node& node, Mistak
       mistakes.add(node, fmt::format("without a field '{}' the entry must say what to inject", name));
       return {};
     }
+  if (bearer) return bearer_rule("${token}");
   InjectRule rule;
   rule.name = "Authorization";
-  rule.value = *Template::parse(bearer ? "Bearer ${token}" : "Basic ${basic(username, password)}");
+  rule.value = *Template::parse("Basic ${basic(username, password)}");
   return {rule};
 }
 
@@ -150,7 +101,10 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
   if (inject) {
     Names known = variables;
     for (const auto& [name, spec] : auth.fields) known.push_back(name);
+    for (const auto& [name, spec] : auth.app_fields) known.push_back(name);
     if (!served) known.insert(known.end(), {"accessToken", "idToken"});
+    if (auth.oauth)
+      for (const auto& [name, path] : auth.oauth->answer.more) known.push_back(name);
     auth.inject = decode_rules(*inject, &known, mistakes);
     refuse_optional(auth, *inject, mistakes);
     return;
@@ -164,6 +118,14 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
 
 const std::vector<std::string>& known_types() {
   return kTypes;
+}
+
+const std::vector<std::string>& oauth_types() {
+  return kOAuth;
+}
+
+bool is_oauth_type(std::string_view type) {
+  return std::find(kOAuth.begin(), kOAuth.end(), type) != kOAuth.end();
 }
 
 bool is_served_type(std::string_view type) {
@@ -218,7 +180,15 @@ Auth decode_auth(std::string name, const Node& node, const Names& variables, boo
   for (const std::string& variable : variables)
     if (fields && fields->find(variable))
       mistakes.add(*fields, fmt::format("'{}' is a variable of config already", variable));
-  if (!is_served_type(auth.type)) decode_oauth(in, variables, auth, mistakes);
+  if (is_oauth_type(auth.type)) {
+    const Node* app = in.get("app_fields");
+    if (app) auth.app_fields = decode_fields(*app, false, mistakes);
+    const ClientAuth client_auth = decode_client_auth(node.find("token"), auth.type);
+    if (!app) auth.app_fields = default_app_fields(auth.type, client_auth);
+    refuse_shared_names(app ? *app : node, auth, variables, mistakes);
+    auth.oauth = decode_oauth(in, node, auth, variables, mistakes);
+    if (const Node* verify = in.get("verify")) auth.verify = decode_verify(*verify, variables, mistakes);
+  }
   decode_inject(in, node, variables, generic, auth, mistakes);
   in.finish();
   return auth;

@@ -24,6 +24,31 @@ std::vector<InjectRule> decode_rules(const Node& node, const Names* known, Mista
 std::map<std::string, FieldSpec> decode_fields(const Node& node, bool config, Mistakes& mistakes);
 // One row of `auth:`; `variables` are the names of the entry's `fields`.
 Auth decode_auth(std::string name, const Node& node, const Names& variables, bool generic, Mistakes& mistakes);
+// The OAuth keys of one row of `auth:`, whose type, fields and app_fields are known by now.
+OAuth decode_oauth(MapReader& in, const Node& node, const Auth& auth, const Names& variables, Mistakes& mistakes);
+// `client_auth` of a token section that may be absent or wrong: its mistakes are decode_oauth's to tell.
+ClientAuth decode_client_auth(const Node* token, std::string_view type);
+OAuthAnswer decode_answer(const Node& node, Mistakes& mistakes);
+bool is_oauth_type(std::string_view type);
+std::optional<std::string> refuse_answer_path(std::string_view path);
+Verify decode_verify(const Node& node, const Names& variables, Mistakes& mistakes);
+// A list of texts, or one text.
+Names decode_names(const Node& node, Mistakes& mistakes);
+std::vector<int> decode_statuses(const Node& node, Mistakes& mistakes);
+// One of a few words; what is written elsewhere is a mistake and the fallback.
+template <class T>
+T decode_choice(const Node* node, const std::vector<std::pair<std::string_view, T>>& choices, T fallback,
+                Mistakes& mistakes) {
+  if (!node) return fallback;
+  const std::string text = scalar(*node, mistakes);
+  std::string all;
+  for (const auto& [word, value] : choices) {
+    if (node->is_scalar() && word == text) return value;
+    all += (all.empty() ? "" : ", ") + std::string(word);
+  }
+  if (node->is_scalar()) mistakes.add(*node, "'" + text + "' is not one of " + all);
+  return fallback;
+}
 // One row of `hosts:`, templates allowed when they are over `variables`.
 std::optional<HostPattern> decode_host(const Node& node, const Names& variables, Mistakes& mistakes);
 // An https URL without query, whose variables are in `known`.

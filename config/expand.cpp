@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "config/encoding.hpp"
 #include "config/tree.hpp"
 
 namespace postern::config {
@@ -18,46 +19,6 @@ struct Function {
 constexpr std::array<Function, 6> kFunctions{
     {{"base64", 1}, {"base64url", 1}, {"basic", 2}, {"urlencode", 1}, {"lower", 1}, {"hex", 1}}};
 
-// Base64 of RFC 4648; the URL-safe form is written without padding (section 5, as JWTs use it).
-std::string base64(std::string_view in, bool url) {
-  constexpr std::string_view standard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  constexpr std::string_view safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const std::string_view alphabet = url ? safe : standard;
-  std::string out;
-  out.reserve((in.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < in.size(); i += 3) {
-    const std::size_t have = std::min<std::size_t>(3, in.size() - i);
-    unsigned bits = 0;
-    for (std::size_t j = 0; j < 3; ++j) bits = bits << 8 | (j < have ? static_cast<unsigned char>(in[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j) {
-      if (j <= have)
-        out += alphabet[bits >> (18 - 6 * j) & 63];
-      else if (!url)
-        out += '=';
-    }
-  }
-  return out;
-}
-
-std::string escape(std::string_view in, std::string_view prefix, bool keep_unreserved) {
-  constexpr std::string_view upper = "0123456789ABCDEF", lower = "0123456789abcdef";
-  const std::string_view digits = keep_unreserved ? upper : lower;
-  std::string out;
-  for (char c : in) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    if (plain && keep_unreserved) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += prefix;
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
-  }
-  return out;
-}
-
 void wipe(std::string& text) {
   volatile char* p = text.data();
   for (std::size_t i = 0; i < text.size(); ++i) p[i] = 0;
@@ -65,18 +26,18 @@ void wipe(std::string& text) {
 
 std::string call(std::string_view function, const std::vector<std::string>& arguments) {
   const std::string& first = arguments[0];
-  if (function == "base64") return base64(first, false);
-  if (function == "base64url") return base64(first, true);
+  if (function == "base64") return encode_base64(first);
+  if (function == "base64url") return encode_base64url(first);
   if (function == "basic") {
     std::string pair;
     pair.reserve(first.size() + 1 + arguments[1].size());
     pair.append(first).append(":").append(arguments[1]);
-    std::string out = base64(pair, false);
+    std::string out = encode_base64(pair);
     wipe(pair);
     return out;
   }
-  if (function == "urlencode") return escape(first, "%", true);
-  if (function == "hex") return escape(first, "", false);
+  if (function == "urlencode") return percent_encode(first);
+  if (function == "hex") return encode_hex(first);
   std::string out = first;  // lower
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });

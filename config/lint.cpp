@@ -33,6 +33,56 @@ void lint_auth(const Node& tree, const Auth& auth, Names& all, Mistakes& mistake
     if (!used(names, name)) mistakes.add(place_of(at, "fields"), fmt::format("no rule uses the field '{}'", name));
 }
 
+void add_variables(const Texts& texts, Names& names) {
+  for (const auto& [name, text] : texts)
+    for (const std::string& variable : text.variables()) names.push_back(variable);
+}
+
+// What a person agrees to starts somewhere, and every variable that an app or a config is asked for is used.
+void lint_oauth(const Node& tree, const Auth& auth, Names& names, Mistakes& mistakes) {
+  const OAuth& oauth = *auth.oauth;
+  const Node* entry = place_of(tree, "auth").find(auth.name);
+  const Node& at = entry ? *entry : tree;
+  if (auth.type == "OAUTH2" && !oauth.authorize && !oauth.device)
+    mistakes.add(at, "an OAUTH2 entry needs authorize or device: where a person agrees");
+  Names used_here;
+  for (const Template* url : oauth.endpoints())
+    for (const std::string& variable : url->variables()) used_here.push_back(variable);
+  for (const OAuthCall* call :
+       {static_cast<const OAuthCall*>(&oauth.token),
+        oauth.revoke ? static_cast<const OAuthCall*>(&*oauth.revoke) : nullptr,
+        oauth.introspect ? &*oauth.introspect : nullptr, oauth.device ? &*oauth.device : nullptr})
+    if (call) {
+      add_variables(call->params, used_here);
+      add_variables(call->headers, used_here);
+    }
+  if (oauth.authorize) add_variables(oauth.authorize->params, used_here);
+  add_variables(oauth.refresh.params, used_here);
+  add_variables(oauth.refresh.headers, used_here);
+  for (const OAuthAssertion* signer : {oauth.assertion ? &*oauth.assertion : nullptr, &oauth.client_assertion})
+    if (signer) {
+      used_here.push_back(signer->key);
+      add_variables(signer->claims, used_here);
+      for (const auto* part : {&signer->issuer, &signer->subject, &signer->audience, &signer->key_id})
+        if (*part)
+          for (const std::string& variable : (*part)->variables()) used_here.push_back(variable);
+    }
+  if (oauth.exchange)
+    for (const Template* text :
+         {&oauth.exchange->subject_token, oauth.exchange->actor_token ? &*oauth.exchange->actor_token : nullptr})
+      if (text)
+        for (const std::string& variable : text->variables()) used_here.push_back(variable);
+  names.insert(names.end(), used_here.begin(), used_here.end());
+  for (const char* name : {"clientId", "clientSecret"}) used_here.emplace_back(name);  // client_auth uses them
+  for (const auto& [name, spec] : auth.app_fields)
+    if (!used(used_here, name) && !used(names, name))
+      mistakes.add(place_of(at, "app_fields"), fmt::format("nothing uses the field '{}'", name));
+  for (const std::string& scope : oauth.scopes.defaults)
+    if (!oauth.scopes.available.empty() && !used(oauth.scopes.available, scope))
+      mistakes.add(place_of(at, "scopes"),
+                   fmt::format("the default scope '{}' is not among the available ones", scope));
+}
+
 Names url_variables(std::string_view text) {
   const auto parsed = Template::parse(text);
   return parsed ? parsed->variables() : Names{};
@@ -55,8 +105,7 @@ void lint_entry(const Node& tree, const Provider& provider, const std::string& s
       for (const std::string& name : url_variables(text)) names.push_back(name);
   for (const auto& [name, auth] : provider.auth) {
     lint_auth(tree, auth, names, mistakes);
-    for (const std::string& url : {auth.authorize ? auth.authorize->url : "", auth.token ? auth.token->url : ""})
-      for (const std::string& variable : url_variables(url)) names.push_back(variable);
+    if (auth.oauth) lint_oauth(tree, auth, names, mistakes);
   }
   for (const auto& [name, spec] : provider.fields)
     if (!used(names, name)) mistakes.add(place_of(tree, "fields"), fmt::format("nothing uses the variable '{}'", name));

@@ -2,7 +2,6 @@
 #include "config/provider.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -102,43 +101,6 @@ void decode_hosts(const Node& node, const Names& variables, Provider& out, Mista
     mistakes.add(node, "'*.suffix' is only a pattern for a tenant host; name the host too, with a variable");
 }
 
-void decode_verify(const Node& node, const Names& variables, Provider& out, Mistakes& mistakes) {
-  MapReader in(node, "verify", mistakes);
-  Verify verify;
-  const Node* get = in.get("get");
-  const Node* head = in.get("head");
-  const Node* path = get ? get : head;
-  if (!path || (get && head)) {
-    mistakes.add(node, "verify names one harmless call: get or head");
-  } else {
-    verify.method = get ? "GET" : "HEAD";
-    verify.path = scalar(*path, mistakes);
-    const auto parsed = decode_template(*path, &variables, mistakes);
-    const bool clean = std::all_of(verify.path.begin(), verify.path.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-    if (parsed && (!verify.path.starts_with('/') || verify.path.starts_with("//") || !clean ||
-                   verify.path.find('#') != verify.path.npos))
-      mistakes.add(*path, "the path of verify starts with one '/' and holds no spaces or fragment");
-  }
-  if (const Node* expect = in.get("expect")) {
-    verify.expect.clear();
-    const std::vector<Node> one{*expect};
-    for (const Node& item : expect->is_list() ? expect->items : one) {
-      int status = 0;
-      std::from_chars(item.text.data(), item.text.data() + item.text.size(), status);
-      if (!item.is_scalar() || item.text.size() != 3 || status < 200 || status > 599)
-        mistakes.add(item, "expect is an HTTP status of 200 to 599, or a list of them");
-      verify.expect.push_back(status);
-    }
-  }
-  if (const Node* headers = in.get("headers")) {
-    verify.headers = decode_text_map(*headers, mistakes);
-    for (const Node& key : headers->keys)
-      if (const auto refused = refuse_header(key.text)) mistakes.add(key, *refused);
-  }
-  in.finish();
-  out.verify = std::move(verify);
-}
-
 void decode_pass(const Node& node, Provider& out, Mistakes& mistakes) {
   if (!node.is_list()) return mistakes.add(node, "pass must be a list of field names");
   for (const Node& item : node.items) {
@@ -165,6 +127,27 @@ void decode_base_url(const Node& node, const Names& variables, Provider& out, Mi
     mistakes.add(node, fmt::format("the host of base_url, '{}', is not among the hosts", host->host));
 }
 
+// The host of an endpoint that ends in a variable is whoever the variable says. It must be one of the entry's hosts,
+// whose result is checked against the wildcards when a connection is made.
+void check_endpoints(const Node& at, const Auth& auth, const Names& variables, const std::vector<HostPattern>& hosts,
+                     Mistakes& mistakes) {
+  if (!auth.oauth) return;
+  for (const Template* url : auth.oauth->endpoints()) {
+    if (url->text().empty()) continue;  // a mistake that was told
+    Node rest = at;
+    rest.kind = Node::Kind::scalar;
+    rest.text = url->text().substr(url->text().find("://") + 3);
+    rest.text.resize(std::min(rest.text.size(), rest.text.find('/')));
+    Mistakes told;
+    Names known = variables;
+    for (const std::string& name : url->variables()) known.push_back(name);
+    const auto host = decode_host(rest, known, told);
+    if (!host || !host->host.ends_with('}')) continue;
+    if (!covered(hosts, *host))
+      mistakes.add(at, fmt::format("the host of '{}' ends in a variable and is not among the hosts", url->text()));
+  }
+}
+
 void decode_body(MapReader& in, const Node& tree, Provider& out, Mistakes& mistakes) {
   Names variables;
   if (const Node* fields = in.get("fields")) {
@@ -186,9 +169,10 @@ void decode_body(MapReader& in, const Node& tree, Provider& out, Mistakes& mista
       const std::string& name = auth->keys[i].text;
       if (!is_id(name)) mistakes.add(auth->keys[i], fmt::format("'{}' is not a name (a-z, 0-9, '_', '-')", name));
       out.auth[name] = decode_auth(name, auth->items[i], variables, out.generic, mistakes);
+      check_endpoints(auth->items[i], out.auth[name], variables, out.hosts, mistakes);
     }
   }
-  if (const Node* verify = in.get("verify")) decode_verify(*verify, variables, out, mistakes);
+  if (const Node* verify = in.get("verify")) out.verify = decode_verify(*verify, variables, mistakes);
   if (const Node* pass = in.get("pass")) decode_pass(*pass, out, mistakes);
 }
 

@@ -9,6 +9,7 @@
 
 #include "config/error.hpp"
 #include "config/expand.hpp"
+#include "config/oauth.hpp"
 
 namespace postern::config {
 
@@ -33,17 +34,12 @@ struct HostPattern {  // "api.stripe.com", "*.zendesk.com", "${subdomain}.exampl
   std::string path_prefix;
 };
 
-struct OAuthAuthorize {
-  std::string url;
-  std::map<std::string, std::string> params;
-  std::string scope_separator = " ";
-  std::string pkce = "required";
-};
-struct OAuthToken {
-  std::string url;
-  std::string encoding = "form";
-  std::string client_auth = "basic";
-  std::map<std::string, std::string> params, headers;
+struct Verify {
+  std::string method = "GET";
+  std::string path;  // absolute, on base_url's host; may hold ${variable} of Provider::fields, and a query
+  std::vector<int> expect = {200};
+  std::map<std::string, std::string> headers;  // what the call needs besides the credential; never a secret
+  std::string account;  // where the answer names the account (a path as in oauth.hpp); empty: it does not
 };
 
 struct Auth {
@@ -52,17 +48,9 @@ struct Auth {
   std::string title;
   std::map<std::string, FieldSpec> fields;  // of `value`: BEARER without fields has token, BASIC username and password
   std::vector<InjectRule> inject;           // filled with the type's default where the entry has none
-  // kept for the grants; not used by static types
-  std::optional<OAuthAuthorize> authorize;
-  std::optional<OAuthToken> token;
-  std::string refresh_json, answer_json, revoke_json, scopes_json, app_fields_json;  // validated keys, as JSON text
-};
-
-struct Verify {
-  std::string method = "GET";
-  std::string path;  // absolute, on base_url's host; may hold ${variable} of Provider::fields, and a query
-  std::vector<int> expect = {200};
-  std::map<std::string, std::string> headers;  // what the call needs besides the credential; never a secret
+  std::optional<OAuth> oauth;               // of the types in oauth_types() alone
+  std::map<std::string, FieldSpec> app_fields;  // of an auth config's `value`: clientId and clientSecret unless named
+  std::optional<Verify> verify;                 // absent: the provider's
 };
 
 // Every connection type of the design; a catalog entry may name any of them.

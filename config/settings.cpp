@@ -202,7 +202,7 @@ class Loader {
 
   void fill_defaults() {
     if (!places_.contains("state")) settings_.state = (base_ / "state").lexically_normal();
-    if (!settings_.key_file.empty()) return;
+    if (named_keys() != 0) return;
     const auto found = sources_.environment.find("XDG_CONFIG_HOME");
     // A relative one is to be ignored (XDG base directory specification).
     if (found != sources_.environment.end() && found->second.starts_with('/'))
@@ -211,6 +211,12 @@ class Loader {
       settings_.key_file = fs::path(home_) / ".config/postern/master.key";
     else
       settings_.key_file = "/etc/postern/master.key";
+  }
+
+  // How many places a master key is to come from; one is right.
+  int named_keys() const {
+    return int{!settings_.key_file.empty()} + int{!settings_.key_passphrase_file.empty()} +
+           int{!settings_.key_credential.empty()} + int{!settings_.key_exec.empty()};
   }
 
   static bool loopback(const std::string& address) {
@@ -252,8 +258,14 @@ class Loader {
     for (std::size_t i = 1; i < taken.size(); ++i)
       if (taken[i] == taken[i - 1] && !taken[i].ends_with(":0"))
         refuse("listen.proxy", fmt::format("{} is listened on twice", taken[i]));
-    if (!settings_.dev && inside(settings_.key_file, settings_.state))
-      refuse("vault.key.file", "the master key may not lie in the state directory: who copies one has both");
+    if (named_keys() != 1)
+      refuse("vault.key.file",
+             "vault.key names more than one place: keep one of file, passphrase_file, credential, exec");
+    for (const auto& [path, file] : {std::pair("vault.key.file", settings_.key_file),
+                                     std::pair("vault.key.passphrase_file", settings_.key_passphrase_file)}) {
+      if (!settings_.dev && !file.empty() && inside(file, settings_.state))
+        refuse(path, "the master key may not lie in the state directory: who copies one has both");
+    }
   }
 
   // After links are followed, as far as the paths exist.

@@ -64,9 +64,15 @@ struct Settings {
   std::filesystem::path file;  // where it was read; empty: none
   Listen listen;
   std::filesystem::path state = "./state";
-  std::string store = "rocksdb";   // rocksdb | memory (postgres: a later version; refused with a clear message)
-  std::filesystem::path key_file;  // default: $XDG_CONFIG_HOME/postern/master.key or /etc/postern/master.key
-  bool open_callers = false;       // callers.mode: open
+  std::string store = "rocksdb";  // rocksdb | memory (postgres: a later version; refused with a clear message)
+  // Where the master key comes from; exactly one of the four is set after load.
+  std::filesystem::path key_file;             // default: $XDG_CONFIG_HOME/postern/master.key or /etc/postern/master.key
+  std::filesystem::path key_passphrase_file;  // "-": the terminal is asked
+  std::string key_credential;                 // a file name in $CREDENTIALS_DIRECTORY
+  std::vector<std::string> key_exec;          // an absolute path and its arguments
+  std::size_t cache_size = std::size_t{64} << 20;  // vault.cache.size: of what all workers keep ready
+  Millis cache_idle{600'000};                      // vault.cache.idle: dropped after so long without a request
+  bool open_callers = false;                       // callers.mode: open
   bool insecure_listen = false;
   std::string public_url;                // admin.public_url; empty: derived from listen.admin
   std::vector<unsigned> socket_uids;     // admin.socket_uids; empty: the daemon's own

@@ -130,6 +130,35 @@ void read_store(const Node& node, Settings& out, Reading& in) {
   out.store = word(node, {"rocksdb", "memory"}, 0, in.mistakes) == 0 ? "rocksdb" : "memory";
 }
 
+void read_passphrase_file(const Node& node, Settings& out, Reading& in) {
+  out.key_passphrase_file = node.is_scalar() && node.text == "-" ? fs::path("-") : read_path(node, in);
+}
+
+void read_credential(const Node& node, Settings& out, Reading& in) {
+  const std::size_t before = in.mistakes.size();
+  std::string name = scalar(node, in.mistakes);
+  if (in.mistakes.size() != before) return;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+    return in.mistakes.add(node, "must be the name of a credential, without a folder");
+  out.key_credential = std::move(name);
+}
+
+void read_key_exec(const Node& node, Settings& out, Reading& in) {
+  if (!node.is_list() || node.items.empty())
+    return in.mistakes.add(node, "must be a list: an absolute path and its arguments; no shell reads it");
+  out.key_exec.clear();
+  for (const Node& item : node.items) out.key_exec.push_back(scalar(item, in.mistakes));
+  if (!out.key_exec.front().starts_with('/'))
+    in.mistakes.add(node.items.front(), "must be an absolute path: no PATH is searched");
+}
+
+Value show_key_exec(const Settings& s) {
+  if (s.key_exec.empty()) return nullptr;
+  boost::json::array all;
+  for (const auto& word : s.key_exec) all.push_back(text(word));
+  return all;
+}
+
 void read_body(const Node& node, Settings& out, Reading& in) {
   const std::size_t before = in.mistakes.size();
   const std::string written = scalar(node, in.mistakes);
@@ -142,13 +171,22 @@ void read_body(const Node& node, Settings& out, Reading& in) {
     in.mistakes.add(node, parsed.error() + ", or none");
 }
 
+// A size held in memory, at most `most`.
+void held(const Node& node, std::size_t& out, std::uint64_t most, const char* too_much, Mistakes& mistakes) {
+  const std::size_t before = mistakes.size();
+  const auto parsed = parse_size(scalar(node, mistakes));
+  if (mistakes.size() != before) return;
+  if (!parsed) return mistakes.add(node, parsed.error());
+  if (*parsed > most) return mistakes.add(node, too_much);
+  out = static_cast<std::size_t>(*parsed);
+}
+
 void read_body_buffer(const Node& node, Settings& out, Reading& in) {
-  const std::size_t before = in.mistakes.size();
-  const auto parsed = parse_size(scalar(node, in.mistakes));
-  if (in.mistakes.size() != before) return;
-  if (!parsed) return in.mistakes.add(node, parsed.error());
-  if (*parsed > std::uint64_t{1} << 30) return in.mistakes.add(node, "a body held in memory is at most 1GiB");
-  out.body_buffer = static_cast<std::size_t>(*parsed);
+  held(node, out.body_buffer, std::uint64_t{1} << 30, "a body held in memory is at most 1GiB", in.mistakes);
+}
+
+void read_cache_size(const Node& node, Settings& out, Reading& in) {
+  held(node, out.cache_size, std::uint64_t{1} << 40, "a cache is at most 1024GiB", in.mistakes);
 }
 
 // A count, or none.
@@ -232,6 +270,21 @@ constexpr SettingRow kRows[] = {
     {"vault.store", Written::text, "rocksdb, or memory (nothing outlives the process)", read_store,
      [](const Settings& s) -> Value { return text(s.store); }, KEEP(store)},
     FIXED_PATH("vault.key.file", key_file, "the master key; never inside the state directory"),
+    {"vault.key.passphrase_file", Written::text,
+     "instead of file: a passphrase, in a file of one line; /dev/fd/3, or - to be asked for it", read_passphrase_file,
+     [](const Settings& s) -> Value { return text_or_null(s.key_passphrase_file.string()); },
+     KEEP(key_passphrase_file)},
+    {"vault.key.credential", Written::text, "instead of file: a systemd credential (LoadCredential=) that holds one",
+     read_credential, [](const Settings& s) -> Value { return text_or_null(s.key_credential); }, KEEP(key_credential)},
+    {"vault.key.exec", Written::yaml,
+     "instead of file: a command that wraps and unwraps, as a list; it begins with an absolute path", read_key_exec,
+     show_key_exec, KEEP(key_exec)},
+    {"vault.cache.size", Written::text,
+     "memory for callers and connections that are kept ready, for all workers together", read_cache_size,
+     [](const Settings& s) -> Value { return text(show_size(s.cache_size)); }, KEEP(cache_size)},
+    {"vault.cache.idle", Written::text, "how long what is ready is kept without a request for it",
+     [](const Node& n, Settings& s, Reading& in) { duration(n, s.cache_idle, false, in.mistakes); },
+     [](const Settings& s) -> Value { return text(show_duration(s.cache_idle)); }, KEEP(cache_idle)},
     EITHER("callers.mode", open_callers, "required", "open",
            "required, or open: anybody who reaches the port, loopback only"),
     FLAG("insecure_listen", insecure_listen, "allow plain listeners off loopback (tokens cross the network in clear)"),
@@ -288,11 +341,9 @@ constexpr SettingRow kRows[] = {
 
 constexpr LaterKey kLater[] = {
     {"listen.callback", "the OAuth callback is served on listen.admin"},
-    {"vault.key.passphrase", "use vault.key.file"},
-    {"vault.key.systemd", "use vault.key.file; systemd's credentials are files"},
-    {"vault.key.credential", "use vault.key.file; systemd's credentials are files"},
-    {"vault.key.exec", "use vault.key.file"},
-    {"vault.key.kms", "use vault.key.file"},
+    {"vault.key.passphrase", "a passphrase never stands in the settings: name its file in vault.key.passphrase_file"},
+    {"vault.key.systemd", "use vault.key.credential"},
+    {"vault.key.kms", "use vault.key.exec with a command that asks your KMS"},
     {"vault.url", "the PostgreSQL store comes later; use vault.store: rocksdb"},
     {"vault.postgres", "the PostgreSQL store comes later; use vault.store: rocksdb"},
 };

@@ -22,6 +22,8 @@
 #include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
 #include "proxy/app_reload.hpp"
+#include "proxy/app_rotation.hpp"
+#include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
 
@@ -90,6 +92,7 @@ class Daemon {
   std::atomic<std::shared_ptr<const config::Settings>> settings_;
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
+  std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   std::shared_ptr<serve::Source> source_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -107,14 +110,18 @@ class Daemon {
 
 std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
   const config::Settings& settings = *configuration_.settings;
-  vault::Options options;
-  options.store = settings.store == "memory" ? vault::StoreKind::memory : vault::StoreKind::rocksdb;
-  options.state = settings.state;
-  options.key_file = settings.key_file;
-  options.allow_key_in_state = settings.dev;
+  vault::Options options = cli::offline::vault_options(settings);
   options.accept_rollback = arguments.accept_rollback;
+  options.accept_copy = arguments.accept_copy;
+  options.reopened = [this] {
+    log_event(Level::warn, "vault_reopened", "after a write error; what was kept of it is forgotten");
+    front_->post([this] {
+      announce({.authorization = true, .organization = {}, .project = {}, .id = {}}, false);
+      announce({}, false);
+    });
+  };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
-  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(options.key_file)) options.key_file.clear();
+  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings.key_file)) options.key = {};
   auto opened = vault::Vault::open(options);
   if (!opened) {
     code = exit_code_of(opened.error());
@@ -171,6 +178,7 @@ std::string Daemon::start_admin() {
   deps.now_ms = wall_ms;
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
+  deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
   admin_ = std::move(*server);
@@ -199,6 +207,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->vault_offload = &vault_offload_;
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
+  rotation_.emplace(vault_->upkeep());
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
@@ -325,6 +334,12 @@ void Daemon::say_ready() {
   if (settings_.load()->open_callers) warn_of_open_callers();
   std::string proxies;
   for (const auto& listener : listeners_) proxies += (proxies.empty() ? "" : ",") + listener->text();
+  if (const auto provenance = vault_->status().provenance; provenance.marked()) {
+    log_event(Level::warn, "vault_not_original",
+              fmt::format("the vault is marked as {} ({}): other systems may know newer secrets than it holds; start "
+                          "with --accept-copy once that is settled",
+                          vault::to_string(provenance.kind), provenance.reason));
+  }
   log_event(Level::info, "ready", {},
             {{"proxy", proxies}, {"admin", admin_->address()}, {"vault", vault_->id()}, {"version", POSTERN_VERSION}});
   notify("READY=1\nSTATUS=serving on " + proxies);
@@ -404,6 +419,7 @@ void Daemon::serve() {
     const std::scoped_lock lock(reloading_);
     running_ = true;
   }
+  rotation_->start();  // goes on with what a kill has interrupted
   say_ready();
   if (watchdog_interval().count() != 0) watch();
   front_->run();
@@ -413,6 +429,7 @@ void Daemon::serve() {
     running_ = false;
   }
   admin_->stop();
+  rotation_->stop();
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
       lane->service.reset();
@@ -422,6 +439,7 @@ void Daemon::serve() {
   }
   vault_offload_.stop();
   dns_offload_.stop();
+  vault_.reset();  // its own thread may be at work on it, and would post to the front
   log_event(Level::info, "stopped", {});
 }
 
@@ -436,14 +454,14 @@ int run(const cli::RunArguments& arguments) {
       sources.environment.emplace(pair.substr(0, split), pair.substr(split + 1));
   }
   const auto settings = config::load_settings(sources);
-  if (!settings) return fail(cli::config_invalid, settings.error().text());
+  if (!settings) return postern::fail(cli::config_invalid, settings.error().text());
   observe::start_logs(settings->log_level, settings->access_log);
   int code = 0;
   {
     Daemon daemon(std::move(sources));
     if (const std::string wrong = daemon.build(*settings, arguments, code); !wrong.empty()) {
       observe::flush_logs();
-      return fail(code, wrong);
+      return postern::fail(code, wrong);
     }
     daemon.serve();
   }

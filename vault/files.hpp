@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace postern::vault {
@@ -25,6 +27,8 @@ class File {
   int descriptor_;
 };
 
+// The first bytes of a file, at most `most` of them; nullopt, and errno, where it cannot be opened or read.
+std::optional<std::string> read_small(const std::filesystem::path& file, std::size_t most);
 bool write_all(int descriptor, std::string_view bytes);
 bool sync_directory(const std::filesystem::path& directory);
 // Makes the directory, and those above it that are missing, with 0700. One that is there is left as it is.

@@ -4,7 +4,7 @@
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
-//   version       := %x01
+//   version       := %x01                 ; of that kind of record: current_version()
 //   kind          := one byte, the number before each body below
 //   connection    := 1:  id organization project owner scope alias name app auth type auth-config config
 //                        destinations end-user tags enabled status status-reason status-since created updated
@@ -17,21 +17,21 @@
 //   organization  := 6:  id created
 //   project       := 7:  id organization created
 //   reference     := 8:  organization project id
+//   rotation      := 9:  state key-id total done resealed unreadable started finished cursor pass-resealed
+//   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags
 //   optional list := %x00 | %x01 list     ; hosts? methods?
 //   destinations  := count *(host port path-prefix)
-//   scope status  := one byte; enabled := %x00 | %x01; port := 2 bytes
+//   scope status state := one byte; enabled := %x00 | %x01; port := 2 bytes
 //   length count  := 4 bytes
-//   generation    := 8 bytes; created updated expires revoked status-since := 8 bytes, two's complement
-//   Numbers are big endian.
+//   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
+//   revoked status-since := 8 bytes, two's complement Numbers are big endian.
 #include <type_traits>
 
 namespace postern::vault {
 namespace {
-
-constexpr std::uint8_t kVersion = 1;
 
 enum class Kind : std::uint8_t {
   connection = 1,
@@ -42,13 +42,34 @@ enum class Kind : std::uint8_t {
   organization = 6,
   project = 7,
   reference = 8,
+  rotation = 9,
+  index_state = 16,
 };
+
+// What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
+// there.
+constexpr std::uint8_t current_version(Kind kind) {
+  switch (kind) {
+    case Kind::connection:
+    case Kind::credential:
+    case Kind::authorization:
+    case Kind::header:
+    case Kind::data_key:
+    case Kind::organization:
+    case Kind::project:
+    case Kind::reference:
+    case Kind::rotation:
+    case Kind::index_state:
+      return 1;
+  }
+  return 0;
+}
 
 class Writer {
  public:
   explicit Writer(Kind kind, std::size_t expected_size = 256) {
     bytes_.reserve(expected_size);
-    number(kVersion);
+    number(current_version(kind));
     number(static_cast<std::uint8_t>(kind));
   }
 
@@ -81,7 +102,8 @@ class Writer {
 class Reader {
  public:
   Reader(std::string_view bytes, Kind kind) : left_(bytes) {
-    if (number<std::uint8_t>() != kVersion) good_ = false;
+    version_ = number<std::uint8_t>();
+    if (version_ == 0 || version_ > current_version(kind)) good_ = false;
     if (number<std::uint8_t>() != static_cast<std::uint8_t>(kind)) good_ = false;
   }
 
@@ -121,6 +143,8 @@ class Reader {
     return list();
   }
   void refuse() { good_ = false; }
+  // Of the record that is read: 1 to the current one.
+  std::uint8_t version() const { return version_; }
   bool good() const { return good_ && left_.empty(); }
 
  private:
@@ -135,6 +159,7 @@ class Reader {
   }
 
   std::string_view left_;
+  std::uint8_t version_ = 0;
   bool good_ = true;
 };
 
@@ -144,6 +169,19 @@ Result<T> finish(const Reader& in, T record, const char* name) {
   return fail(Error::Code::corrupt,
               std::string("a record does not decode as ") + name + " (damaged, or written by a newer postern)");
 }
+
+// Old bytes to new ones, for each kind of record.
+template <class T>
+Result<Secret> recode_as(std::string_view bytes) {
+  const auto record = decode<T>(bytes);
+  if (!record) return std::unexpected(record.error());
+  std::string fresh = encode(*record);
+  return Secret::take(fresh);
+}
+struct Recoder {
+  Kind kind;
+  Result<Secret> (*recode)(std::string_view bytes);
+};
 
 }  // namespace
 
@@ -355,6 +393,83 @@ Result<Reference> decode(std::string_view bytes) {
   record.project = in.text();
   record.id = in.text();
   return finish(in, std::move(record), "an index entry");
+}
+
+std::string encode(const IndexState& record) {
+  Writer out(Kind::index_state);
+  out.number(record.version);
+  out.flag(record.complete);
+  out.text(record.after);
+  return out.done();
+}
+
+std::string encode(const RotationRecord& record) {
+  const Rotation& progress = record.progress;
+  Writer out(Kind::rotation);
+  out.number(static_cast<std::uint8_t>(progress.state));
+  out.text(progress.key_id);
+  for (const auto count : {progress.total, progress.done, progress.resealed, progress.unreadable}) out.number(count);
+  out.number(progress.started);
+  out.number(progress.finished);
+  out.text(record.cursor);
+  out.number(record.pass_resealed);
+  return out.done();
+}
+
+template <>
+Result<IndexState> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::index_state);
+  IndexState record;
+  record.version = in.number<std::uint8_t>();
+  record.complete = in.flag();
+  record.after = in.text();
+  return finish(in, std::move(record), "the state of the indexes");
+}
+
+template <>
+Result<RotationRecord> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::rotation);
+  RotationRecord record;
+  Rotation& progress = record.progress;
+  progress.state = in.choice(Rotation::State::incomplete);
+  progress.key_id = in.text();
+  for (auto* count : {&progress.total, &progress.done, &progress.resealed, &progress.unreadable}) {
+    *count = in.number<std::uint64_t>();
+  }
+  progress.started = in.number<std::int64_t>();
+  progress.finished = in.number<std::int64_t>();
+  record.cursor = in.text();
+  record.pass_resealed = in.number<std::uint64_t>();
+  return finish(in, std::move(record), "a rotation");
+}
+
+std::optional<RecordFormat> format_of(std::string_view bytes) {
+  if (bytes.size() < 2) return std::nullopt;
+  const auto version = static_cast<std::uint8_t>(bytes[0]);
+  const std::uint8_t current = current_version(static_cast<Kind>(bytes[1]));
+  if (version == 0 || version > current) return std::nullopt;
+  return RecordFormat{.version = version, .current = current};
+}
+
+Result<Secret> recode(std::string_view bytes) {
+  static constexpr Recoder kRecoders[] = {
+      {Kind::connection, recode_as<Connection>},
+      {Kind::credential, recode_as<Credential>},
+      {Kind::authorization, recode_as<Authorization>},
+      {Kind::header, recode_as<Header>},
+      {Kind::data_key, recode_as<DataKey>},
+      {Kind::organization, recode_as<Organization>},
+      {Kind::project, recode_as<Project>},
+      {Kind::reference, recode_as<Reference>},
+      {Kind::rotation, recode_as<RotationRecord>},
+      {Kind::index_state, recode_as<IndexState>},
+  };
+  if (format_of(bytes)) {
+    for (const auto& one : kRecoders) {
+      if (one.kind == static_cast<Kind>(bytes[1])) return one.recode(bytes);
+    }
+  }
+  return fail(Error::Code::corrupt, "is a record of no kind or version that this postern knows");
 }
 
 }  // namespace postern::vault

@@ -10,6 +10,7 @@
 
 #include "vault/error.hpp"
 #include "vault/record.hpp"
+#include "vault/upkeep.hpp"
 
 namespace postern::vault {
 
@@ -46,6 +47,20 @@ struct Reference {
   std::string id;
 };
 
+// How far the indexes of a store reach (index.hpp).
+struct IndexState {
+  std::uint8_t version = 0;
+  bool complete = false;
+  std::string after;  // of a build under way: the last key that is in them
+};
+
+// How far a rotation of data keys came: what a start after a kill goes on from.
+struct RotationRecord {
+  Rotation progress;
+  std::string cursor;               // the store key behind which the pass goes on
+  std::uint64_t pass_resealed = 0;  // in this pass: one that sealed nothing anew has seen that nothing is left
+};
+
 // The result holds secrets where the record does (Credential, DataKey): wipe() it after use.
 std::string encode(const Connection& record);
 std::string encode(const Credential& record);
@@ -55,9 +70,22 @@ std::string encode(const DataKey& record);
 std::string encode(const Organization& record);
 std::string encode(const Project& record);
 std::string encode(const Reference& record);
+std::string encode(const IndexState& record);
+std::string encode(const RotationRecord& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>
 Result<T> decode(std::string_view bytes);
+
+// The version byte of a record, and the one that this release writes for its kind. nullopt: no record of a known kind
+// and version.
+struct RecordFormat {
+  unsigned version = 0;
+  unsigned current = 0;
+  bool older() const { return version < current; }
+};
+std::optional<RecordFormat> format_of(std::string_view bytes);
+// The same record in the current version; bytes that are current already come back as they are. Errors: corrupt.
+Result<Secret> recode(std::string_view bytes);
 
 }  // namespace postern::vault

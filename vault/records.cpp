@@ -1,6 +1,18 @@
 #include "vault/records.hpp"
 
+#include <algorithm>
+#include <mutex>
+
 namespace postern::vault {
+namespace {
+
+constexpr int kLooks = 3;  // how often a record whose data key went while we read is read anew
+
+Binding binding_of(const Path& path, std::uint64_t version) {
+  return {.organization = path.organization, .type = path.type, .id = path.id, .version = version};
+}
+
+}  // namespace
 
 std::string Path::key() const {
   std::string key;
@@ -9,17 +21,56 @@ std::string Path::key() const {
   return key;
 }
 
-Records::Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker)
-    : store_(std::move(store)), keyring_(std::move(keyring)), marker_(std::move(marker)) {}
+std::optional<Path> Path::parse(std::string_view key) {
+  std::string_view parts[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto end = i == 3 ? key.size() : key.find('/');
+    if (end == std::string_view::npos) return std::nullopt;
+    parts[i] = key.substr(0, end);
+    key.remove_prefix(i == 3 ? end : end + 1);
+  }
+  if (parts[3].find('/') != std::string_view::npos) return std::nullopt;
+  return Path{parts[0], parts[1], parts[2], parts[3]};
+}
+
+Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring)
+    : store_(std::move(store)), keyring_(std::move(keyring)) {}
 
 Result<Found<Secret>> Records::open(const Path& path) const {
   const std::string key = path.key();
-  const auto entry = store_->get(key);
-  if (!entry) return std::unexpected(entry.error());
-  auto plaintext = keyring_.open(
-      entry->value, {.organization = path.organization, .type = path.type, .id = path.id, .version = entry->version});
-  if (!plaintext) return fail(plaintext.error().code, key + ": " + plaintext.error().message);
-  return Found<Secret>{std::move(*plaintext), entry->version};
+  for (int look = 1;; ++look) {
+    const auto entry = store_->get(key);
+    if (!entry) return std::unexpected(entry.error());
+    auto found = open(path, *entry);
+    if (found) return found;
+    // A rotation may have sealed it anew, and removed the old key, since we read it.
+    const auto under = sealed_under(entry->value);
+    const bool gone = under && !keyring_.knows(*under);
+    if (!gone || look == kLooks) return found;
+  }
+}
+
+Result<Found<Secret>> Records::open(const Path& path, const Entry& entry) const {
+  auto plaintext = keyring_.open(entry.value, binding_of(path, entry.version));
+  if (!plaintext) return fail(plaintext.error().code, entry.key + ": " + plaintext.error().message);
+  return Found<Secret>{std::move(*plaintext), entry.version};
+}
+
+Result<Secret> Records::open(const Entry& entry) const {
+  const auto path = Path::parse(entry.key);
+  if (!path) return fail(Error::Code::corrupt, "is not the key of a record");
+  return keyring_.open(entry.value, binding_of(*path, entry.version));
+}
+
+Result<std::optional<Write>> Records::reseal(const Entry& entry) const {
+  if (const auto under = sealed_under(entry.value); under && keyring_.is_active(*under)) return std::nullopt;
+  const auto plaintext = open(entry);
+  if (!plaintext) return std::unexpected(plaintext.error());
+  const auto path = Path::parse(entry.key);
+  return Write{.kind = Write::Kind::reseal,
+               .key = entry.key,
+               .value = keyring_.seal(plaintext->expose(), binding_of(*path, entry.version)),
+               .expected = entry.version};
 }
 
 Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
@@ -32,12 +83,33 @@ Result<Records::Ids> Records::list(const Path& path, std::size_t limit) const {
   return found;
 }
 
+Result<Records::References> Records::references(const Path& path, std::string_view from, std::size_t limit,
+                                                bool back) const {
+  const std::string prefix = path.key();
+  const std::size_t before = prefix.size() - path.id.size();
+  std::string end;
+  if (!from.empty()) end = prefix.substr(0, before).append(from);
+  const auto page = back ? store_->scan_back(prefix, end, limit) : store_->scan(prefix, end, limit);
+  if (!page) return std::unexpected(page.error());
+  References found{{}, page->has_more};
+  found.entries.reserve(page->entries.size());
+  for (const auto& entry : page->entries) {
+    const std::string_view id = std::string_view(entry.key).substr(before);
+    const Path at{path.type, path.organization, path.project, id};
+    auto opened = open(at, entry);
+    if (!opened) opened = open(at);                                          // sealed anew since the page was read
+    if (!opened && opened.error().code == Error::Code::not_found) continue;  // or erased
+    if (!opened) return std::unexpected(opened.error());
+    auto to = decode<Reference>(opened->record.expose());
+    if (!to) return std::unexpected(to.error());
+    found.entries.push_back({std::string(id), std::move(*to)});
+  }
+  return found;
+}
+
 Write Records::put(const Path& path, std::string plaintext, std::uint64_t expected) const {
   Write write{
-      .key = path.key(),
-      .value = keyring_.seal(
-          plaintext, {.organization = path.organization, .type = path.type, .id = path.id, .version = expected + 1}),
-      .expected = expected};
+      .key = path.key(), .value = keyring_.seal(plaintext, binding_of(path, expected + 1)), .expected = expected};
   wipe(plaintext);
   return write;
 }
@@ -46,22 +118,46 @@ Write Records::erase(const Path& path, std::uint64_t expected) {
   return {.kind = Write::Kind::erase, .key = path.key(), .value = {}, .expected = expected};
 }
 
+Result<Write> Records::recoded(const Entry& entry, std::string_view plaintext) const {
+  const auto path = Path::parse(entry.key);
+  const auto current = recode(plaintext);
+  if (!path || !current) return fail(Error::Code::corrupt, entry.key + ": cannot be written in the current format");
+  return Write{.kind = Write::Kind::reseal,
+               .key = entry.key,
+               .value = keyring_.seal(current->expose(), binding_of(*path, entry.version)),
+               .expected = entry.version};
+}
+
+bool Records::is_stale(const Write& write) const {
+  const auto under = sealed_under(write.value);
+  return write.kind == Write::Kind::put && under && !keyring_.is_active(*under);
+}
+
+Records::Pause Records::pause() {
+  std::unique_lock turn(turn_);
+  return {std::move(turn), std::unique_lock(gate_)};
+}
+
 Result<void> Records::commit(const Batch& batch) {
-  if (read_only_) {
-    return fail(Error::Code::read_only,
-                "the vault is read-only after a write error: make room or repair the disk, and "
-                "start postern again");
+  {
+    const std::scoped_lock behind(turn_);
   }
+  const std::shared_lock lock(gate_);
+  if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch);
+  Batch fresh = batch;
+  for (auto& one : fresh) {
+    if (!is_stale(one)) continue;
+    const auto sealed = reseal({.key = one.key, .value = one.value, .version = one.expected + 1});
+    if (!sealed) return std::unexpected(sealed.error());
+    one.value = (*sealed)->value;
+  }
+  return write(fresh);
+}
+
+Result<void> Records::write(const Batch& batch) {
   const auto number = store_->commit(batch);
-  if (!number) {
-    // A conflict, or a damaged record met before anything was written, concerns this batch alone.
-    if (number.error().code == Error::Code::io) read_only_ = true;
-    return std::unexpected(number.error());
-  }
-  if (!marker_) return {};
-  auto marked = marker_->advance(*number);
-  if (!marked) read_only_ = true;
-  return marked;
+  if (!number) return std::unexpected(number.error());
+  return {};
 }
 
 }  // namespace postern::vault

@@ -3,18 +3,18 @@
 //
 // A record is read at the path that its reader asked for, opened with that path and the store's version as additional
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
-// make it another. Thread safety: reads from any thread; commit() one at a time.
-#include <atomic>
+// make it another. Thread safety: any thread.
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
 #include "vault/error.hpp"
 #include "vault/keyring.hpp"
-#include "vault/marker.hpp"
 #include "vault/record_codec.hpp"
-#include "vault/store.hpp"
+#include "vault/supervised_store.hpp"
 
 namespace postern::vault {
 
@@ -27,6 +27,8 @@ struct Path {
   std::string_view id;
 
   std::string key() const;
+  // The path that a key of the store was made from; it points into `key`. nullopt: not of that form.
+  static std::optional<Path> parse(std::string_view key);
 };
 
 template <class T>
@@ -37,12 +39,12 @@ struct Found {
 
 class Records {
  public:
-  // `marker` is absent for stores that live in memory.
-  Records(std::unique_ptr<Store> store, Keyring keyring, std::optional<Marker> marker);
+  Records(std::unique_ptr<SupervisedStore> store, Keyring keyring);
 
-  const Store& store() const { return *store_; }
+  SupervisedStore& store() { return *store_; }
+  const SupervisedStore& store() const { return *store_; }
   const Keyring& keyring() const { return keyring_; }
-  bool read_only() const { return read_only_; }
+  Keyring& keyring() { return keyring_; }
 
   // Errors: not_found, corrupt, io.
   template <class T>
@@ -61,21 +63,49 @@ class Records {
   };
   Result<Ids> list(const Path& path, std::size_t limit) const;
 
+  // The references under `path` whose last part begins with path.id, from the last to the first with `back`, beyond
+  // the one whose last part is `from` (empty: from the end where it begins). Errors: corrupt, io.
+  struct Referred {
+    std::string id;  // the last part of the entry's own path
+    Reference to;
+  };
+  struct References {
+    std::vector<Referred> entries;
+    bool has_more = false;
+  };
+  Result<References> references(const Path& path, std::string_view from, std::size_t limit, bool back) const;
+
   // A put of this record; `expected` is its version now, 0 for a new one. Wipes the plaintext.
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
 
-  // Writes the batch, then the marker, then answers. After `io` nothing is written any more until the vault is opened
-  // anew, because what the disk holds is not known. Errors: conflict, io, read_only.
+  // An entry as the store gave it, opened. Errors: corrupt, also for a key that is no path.
+  Result<Secret> open(const Entry& entry) const;
+  // The same record, sealed under the active data key, at the same version. nullopt: it is already.
+  Result<std::optional<Write>> reseal(const Entry& entry) const;
+  // The same record in the current format, at the same version. Errors: corrupt.
+  Result<Write> recoded(const Entry& entry, std::string_view plaintext) const;
+
+  // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
+  // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
   Result<void> commit(const Batch& batch);
+  // While this lives no commit() is under way and none begins; write() is what its holder commits with.
+  struct Pause {
+    std::unique_lock<std::mutex> turn;
+    std::unique_lock<std::shared_mutex> gate;
+  };
+  Pause pause();
+  Result<void> write(const Batch& batch);
 
  private:
   Result<Found<Secret>> open(const Path& path) const;
+  Result<Found<Secret>> open(const Path& path, const Entry& entry) const;
+  bool is_stale(const Write& write) const;
 
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
-  std::optional<Marker> marker_;
-  std::atomic<bool> read_only_ = false;
+  std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
+  std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };
 
 }  // namespace postern::vault

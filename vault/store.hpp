@@ -8,14 +8,21 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "vault/error.hpp"
+
+namespace rocksdb {
+class Env;
+}
 
 namespace postern::vault {
 
@@ -26,16 +33,25 @@ struct Entry {
 };
 
 // One step of a batch. `expected` is the version the key must have now; 0: the key must be absent; kAnyVersion: do not
-// look. A key appears once in a batch.
+// look. A key appears once in a batch. `reseal` is a put that keeps the version and is no change to those who follow
+// the feed: the same record in other bytes; its `expected` is the version that is there.
 inline constexpr std::uint64_t kAnyVersion = ~std::uint64_t{0};
 struct Write {
-  enum class Kind { put, erase };
+  enum class Kind { put, erase, reseal };
   Kind kind = Kind::put;
   std::string key;
   std::string value;  // of a put
   std::uint64_t expected = kAnyVersion;
 };
 using Batch = std::vector<Write>;
+
+// What became of batches that were committed together.
+struct Group {
+  std::uint64_t commit = 0;  // the number of the group; 0: no batch of it fitted, nothing was written
+  std::vector<std::optional<Error>>
+      refused;                  // for each batch: conflict or corrupt, and it was left out; absent: it fits
+  std::optional<Error> failed;  // io: whether those that fit were written is unknown
+};
 
 struct Page {
   std::vector<Entry> entries;  // in the order of their keys, as bytes
@@ -62,13 +78,21 @@ class Store {
   virtual Result<Entry> get(std::string_view key) const = 0;
   // The keys with this prefix that come after `after` (a whole key; empty: from the first), at most `limit`.
   virtual Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const = 0;
-  // All of it or nothing, durable when this returns, with the batch's commit number: one more than the last.
-  // Errors: conflict (a version is not the expected one) and corrupt (a key of the batch is damaged), where nothing is
-  // written; io, where the outcome is unknown.
-  virtual Result<std::uint64_t> commit(const Batch& batch) = 0;
+  // The same from the other end: those that come before `before` (empty: from the last), the last of them first.
+  virtual Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const = 0;
+  // Each batch whole or not at all, and all that fit as one commit, durable when this returns. They are judged in their
+  // order, each as if those before it had been written: of two writers of one version the second has a conflict, and
+  // the others do not notice. The group's commit number is one more than the last.
+  virtual Group commit_group(std::span<const Batch* const> batches) = 0;
+  // A group of one. Errors: conflict (a version is not the expected one) and corrupt (a key of the batch is damaged),
+  // where nothing is written; io, where the outcome is unknown; read_only.
+  Result<std::uint64_t> commit(const Batch& batch);
   // The number of the last commit; 0: none yet.
   virtual std::uint64_t last_commit() const = 0;
   virtual Feed changes(std::uint64_t after) const = 0;
+  // A copy of everything up to some commit, in a directory that must not exist, while others read and write. Answers
+  // the number of that commit. Errors: invalid (a store without a disk), io.
+  virtual Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const = 0;
 };
 
 // The recent past of a store with one writing process: the last kKept commits. Thread safe.
@@ -76,7 +100,7 @@ class RecentChanges {
  public:
   static constexpr std::size_t kKept = 1024;
   explicit RecentChanges(std::uint64_t last_commit) : last_(last_commit) {}
-  void add(std::uint64_t commit, const Batch& batch);
+  void add(std::uint64_t commit, std::vector<std::string> keys);
   Feed after(std::uint64_t commit) const;
 
  private:
@@ -85,16 +109,37 @@ class RecentChanges {
   std::deque<Change> kept_;
 };
 
+// The versions that keys have while a group is judged: the store's own, and over them those of the batches before.
+class GroupVersions {
+ public:
+  using Stored = std::function<Result<std::uint64_t>(std::string_view key)>;  // 0: absent
+  explicit GroupVersions(Stored stored) : stored_(std::move(stored)) {}
+  // The versions that the batch's writes lead to (0: erased), which count from now on; or why it does not fit.
+  Result<std::vector<std::uint64_t>> admit(const Batch& batch);
+
+ private:
+  Stored stored_;
+  std::map<std::string, std::uint64_t, std::less<>> moved_;
+};
+// The first key that comes after every key with this prefix; empty: there is none.
+std::string behind_prefix(std::string_view prefix);
+
 std::unique_ptr<Store> make_memory_store();
 
 // The directory exists. `may_lose_wal`: open although a write-ahead log that the manifest names is gone
-// (--accept-rollback). Errors: locked, rolled_back (a missing log), corrupt, io.
+// (--accept-rollback). `read_only`: nothing is written, commits are refused. `env`: where tests inject faults; absent:
+// the system's. Errors: locked, rolled_back (a missing log), corrupt, io.
 struct RocksdbOptions {
   std::filesystem::path directory;
   bool create = false;
   bool may_lose_wal = false;
+  bool read_only = false;
+  rocksdb::Env* env = nullptr;
 };
 Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& options);
+// Whether the directory takes what opening and writing need; RocksDB ends the process where opening meets a full disk.
+// Errors: io.
+Result<void> probe_rocksdb_store(const RocksdbOptions& options);
 // Reads one key of a store without writing anything to its directory. Errors: as above, and not_found, for the key as
 // for the store.
 Result<Entry> peek_rocksdb_store(const RocksdbOptions& options, std::string_view key);

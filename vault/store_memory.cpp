@@ -32,23 +32,38 @@ class MemoryStore final : public Store {
     return page;
   }
 
-  Result<std::uint64_t> commit(const Batch& batch) override {
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    const std::shared_lock lock(mutex_);
+    Page page;
+    const std::string end = behind_prefix(prefix);
+    auto at = !before.empty() ? entries_.lower_bound(before) : end.empty() ? entries_.end() : entries_.lower_bound(end);
+    while (at != entries_.begin() && (--at)->first.starts_with(prefix)) {
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      page.entries.push_back(at->second);
+    }
+    return page;
+  }
+
+  Group commit_group(std::span<const Batch* const> batches) override {
     const std::unique_lock lock(mutex_);
-    for (const auto& write : batch) {
-      if (write.expected != kAnyVersion && version_of(write.key) != write.expected) {
-        return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
-      }
+    Group group;
+    GroupVersions versions([this](std::string_view key) -> Result<std::uint64_t> {
+      const auto found = entries_.find(key);
+      return found == entries_.end() ? 0 : found->second.version;
+    });
+    std::vector<std::string> keys;
+    for (const Batch* batch : batches) {
+      const auto moved = versions.admit(*batch);
+      group.refused.push_back(moved ? std::nullopt : std::optional(moved.error()));
+      if (!moved) continue;
+      for (std::size_t i = 0; i < batch->size(); ++i) apply((*batch)[i], (*moved)[i], keys);
+      group.commit = last_ + 1;
     }
-    for (const auto& write : batch) {
-      if (write.kind == Write::Kind::erase) {
-        entries_.erase(write.key);
-      } else {
-        const std::uint64_t version = version_of(write.key) + 1;
-        entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
-      }
-    }
-    recent_.add(++last_, batch);
-    return last_;
+    if (group.commit != 0) recent_.add(last_ = group.commit, std::move(keys));
+    return group;
   }
 
   std::uint64_t last_commit() const override {
@@ -58,10 +73,18 @@ class MemoryStore final : public Store {
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
 
+  Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override {
+    return fail(Error::Code::invalid, "a store in memory cannot be copied to a directory");
+  }
+
  private:
-  std::uint64_t version_of(std::string_view key) const {
-    const auto found = entries_.find(key);
-    return found == entries_.end() ? 0 : found->second.version;
+  void apply(const Write& write, std::uint64_t version, std::vector<std::string>& keys) {
+    if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
+    if (write.kind == Write::Kind::erase) {
+      entries_.erase(write.key);
+    } else {
+      entries_.insert_or_assign(write.key, Entry{write.key, write.value, version});
+    }
   }
 
   mutable std::shared_mutex mutex_;
@@ -72,14 +95,43 @@ class MemoryStore final : public Store {
 
 }  // namespace
 
+std::string behind_prefix(std::string_view prefix) {
+  std::string key(prefix);
+  while (!key.empty() && key.back() == '\xff') key.pop_back();
+  if (!key.empty()) key.back() = static_cast<char>(static_cast<unsigned char>(key.back()) + 1);
+  return key;
+}
+
 std::unique_ptr<Store> make_memory_store() {
   return std::make_unique<MemoryStore>();
 }
 
-void RecentChanges::add(std::uint64_t commit, const Batch& batch) {
-  Change change{commit, {}};
-  change.keys.reserve(batch.size());
-  for (const auto& write : batch) change.keys.push_back(write.key);
+Result<std::uint64_t> Store::commit(const Batch& batch) {
+  const Batch* const one = &batch;
+  Group group = commit_group({&one, 1});
+  if (group.refused.front()) return std::unexpected(std::move(*group.refused.front()));
+  if (group.failed) return std::unexpected(std::move(*group.failed));
+  return group.commit;
+}
+
+Result<std::vector<std::uint64_t>> GroupVersions::admit(const Batch& batch) {
+  std::vector<std::uint64_t> versions;
+  versions.reserve(batch.size());
+  for (const auto& write : batch) {
+    const auto moved = moved_.find(write.key);
+    const auto now = moved == moved_.end() ? stored_(write.key) : moved->second;
+    if (!now) return std::unexpected(now.error());
+    if (write.expected != kAnyVersion && *now != write.expected) {
+      return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
+    }
+    versions.push_back(write.kind == Write::Kind::erase ? 0 : write.kind == Write::Kind::reseal ? *now : *now + 1);
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) moved_.insert_or_assign(batch[i].key, versions[i]);
+  return versions;
+}
+
+void RecentChanges::add(std::uint64_t commit, std::vector<std::string> keys) {
+  Change change{commit, std::move(keys)};
   const std::scoped_lock lock(mutex_);
   last_ = commit;
   kept_.push_back(std::move(change));

@@ -7,17 +7,19 @@
 //
 // Settings are those measured against 7.8.3 in Debian's build: with the default recovery mode one flipped bit in the
 // log silently drops records that were synced, so it is kTolerateCorruptedTailRecords; Resume() aborts the process, so
-// automatic recovery is off and Resume() is never called: after a write error the vault stops writing and has to be
-// opened again. Reads do not take our lock; writes are one at a time, for the version check and the commit number.
+// automatic recovery is off and Resume() is never called: after a write error the store has to be opened again, which
+// is the supervisor's business (supervised_store.hpp). What recovery finds in the log it writes to a table and syncs:
+// so what the disk did not confirm, and is there after opening, is durable then. Reads do not take our lock; groups are
+// written one at a time, for the version check and the commit number.
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
-#include <fstream>
 #include <optional>
 
 namespace postern::vault {
@@ -27,7 +29,7 @@ constexpr std::string_view kCommitKey = "!commit";
 constexpr std::size_t kNumber = 8;
 
 rocksdb::Slice slice(std::string_view view) {
-  return {view.data(), view.size()};
+  return {view.empty() ? "" : view.data(), view.size()};  // RocksDB compares by memcmp, which takes no null
 }
 
 std::string encode_number(std::uint64_t value) {
@@ -65,6 +67,7 @@ class Silent final : public rocksdb::Logger {
 
 rocksdb::Options settings(const RocksdbOptions& wanted) {
   rocksdb::Options options;
+  if (wanted.env != nullptr) options.env = wanted.env;
   options.create_if_missing = wanted.create;
   options.paranoid_checks = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
@@ -142,8 +145,9 @@ Result<Entry> read(rocksdb::DB& db, std::string_view key, const std::filesystem:
 
 class RocksdbStore final : public Store {
  public:
-  RocksdbStore(std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory, std::uint64_t last)
-      : db_(std::move(db)), directory_(std::move(directory)), last_(last), recent_(last) {}
+  RocksdbStore(std::unique_ptr<Lock> lock, std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory,
+               std::uint64_t last)
+      : lock_(std::move(lock)), db_(std::move(db)), directory_(std::move(directory)), last_(last), recent_(last) {}
 
   std::string_view name() const override { return "rocksdb"; }
 
@@ -169,35 +173,80 @@ class RocksdbStore final : public Store {
     return page;
   }
 
-  Result<std::uint64_t> commit(const Batch& batch) override {
-    const std::scoped_lock lock(write_);
-    rocksdb::WriteBatch writes;
-    for (const auto& write : batch) {
-      const auto version = version_of(write.key);
-      if (!version) return std::unexpected(version.error());
-      if (write.expected != kAnyVersion && *version != write.expected) {
-        return fail(Error::Code::conflict, "a record was changed by someone else meanwhile");
-      }
-      const auto staged = write.kind == Write::Kind::erase
-                              ? writes.Delete(slice(write.key))
-                              : writes.Put(slice(write.key), encode_number(*version + 1) + write.value);
-      if (!staged.ok()) return error_of(staged, directory_);
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(rocksdb::ReadOptions()));
+    const std::string end = before.empty() ? behind_prefix(prefix) : std::string(before);
+    if (end.empty()) {
+      at->SeekToLast();
+    } else {
+      at->SeekForPrev(end);
+      if (at->Valid() && at->key() == rocksdb::Slice(end)) at->Prev();
     }
-    const std::uint64_t number = last_ + 1;
+    Page page;
+    for (; at->Valid() && at->key().starts_with(slice(prefix)); at->Prev()) {
+      const std::string_view key(at->key().data(), at->key().size());
+      if (key == kCommitKey) continue;
+      if (page.entries.size() == limit) {
+        page.has_more = true;
+        break;
+      }
+      auto entry = entry_of(key, {at->value().data(), at->value().size()}, directory_);
+      if (!entry) return std::unexpected(entry.error());
+      page.entries.push_back(std::move(*entry));
+    }
+    if (!at->status().ok()) return error_of(at->status(), directory_);
+    return page;
+  }
+
+  Group commit_group(std::span<const Batch* const> batches) override {
+    const std::scoped_lock lock(write_);
+    Group group;
+    GroupVersions versions([this](std::string_view key) { return version_of(key); });
+    rocksdb::WriteBatch writes;
+    std::vector<std::string> keys;
+    rocksdb::Status status;
+    for (const Batch* batch : batches) {
+      const auto moved = versions.admit(*batch);
+      group.refused.push_back(moved ? std::nullopt : std::optional(moved.error()));
+      if (!moved) continue;
+      group.commit = last_ + 1;
+      for (std::size_t i = 0; i < batch->size() && status.ok(); ++i) {
+        const Write& write = (*batch)[i];
+        if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
+        status = write.kind == Write::Kind::erase
+                     ? writes.Delete(slice(write.key))
+                     : writes.Put(slice(write.key), encode_number((*moved)[i]) + write.value);
+      }
+    }
+    if (group.commit == 0) return group;
     rocksdb::WriteOptions durable;
     durable.sync = true;
-    auto status = writes.Put(slice(kCommitKey), encode_number(number));
+    if (status.ok()) status = writes.Put(slice(kCommitKey), encode_number(group.commit));
     if (status.ok()) status = db_->Write(durable, &writes);
-    // Whatever it was, and whatever it is called: from here on nobody knows what the disk holds.
-    if (!status.ok()) return fail(Error::Code::io, "the store " + directory_.string() + ": " + status.ToString());
-    last_ = number;
-    recent_.add(number, batch);
-    return number;
+    if (!status.ok()) {
+      // Whatever it was, and whatever it is called: from here on nobody knows what the disk holds.
+      group.failed = Error{Error::Code::io, "the store " + directory_.string() + ": " + status.ToString()};
+      return group;
+    }
+    last_ = group.commit;
+    recent_.add(group.commit, std::move(keys));
+    return group;
   }
 
   std::uint64_t last_commit() const override { return last_; }
 
   Feed changes(std::uint64_t after) const override { return recent_.after(after); }
+
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory.string());
+    if (!status.ok()) return error_of(status, directory);
+    const auto number = peek_rocksdb_store({.directory = directory}, kCommitKey);
+    if (!number) return std::unexpected(number.error());
+    return number->version;  // it lies there like the version of an empty value
+  }
 
  private:
   Result<std::uint64_t> version_of(std::string_view key) const {
@@ -207,66 +256,76 @@ class RocksdbStore final : public Store {
     return std::unexpected(entry.error());
   }
 
+  const std::unique_ptr<Lock> lock_;  // of a read-only store, which takes none itself
   const std::unique_ptr<rocksdb::DB> db_;
   const std::filesystem::path directory_;
-  std::mutex write_;  // held for one commit; where a group commit would gather waiting batches
+  std::mutex write_;  // held for one group
   std::atomic<std::uint64_t> last_;
   RecentChanges recent_;
 };
 
-// RocksDB aborts the process where a full disk stops it in the middle of opening (measured, Debian's 7.8): so it is
-// asked beforehand whether there is room for what opening writes.
-std::optional<Error> no_room(const std::filesystem::path& directory) {
-  const std::filesystem::path probe = directory / "room.probe";
-  const std::string bytes(256 * 1024, 'x');
-  std::error_code ec;
-  bool written = false;
-  {
-    std::ofstream out(probe, std::ios::binary | std::ios::trunc);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    written = !out.fail();
-  }
-  std::filesystem::remove(probe, ec);
-  if (written) return std::nullopt;
-  return Error{
-      Error::Code::io,
-      directory.string() + ": no room or no right to write there; free some space on its disk and start again"};
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& wanted) {
-  if (auto error = no_room(wanted.directory)) return std::unexpected(std::move(*error));
-  if (const auto status = remove_empty_logs(wanted.directory); !status.ok()) return error_of(status, wanted.directory);
-  rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(settings(wanted), wanted.directory.string(), &opened);
+Result<std::unique_ptr<Store>> opened_store(std::unique_ptr<Lock> lock, rocksdb::DB* opened,
+                                            const rocksdb::Status& status, const std::filesystem::path& directory) {
   std::unique_ptr<rocksdb::DB> db(opened);
-  if (!status.ok()) return error_of(status, wanted.directory);
+  if (!status.ok()) return error_of(status, directory);
   std::string number;
   const auto found = db->Get(rocksdb::ReadOptions(), slice(kCommitKey), &number);
-  if (!found.ok() && !found.IsNotFound()) return error_of(found, wanted.directory);
-  return std::make_unique<RocksdbStore>(std::move(db), wanted.directory, decode_number(number));
+  if (!found.ok() && !found.IsNotFound()) return error_of(found, directory);
+  return std::make_unique<RocksdbStore>(std::move(lock), std::move(db), directory, decode_number(number));
 }
 
-Result<Entry> peek_rocksdb_store(const RocksdbOptions& wanted, std::string_view key) {
-  const std::string directory = wanted.directory.string();
-  std::error_code ignored;
-  if (!std::filesystem::exists(wanted.directory / "CURRENT", ignored)) {
-    return fail(Error::Code::not_found, "there is no store in " + directory);
-  }
-  // A read-only opening takes no lock, and would read from under a running process; so take it first, and let go of it
-  // before the store is opened for writing.
-  const Lock lock(wanted.directory);
-  if (!lock.status().ok()) return error_of(lock.status(), wanted.directory);
+// A read-only opening takes no lock, and would read from under a running process; so take it first.
+Result<std::unique_ptr<Store>> open_to_read(const RocksdbOptions& wanted) {
+  auto lock = std::make_unique<Lock>(wanted.directory);
+  if (!lock->status().ok()) return error_of(lock->status(), wanted.directory);
   auto options = settings(wanted);
   options.create_if_missing = false;
   options.info_log = std::make_shared<Silent>();
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::OpenForReadOnly(options, directory, &opened);
-  const std::unique_ptr<rocksdb::DB> db(opened);
-  if (!status.ok()) return error_of(status, wanted.directory);
-  return read(*db, key, wanted.directory);
+  const auto status = rocksdb::DB::OpenForReadOnly(options, wanted.directory.string(), &opened);
+  return opened_store(std::move(lock), opened, status, wanted.directory);
+}
+
+}  // namespace
+
+// RocksDB aborts the process where a full disk stops it in the middle of opening (measured, Debian's 7.8): so it is
+// asked beforehand whether there is room for what opening writes, and whether it can be synced.
+Result<void> probe_rocksdb_store(const RocksdbOptions& wanted) {
+  rocksdb::Env& env = wanted.env != nullptr ? *wanted.env : *rocksdb::Env::Default();
+  const std::string probe = (wanted.directory / "room.probe").string();
+  std::unique_ptr<rocksdb::WritableFile> file;
+  rocksdb::EnvOptions plain;
+  auto status = env.NewWritableFile(probe, &file, plain);
+  if (status.ok()) status = file->Append(std::string(256 * 1024, 'x'));
+  if (status.ok()) status = file->Sync();
+  if (file != nullptr) {
+    const auto closed = file->Close();
+    if (status.ok()) status = closed;
+    const auto removed = env.DeleteFile(probe);
+    if (status.ok()) status = removed;
+  }
+  if (status.ok()) return {};
+  return fail(Error::Code::io, wanted.directory.string() + ": no room or no right to write there (" +
+                                   status.ToString() + "); free some space on its disk and start again");
+}
+
+Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksdbOptions& wanted) {
+  if (wanted.read_only) return open_to_read(wanted);
+  if (auto room = probe_rocksdb_store(wanted); !room) return std::unexpected(std::move(room.error()));
+  if (const auto status = remove_empty_logs(wanted.directory); !status.ok()) return error_of(status, wanted.directory);
+  rocksdb::DB* opened = nullptr;
+  const auto status = rocksdb::DB::Open(settings(wanted), wanted.directory.string(), &opened);
+  return opened_store(nullptr, opened, status, wanted.directory);
+}
+
+Result<Entry> peek_rocksdb_store(const RocksdbOptions& wanted, std::string_view key) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(wanted.directory / "CURRENT", ignored)) {
+    return fail(Error::Code::not_found, "there is no store in " + wanted.directory.string());
+  }
+  const auto store = open_to_read(wanted);
+  if (!store) return std::unexpected(store.error());
+  return (*store)->get(key);
 }
 
 }  // namespace postern::vault

@@ -10,12 +10,15 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/provenance.hpp"
 #include "vault/record.hpp"
+#include "vault/upkeep.hpp"
 
 namespace postern::vault {
 
@@ -24,10 +27,16 @@ enum class StoreKind { memory, rocksdb };
 struct Options {
   StoreKind store = StoreKind::rocksdb;
   std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store an empty path means an ephemeral key
+  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                         // instead of key_file, where the key comes from elsewhere
   bool allow_key_in_state = false;       // --dev
   bool accept_rollback = false;          // --accept-rollback
+  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
   std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
+  // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
+  // must not call the vault, nor wait for one who does.
+  std::function<void()> reopened;
 };
 
 struct Space {  // the scope of a lookup
@@ -35,16 +44,29 @@ struct Space {  // the scope of a lookup
   std::string_view project = kDefaultProject;
 };
 
+// Filters are answered from an index where there is one for them (host, provider, status), orders too.
 struct ConnectionQuery {
+  enum class Order : std::uint8_t { id, created, updated };
   std::string organization{kDefaultOrganization};
   std::string project;  // empty: every project of the organization
   std::string after;    // id to continue behind; empty: from the start
   std::size_t limit = 100;
+  std::string app;               // only of this provider; empty: of all
+  std::optional<Status> status;  // only with this status
+  std::string host;              // only with this exact host among the destinations; with `project` alone
+  Order order = Order::id;       // by created and updated: filters narrow what is given, not what is read
+  bool descending = false;       // with an order by time
+  std::int64_t after_time = 0;   // with an order by time: that time of `after`
 };
 
 struct ConnectionPage {
-  std::vector<Connection> data;  // ordered by id
+  std::vector<Connection> data;  // in the order that was asked for
   bool has_more = false;
+};
+
+struct NewConnection {
+  Connection meta;
+  Credential credential;
 };
 
 struct NewToken {
@@ -55,11 +77,13 @@ struct NewToken {
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
-  std::string state;  // "READY" or "READ_ONLY"
+  std::string state;    // "READY", "READ_ONLY" (reads go on, writes are refused), "REOPEN" (a moment of neither)
+  std::string trouble;  // why it is not READY; one line
   std::string key_provider;
   std::string active_key_id;
   std::size_t data_keys = 0;
   std::uint64_t commit = 0;
+  Provenance provenance;  // marked: what other systems know may be newer than what is stored here
 };
 
 class Vault {
@@ -72,19 +96,36 @@ class Vault {
   // Opens an existing one. Errors: not_found (no store there), wrong_key, locked, rolled_back, corrupt, io. Writes
   // nothing until the key check has passed. The memory store is always new.
   static Result<std::unique_ptr<Vault>> open(const Options& options);
+  // For whoever has just put a backup into `options.state`: writes its marker anew, at the store's own commit, marked
+  // as restored. The vault is not open. Errors: as open(), but for rolled_back.
+  static Result<void> mark_restored(const Options& options);
   virtual ~Vault() = default;
+
+  // Keys, backup, verification: lives as long as the vault.
+  virtual Upkeep& upkeep() = 0;
+  // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
+  // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
+  // whole backup there), wrong_key, corrupt, rolled_back, io.
+  static Result<void> restore(const Options& options, const std::filesystem::path& backup);
 
   virtual const std::string& id() const = 0;  // stable; the proxy's pseudonym is postern-<id>
   virtual VaultStatus status() const = 0;
+  // Lifts the mark that status().provenance shows: an operator has said that this directory goes on as the vault.
+  // Errors: io, read_only.
+  virtual Result<void> accept_copy() = 0;
 
-  // Every write below may also answer io (the outcome is unknown, and the vault is read-only from then on) and
-  // read_only; every call, corrupt: a record that was damaged, moved or swapped for another.
+  // Every write below is durable when it answers, many at a time share one sync, and it may also answer io (the disk
+  // failed; the message says whether the outcome is known) and read_only: nothing is written while the vault, by
+  // itself, opens its store again. Every call may answer corrupt: a record that was damaged, moved or swapped for
+  // another.
 
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
   // (names the field: organization, project, app and alias are references, destinations exact hosts, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
+  // Many at once, all of them or none, in one durable batch; each needs an alias of its own. Errors: as above.
+  virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
   // projects are found by id.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;

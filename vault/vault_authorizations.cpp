@@ -62,7 +62,6 @@ Result<NewToken> SealedVault::create_authorization(Authorization authorization) 
   authorization.created = now_ms_();
   const Reference to{authorization.organization, authorization.project, authorization.id};
 
-  const std::scoped_lock lock(write_);
   const auto done = records_->commit({
       records_->put(authorization_path(to.organization, to.id), encode(authorization), 0),
       records_->put(token_path(authorization.public_id), encode(to), 0),
@@ -98,7 +97,6 @@ Result<Authorization> SealedVault::find_authorization(std::string_view organizat
 
 Result<Authorization> SealedVault::update_authorization(Authorization authorization) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
-  const std::scoped_lock lock(write_);
   const auto old = find_authorization(authorization.organization, authorization.id);
   if (!old) return old;
   if (old->version != authorization.version) {
@@ -116,13 +114,16 @@ Result<Authorization> SealedVault::update_authorization(Authorization authorizat
 }
 
 Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id) {
-  const std::scoped_lock lock(write_);
-  const auto old = find_authorization(organization, id);
-  if (!old) return std::unexpected(old.error());
-  return records_->commit({
-      Records::erase(authorization_path(organization, id), old->version),
-      Records::erase(token_path(old->public_id), kAnyVersion),
-  });
+  for (;;) {
+    const auto old = find_authorization(organization, id);
+    if (!old) return std::unexpected(old.error());
+    auto done = records_->commit({
+        Records::erase(authorization_path(organization, id), old->version),
+        Records::erase(token_path(old->public_id), kAnyVersion),
+    });
+    // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
+    if (done || done.error().code != Error::Code::conflict) return done;
+  }
 }
 
 Result<std::vector<Authorization>> SealedVault::list_authorizations(std::string_view organization,

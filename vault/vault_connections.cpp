@@ -1,8 +1,10 @@
-// Connections: metadata, credential, and the two indexes that lead to them.
+// Connections: metadata, credential, and the indexes that lead to them.
 #include <algorithm>
+#include <set>
 
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"
+#include "vault/index.hpp"
 #include "vault/vault_impl.hpp"
 
 namespace postern::vault {
@@ -10,7 +12,6 @@ namespace {
 
 constexpr std::size_t kLargestRecord = 256 * 1024;
 constexpr std::size_t kLongestAlias = 64;
-constexpr std::size_t kLargestPage = 1000;
 constexpr int kLooks = 4;  // how often an index that leads to a record changed meanwhile is followed anew
 
 Path connection_path(const Connection& of) {
@@ -37,6 +38,9 @@ std::unexpected<Error> astray(const Path& path) {
 }
 bool missing(const Error& error) {
   return error.code == Error::Code::not_found;
+}
+bool outdated(const Error& error) {
+  return error.code == Error::Code::conflict;
 }
 
 bool is_exact_host(std::string_view host) {
@@ -85,43 +89,106 @@ Reference reference_to(const Connection& meta) {
 
 }  // namespace
 
-Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
+// A default alias that is being written: nobody else chooses it meanwhile.
+class SealedVault::Reserved {
+ public:
+  explicit Reserved(SealedVault& vault) : vault_(vault) {}
+  ~Reserved() {
+    const std::scoped_lock lock(vault_.reserving_);
+    if (!key_.empty()) vault_.reserved_.erase(key_);
+  }
+  Reserved(const Reserved&) = delete;
+  Reserved& operator=(const Reserved&) = delete;
+  // The vault's `reserving_` is held.
+  void take(std::string key) { key_ = *vault_.reserved_.insert(std::move(key)).first; }
+
+ private:
+  SealedVault& vault_;
+  std::string key_;
+};
+
+// Everything of a new one but its alias.
+Result<void> SealedVault::prepare(Connection& meta, const Credential& credential) const {
   if (meta.id.empty()) meta.id = new_id("conn");
   if (!looks_like_id(meta.id) || !meta.id.starts_with("conn_")) {
     return invalid("id: must be conn_ and 20 characters of Crockford base32");
   }
-  if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
+  if (auto fine = check_rules(meta); !fine) return fine;
   meta.generation = 1;
   meta.created = meta.updated = now_ms_();
   if (meta.status_since == 0) meta.status_since = meta.created;
+  if (auto fine = check_size(meta, &credential); !fine) return fine;
+  if (meta.alias.empty()) return {};
+  const auto taken = alias_taken(meta, meta.alias);
+  if (!taken) return std::unexpected(taken.error());
+  if (*taken) return fail(Error::Code::exists, "alias: taken in this project");
+  return {};
+}
 
-  const std::scoped_lock lock(write_);
-  if (meta.alias.empty()) {
-    auto alias = free_alias(meta);
-    if (!alias) return std::unexpected(alias.error());
-    meta.alias = std::move(*alias);
-  } else if (const auto taken = alias_taken(meta, meta.alias); !taken) {
-    return std::unexpected(taken.error());
-  } else if (*taken) {
-    return fail(Error::Code::exists, "alias: taken in this project");
-  }
-  if (const auto located = records_->read<Reference>(locator_path(meta)); located) {
-    return fail(Error::Code::exists, "id: taken in this organization");
-  } else if (!missing(located.error())) {
-    return std::unexpected(located.error());
-  }
-  if (auto fine = check_size(meta, &credential); !fine) return std::unexpected(fine.error());
-
+void SealedVault::stage(Batch& batch, const Connection& meta, const Credential& credential) const {
   const std::string alias = alias_name(meta.project, meta.alias);
-  const auto done = records_->commit({
-      records_->put(connection_path(meta), encode(meta), 0),
-      put_credential(*records_, meta, credential),
-      records_->put(locator_path(meta), encode(reference_to(meta)), 0),
-      records_->put({"alias", meta.organization, meta.project, alias}, encode(reference_to(meta)), 0),
-  });
-  if (!done) return std::unexpected(done.error());
-  meta.version = 1;
-  return meta;
+  batch.push_back(records_->put(connection_path(meta), encode(meta), 0));
+  batch.push_back(put_credential(*records_, meta, credential));
+  batch.push_back(records_->put(locator_path(meta), encode(reference_to(meta)), 0));
+  batch.push_back(records_->put({"alias", meta.organization, meta.project, alias}, encode(reference_to(meta)), 0));
+  index_added(batch, *records_, meta);
+}
+
+Result<void> SealedVault::check_id_free(const Connection& meta) const {
+  const auto located = records_->read<Reference>(locator_path(meta));
+  if (located) return fail(Error::Code::exists, "id: taken in this organization");
+  if (!missing(located.error())) return std::unexpected(located.error());
+  return {};
+}
+
+Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
+  const bool choose = meta.alias.empty();
+  if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
+  for (int look = 0; look < kLooks; ++look) {
+    Reserved reserved(*this);
+    if (choose) {
+      auto alias = free_alias(meta, reserved);
+      if (!alias) return std::unexpected(alias.error());
+      meta.alias = std::move(*alias);
+    }
+    Batch batch;
+    stage(batch, meta, credential);
+    const auto done = records_->commit(batch);
+    if (done) {
+      meta.version = 1;
+      return meta;
+    }
+    if (!outdated(done.error())) return std::unexpected(done.error());
+    // Something of it is there already. A chosen alias may be chosen anew; a given one, or an id, is taken.
+    if (const auto free = check_id_free(meta); !free) return std::unexpected(free.error());
+    if (const auto taken = alias_taken(meta, meta.alias); !taken) {
+      return std::unexpected(taken.error());
+    } else if (*taken && !choose) {
+      return fail(Error::Code::exists, "alias: taken in this project");
+    }
+  }
+  return changed();
+}
+
+Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all) {
+  std::vector<Connection> made;
+  std::set<std::string> names;
+  Batch batch;
+  for (auto& [meta, credential] : all) {
+    if (meta.alias.empty()) return invalid("alias: each of many needs its own");
+    if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
+    if (auto fine = check_id_free(meta); !fine) return std::unexpected(fine.error());
+    const bool alias_is_new = names.insert(meta.organization + "/" + meta.project + "/" + meta.alias).second;
+    if (!alias_is_new) return fail(Error::Code::exists, "alias: taken in this project");
+    if (!names.insert(meta.organization + "/" + meta.id).second) {
+      return fail(Error::Code::exists, "id: taken in this organization");
+    }
+    stage(batch, meta, credential);
+    meta.version = 1;
+    made.push_back(std::move(meta));
+  }
+  if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+  return made;
 }
 
 Result<Connection> SealedVault::find_connection(Space space, std::string_view id_or_alias) const {
@@ -178,7 +245,6 @@ Result<Connection> SealedVault::rotate_credential(Connection meta, const Credent
 
 Result<Connection> SealedVault::rewrite(Connection meta, const Credential* credential) {
   if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
-  const std::scoped_lock lock(write_);
   const auto old = read_connection(meta.organization, meta.project, meta.id);
   if (!old) return std::unexpected(old.error());
   if (old->version != meta.version) return changed();
@@ -200,49 +266,36 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
     batch.push_back(Records::erase({"alias", meta.organization, meta.project, before}, kAnyVersion));
     batch.push_back(records_->put({"alias", meta.organization, meta.project, after}, encode(reference_to(meta)), 0));
   }
-  if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+  index_changed(batch, *records_, *old, meta);
+  if (const auto done = records_->commit(batch); !done) {
+    if (!outdated(done.error())) return std::unexpected(done.error());
+    // By someone who was faster: either the alias is taken, or the connection was changed.
+    const auto taken = alias_taken(meta, meta.alias);
+    if (meta.alias != old->alias && taken && *taken) return fail(Error::Code::exists, "alias: taken in this project");
+    return changed();
+  }
   meta.version = old->version + 1;
   return meta;
 }
 
 Result<void> SealedVault::erase_connection(Space space, std::string_view id, std::uint64_t expected_version) {
   if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project)) return unknown();
-  const std::scoped_lock lock(write_);
-  const auto old = read_connection(space.organization, space.project, id);
-  if (!old) return std::unexpected(old.error());
-  if (expected_version != 0 && old->version != expected_version) return changed();
-  const std::string alias = alias_name(old->project, old->alias);
-  return records_->commit({
-      Records::erase(connection_path(*old), old->version),
-      Records::erase(credential_path(*old), kAnyVersion),
-      Records::erase(locator_path(*old), kAnyVersion),
-      Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
-  });
-}
-
-Result<ConnectionPage> SealedVault::list_connections(const ConnectionQuery& query) const {
-  ConnectionPage page;
-  if (!is_reference(query.organization) || (!query.project.empty() && !is_reference(query.project))) return page;
-  const bool everywhere = query.project.empty();
-  const auto listed =
-      records_->list({everywhere ? "locator" : "connection", query.organization, query.project, query.after},
-                     std::clamp<std::size_t>(query.limit, 1, kLargestPage));
-  if (!listed) return std::unexpected(listed.error());
-  page.has_more = listed->has_more;
-  for (const auto& id : listed->ids) {
-    std::string project = query.project;
-    if (everywhere) {
-      auto located = records_->read<Reference>({"locator", query.organization, {}, id});
-      if (!located && missing(located.error())) continue;  // erased since it was listed
-      if (!located) return std::unexpected(located.error());
-      project = std::move(located->record.project);
-    }
-    auto found = read_connection(query.organization, project, id);
-    if (!found && missing(found.error())) continue;
-    if (!found) return std::unexpected(found.error());
-    page.data.push_back(std::move(*found));
+  for (;;) {
+    const auto old = read_connection(space.organization, space.project, id);
+    if (!old) return std::unexpected(old.error());
+    if (expected_version != 0 && old->version != expected_version) return changed();
+    const std::string alias = alias_name(old->project, old->alias);
+    Batch batch{
+        Records::erase(connection_path(*old), old->version),
+        Records::erase(credential_path(*old), kAnyVersion),
+        Records::erase(locator_path(*old), kAnyVersion),
+        Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
+    };
+    index_removed(batch, *records_, *old);
+    auto done = records_->commit(batch);
+    // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
+    if (done || !outdated(done.error())) return done;
   }
-  return page;
 }
 
 Result<Connection> SealedVault::read_connection(std::string_view organization, std::string_view project,
@@ -270,15 +323,23 @@ Result<bool> SealedVault::alias_taken(const Connection& meta, std::string_view a
 
 // `app`, else `app-2`, `app-3` … The first free number is found by doubling and halving, not by counting: a project
 // with n connections of one app costs log n look-ups. A gap that an erased connection left may stay unused.
-Result<std::string> SealedVault::free_alias(const Connection& meta) const {
+Result<std::string> SealedVault::free_alias(const Connection& meta, Reserved& reserved) {
+  const std::scoped_lock lock(reserving_);
+  const auto key_of = [&](const std::string& alias) {
+    return Path{"alias", meta.organization, meta.project, alias_name(meta.project, alias)}.key();
+  };
   const auto numbered = [&](std::uint64_t number) {
     const std::string suffix = number == 1 ? "" : "-" + std::to_string(number);
     return meta.app.substr(0, kLongestAlias - suffix.size()) + suffix;
   };
+  const auto unavailable = [&](std::uint64_t number) -> Result<bool> {
+    if (reserved_.contains(key_of(numbered(number)))) return true;
+    return alias_taken(meta, numbered(number));
+  };
   std::uint64_t taken = 0;
   std::uint64_t free = 1;
   for (;;) {
-    const auto is_taken = alias_taken(meta, numbered(free));
+    const auto is_taken = unavailable(free);
     if (!is_taken) return std::unexpected(is_taken.error());
     if (!*is_taken) break;
     taken = free;
@@ -286,11 +347,13 @@ Result<std::string> SealedVault::free_alias(const Connection& meta) const {
   }
   while (free - taken > 1) {
     const std::uint64_t middle = taken + (free - taken) / 2;
-    const auto is_taken = alias_taken(meta, numbered(middle));
+    const auto is_taken = unavailable(middle);
     if (!is_taken) return std::unexpected(is_taken.error());
     (*is_taken ? taken : free) = middle;
   }
-  return numbered(free);
+  std::string alias = numbered(free);
+  reserved.take(key_of(alias));
+  return alias;
 }
 
 }  // namespace postern::vault

@@ -7,34 +7,51 @@
 //   locator/ORG//ID                Reference: the project that holds a connection; orders all of an organization by id
 //   alias/ORG/PROJECT/HMAC         Reference: the connection of that alias; the HMAC is of project and alias, because
 //                                  a key of the store is readable and an alias may say too much
+//   host, provider, status, created, updated: index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
+//   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
-// Thread safety: as vault.hpp says. Reads take no lock of ours; a read that follows an index into a record that was
-// changed meanwhile looks again. Writes are one at a time, from reading the old record to the acknowledgement.
+// Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
+// writers can share one sync: each write names the versions it was made from, and the store refuses what is outdated.
+// A read that follows an index into a record that was changed meanwhile looks again.
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vault/index.hpp"
 #include "vault/records.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
 
-class SealedVault final : public Vault {
+class SealedVault final : public Vault, public Upkeep {
  public:
-  SealedVault(std::unique_ptr<Records> records, std::string key_provider, std::function<std::int64_t()> now_ms);
+  SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
   const std::string& id() const override;
   VaultStatus status() const override;
+  Result<void> accept_copy() override;
+  Upkeep& upkeep() override { return *this; }
+
+  Result<KeyStatus> keys() const override;
+  Result<Rotation> rotate() override;
+  Result<Rotation> continue_rotation(std::size_t records) override;
+  Result<KeyStatus> rewrap(const KeySource& to) override;
+  Result<std::uint64_t> backup(const std::filesystem::path& directory) override;
+  Result<Verified> verify(std::string_view after, std::size_t limit) const override;
+  Result<Migrated> migrate(std::string_view after, std::size_t limit) override;
 
   Result<Connection> create_connection(Connection meta, const Credential& credential) override;
+  Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) override;
   Result<Connection> find_connection(Space space, std::string_view id_or_alias) const override;
   Result<Credential> open_credential(const Connection& meta) const override;
   Result<Connection> update_connection(Connection meta) override;
@@ -53,20 +70,65 @@ class SealedVault final : public Vault {
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
  private:
+  Result<void> prepare(Connection& meta, const Credential& credential) const;
+  Result<void> check_id_free(const Connection& meta) const;
+  void stage(Batch& batch, const Connection& meta, const Credential& credential) const;
   Result<Connection> read_connection(std::string_view organization, std::string_view project,
                                      std::string_view id) const;
+  Result<std::optional<Connection>> follow(const IndexWalk& walk, const IndexWalk::Step& step,
+                                           std::string_view organization) const;
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
   Result<Connection> rewrite(Connection meta, const Credential* credential);
   std::string alias_name(std::string_view project, std::string_view alias) const;
-  Result<std::string> free_alias(const Connection& meta) const;
+  class Reserved;
+  Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
 
+  std::shared_ptr<const KeyProvider> provider() const;
+  Result<Found<RotationRecord>> rotation() const;
+  void remember(std::optional<Found<RotationRecord>> state);
+  Result<void> agree_with(const Rotation& progress);
+  Result<std::uint64_t> count_records() const;
+  Result<Found<RotationRecord>> step(Found<RotationRecord> state, std::size_t records);
+  std::vector<std::string> end_pass(RotationRecord& at, Batch& batch) const;
+  Result<void> verify_record(const Entry& entry) const;
+  Result<void> verify_connection(const Entry& entry, const Path& path) const;
+  Result<void> verify_alias(const Entry& entry, const Path& path) const;
+
   const std::unique_ptr<Records> records_;
-  const std::string key_provider_;
+  const Options options_;
   const std::function<std::int64_t()> now_ms_;
-  std::mutex write_;  // held from reading the old record to the acknowledgement; group commit would gather here
+  std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
+  mutable std::mutex provider_mutex_;
+  std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap
+  mutable std::mutex rotation_mutex_;
+  std::optional<Found<RotationRecord>> rotation_;  // as of the last step; absent: as it lies in the store
+  std::mutex reserving_;            // held while a default alias is looked for, never while something is written
+  std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };
+
+// What tests put their faults into; the real vault is opened with none of it.
+struct Seams {
+  rocksdb::Env* env = nullptr;
+  Marker::System marker;
+  std::chrono::milliseconds first_pause{100};
+};
+Result<std::unique_ptr<Vault>> create_vault(const Options& options, const Seams& seams);
+Result<std::unique_ptr<Vault>> open_vault(const Options& options, const Seams& seams);
+// Opens a backup that was copied to `options.state`, judges it by its own marker, and marks it as restored.
+Result<void> open_restored(const Options& options);
+
+// Shared by the files that open, rewrap, back up and restore.
+std::function<std::int64_t()> clock_of(const Options& options);
+KeySource source_of(const Options& options);
+// wrong_key: the file that holds the key lies in the state directory.
+Result<void> refuse_key_in_state(const Options& options, const KeySource& source);
+Result<std::unique_ptr<KeyProvider>> provider_of(const Options& options, const KeySource& source);
+bool lies_under(const std::filesystem::path& file, const std::filesystem::path& directory);
+std::filesystem::path database(const std::filesystem::path& state);
+std::filesystem::path marker_file(const std::filesystem::path& state);
+Marker marker_of(const std::filesystem::path& state, const Seams& seams, const Keyring& keyring);
 
 }  // namespace postern::vault

@@ -52,6 +52,8 @@ struct Deps {
   std::function<std::int64_t()> now_ms;  // wall clock
   // Listening TCP sockets that take the place of listen.admin and listen.health; -1: bind those. Taken by start().
   int admin_descriptor = -1, health_descriptor = -1;
+  // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
+  std::function<void()> rotation_begun;
 };
 
 class Server {

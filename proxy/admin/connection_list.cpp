@@ -1,5 +1,6 @@
 // GET /api/v1/connections: which of the visible connections, in which order.
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/admin/connection_text.hpp"
 
@@ -55,6 +56,13 @@ std::expected<Filters, Problem> read_filters(const Url& url) {
   return filters;
 }
 
+vault::Status status_named(std::string_view text) {
+  using vault::Status;
+  for (const Status status : {Status::expired, Status::error, Status::revoked})
+    if (text == vault::to_string(status)) return status;
+  return Status::active;
+}
+
 }  // namespace
 
 Answer list_connections(Service& service, Call& call) {
@@ -64,11 +72,31 @@ Answer list_connections(Service& service, Call& call) {
   if (!options) return std::unexpected(options.error());
   auto filters = read_filters(call.url);
   if (!filters) return std::unexpected(filters.error());
-  return answer_list(*options, [&](const std::string& after, const Visit& visit) {
-    return scan_connections(service, call.caller, after, [&](const Connection& c, bool declared) {
+  vault::ConnectionQuery query;
+  query.app = filters->app;
+  if (!filters->status.empty()) query.status = status_named(filters->status);
+  const auto visit_each = [&](const Visit& visit) {
+    return scan_connections(service, call.caller, query, [&](const Connection& c, bool declared) {
       if (!filters->pass(c)) return true;
       return visit({c.id, c.name, c.created, c.updated}, [&] { return shown(c, declared); });
     });
+  };
+  // In an order of time the filters would not narrow what is read: those that an index answers are read and sorted.
+  const bool narrowed = !query.app.empty() || (query.status && *query.status != vault::Status::active);
+  if ((options->sort == SortBy::created || options->sort == SortBy::updated) && !narrowed) {
+    using Order = vault::ConnectionQuery::Order;
+    query.order = options->sort == SortBy::created ? Order::created : Order::updated;
+    query.descending = options->descending;
+    if (options->after) {
+      const auto& [key, id] = *options->after;
+      std::from_chars(key.data(), key.data() + key.size(), query.after_time);
+      query.after = id;
+    }
+    return answer_walk(*options, visit_each);
+  }
+  return answer_list(*options, [&](const std::string& after, const Visit& visit) {
+    query.after = after;
+    return visit_each(visit);
   });
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kBatch = 256;
+// A page and the one item behind it, then in strides.
+constexpr std::size_t kFirstBatch = 101, kBatch = 256;
 
 json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(json::string(text));
@@ -90,26 +91,42 @@ std::expected<FoundConnection, Problem> find_connection(const Service& service, 
 }
 
 std::expected<void, Problem> scan_connections(
-    const Service& service, const Caller& caller, const std::string& after,
+    const Service& service, const Caller& caller, vault::ConnectionQuery query,
     const std::function<bool(const vault::Connection& connection, bool declared)>& visit) {
+  using Order = vault::ConnectionQuery::Order;
+  const auto time_of = [order = query.order](const vault::Connection& c) -> std::int64_t {
+    return order == Order::created ? c.created : order == Order::updated ? c.updated : 0;
+  };
+  const bool down = query.descending && query.order != Order::id;
+  const auto before = [&](std::int64_t time, std::string_view id, std::int64_t other_time, std::string_view other) {
+    const bool less = time != other_time ? time < other_time : id < other;
+    return down ? !less && (time != other_time || id != other) : less;
+  };
+  const auto precedes = [&](const vault::Connection& a, const vault::Connection& b) {
+    return before(time_of(a), a.id, time_of(b), b.id);
+  };
   auto declared = service.deps.declared();
-  std::erase_if(declared, [&](const auto& c) { return c.id <= after || !caller.sees(c); });
-  std::sort(declared.begin(), declared.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  const std::int64_t after_time = query.order == Order::id ? 0 : query.after_time;
+  std::erase_if(declared, [&](const auto& c) {
+    return !caller.sees(c) || (!query.after.empty() && !before(after_time, query.after, time_of(c), c.id));
+  });
+  std::sort(declared.begin(), declared.end(), precedes);
   auto next = declared.begin();
-  vault::ConnectionQuery query;
   query.organization = caller.organization();
-  query.after = after;
-  query.limit = kBatch;
+  query.limit = kFirstBatch;
   for (bool more = true; more;) {
     auto page = service.deps.vault->list_connections(query);
     if (!page) return std::unexpected(vault_problem(page.error()));
     for (const auto& connection : page->data) {
-      for (; next != declared.end() && next->id < connection.id; ++next)
+      for (; next != declared.end() && precedes(*next, connection); ++next)
         if (!visit(*next, true)) return {};
       if (caller.sees(connection) && !visit(connection, false)) return {};
     }
     more = page->has_more && !page->data.empty();
-    if (more) query.after = page->data.back().id;
+    if (!more) break;
+    query.after = page->data.back().id;
+    query.after_time = time_of(page->data.back());
+    query.limit = kBatch;
   }
   for (; next != declared.end(); ++next)
     if (!visit(*next, true)) return {};

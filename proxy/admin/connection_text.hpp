@@ -20,9 +20,10 @@ boost::json::object shown(const vault::Connection& connection, bool declared);
 // By id or alias, stored or declared, if the caller sees it; 404 otherwise.
 std::expected<FoundConnection, Problem> find_connection(const Service& service, const Caller& caller,
                                                         std::string_view id_or_alias);
-// Every stored and declared connection the caller sees, in id order behind `after`, until `visit` says false.
+// Every stored and declared connection the caller sees, in the query's order and behind its `after`, until `visit` says
+// false. The query's filters narrow what is read of the stored ones; its organization is the caller's.
 std::expected<void, Problem> scan_connections(
-    const Service& service, const Caller& caller, const std::string& after,
+    const Service& service, const Caller& caller, vault::ConnectionQuery query,
     const std::function<bool(const vault::Connection& connection, bool declared)>& visit);
 // The destinations as text: host:port/prefix.
 std::vector<std::string> hosts_of(const vault::Connection& connection);

@@ -116,20 +116,6 @@ Response list_response(const ListOptions& options, std::vector<Found> found, boo
   return json_response(body);
 }
 
-Answer answer_by_id(const ListOptions& options, const Scan& scan) {
-  std::vector<Found> found;
-  std::size_t skip = options.offset;
-  bool more = false;
-  auto done = scan(options.after ? options.after->id : "", [&](const ListKey& key, const Show& show) {
-    if (skip > 0) return --skip, true;
-    if (found.size() == options.limit) return more = true, false;
-    found.push_back({"", key.id, show()});
-    return true;
-  });
-  if (!done) return std::unexpected(done.error());
-  return list_response(options, std::move(found), more);
-}
-
 }  // namespace
 
 Response json_response(const json::object& body, unsigned status) {
@@ -162,8 +148,25 @@ std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<
   return options;
 }
 
+Answer answer_walk(const ListOptions& options, const Walk& walk) {
+  std::vector<Found> found;
+  std::size_t skip = options.offset;
+  bool more = false;
+  auto done = walk([&](const ListKey& key, const Show& show) {
+    if (skip > 0) return --skip, true;
+    if (found.size() == options.limit) return more = true, false;
+    found.push_back({sort_key(options.sort, key), key.id, show()});
+    return true;
+  });
+  if (!done) return std::unexpected(done.error());
+  return list_response(options, std::move(found), more);
+}
+
 Answer answer_list(const ListOptions& options, const Scan& scan) {
-  if (options.sort == SortBy::id) return answer_by_id(options, scan);
+  if (options.sort == SortBy::id) {
+    return answer_walk(options,
+                       [&](const Visit& visit) { return scan(options.after ? options.after->id : "", visit); });
+  }
   // The best offset + limit + 1 items so far, in order.
   auto before = [&](const Found& a, const Found& b) {
     const auto order = a.key == b.key ? a.id.compare(b.id) : a.key.compare(b.key);

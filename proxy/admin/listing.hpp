@@ -1,9 +1,10 @@
 #pragma once
 // Lists: `limit` (10, at most 100), `cursor`, `page`, `offset`, `sortBy`, `sortOrder`; answers {data, cursor, hasMore}.
 //
-// Without sortBy the order is that of the ids and a page costs a page. With sortBy every visible item is looked at, but
-// only a page (and its offset) is held. A cursor names the last item of its page, so nothing is seen twice when items
-// come and go; it is opaque, not secret and not signed: a made-up one only starts somewhere else.
+// Without sortBy the order is that of the ids and a page costs a page; so it does with a sortBy whose order the items
+// can be read in. Otherwise every visible item is looked at, but only a page (and its offset) is held. A cursor names
+// the last item of its page, so nothing is seen twice when items come and go; it is opaque, not secret and not signed:
+// a made-up one only starts somewhere else.
 #include <boost/json/object.hpp>
 #include <expected>
 #include <functional>
@@ -42,6 +43,10 @@ using Show = std::function<boost::json::object()>;
 using Visit = std::function<bool(const ListKey& key, const Show& show)>;
 // Visits items in id order, behind `after` (empty: from the start).
 using Scan = std::function<std::expected<void, Problem>(const std::string& after, const Visit& visit)>;
+
+// The same for items that are visited in the order that was asked for, behind options.after.
+using Walk = std::function<std::expected<void, Problem>(const Visit& visit)>;
+Answer answer_walk(const ListOptions& options, const Walk& walk);
 
 Answer answer_list(const ListOptions& options, const Scan& scan);
 // A JSON body with status 200 or another.

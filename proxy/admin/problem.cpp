@@ -27,6 +27,8 @@ constexpr Row kTable[] = {
     {"method-not-allowed", 405, "Method not allowed", false},
     {"request-timeout", 408, "The request took too long", true},
     {"version-mismatch", 409, "It changed meanwhile", true},
+    {"already-there", 409, "It is there already", false},
+    {"rotation-running", 409, "A rotation is running", false},
     {"alias-taken", 409, "The alias is taken", false},
     {"declared-connection", 409, "The connection is declared in a file", false},
     {"secret-required", 409, "The secret is needed again", false},
@@ -136,7 +138,8 @@ Problem vault_problem(const vault::Error& error) {
     case Code::locked:
       problem.code = "vault-unavailable";
       problem.detail = error.code == Code::read_only
-                           ? "The store refuses writes since one failed; free space on its disk, then restart postern."
+                           ? "The store refuses writes since one failed; postern opens it again by itself once its "
+                             "disk has room and works."
                            : "The store does not take this call now; repeat it in a few seconds.";
       problem.fields.emplace_back("Retry-After", "5");
       break;

@@ -34,6 +34,11 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
+    {"GET", "/api/v1/keys", "system:keys", show_keys},
+    {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys},
+    {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},
+    {"POST", "/api/v1/vault/backup", "system:backup", backup_vault},
+    {"POST", "/api/v1/vault/verify", "system:backup", verify_vault},
 };
 
 bool matches(std::string_view pattern, std::string_view path, std::string& id) {

@@ -32,6 +32,12 @@ Answer delete_authorization(Service& service, Call& call);
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);
 
+Answer show_keys(Service& service, Call& call);
+Answer rotate_keys(Service& service, Call& call);
+Answer rewrap_keys(Service& service, Call& call);
+Answer backup_vault(Service& service, Call& call);
+Answer verify_vault(Service& service, Call& call);
+
 Answer show_status(Service& service, Call& call);
 Answer show_self(Service& service, Call& call);
 Answer reload(Service& service, Call& call);

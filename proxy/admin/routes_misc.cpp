@@ -119,6 +119,12 @@ Answer show_status(Service& service, Call&) {
   keys["activeKeyId"] = vault.active_key_id;
   keys["dataKeys"] = vault.data_keys;
   keys["commit"] = vault.commit;
+  keys["trouble"] = text_or_null(vault.trouble);
+  json::object provenance;
+  provenance["kind"] = vault::to_string(vault.provenance.kind);
+  provenance["since"] = time_or_null(vault.provenance.since);
+  provenance["reason"] = text_or_null(vault.provenance.reason);
+  keys["provenance"] = std::move(provenance);
   const auto reasons = service.deps.not_ready();
   json::object out;
   out["version"] = POSTERN_VERSION;
@@ -168,7 +174,7 @@ Answer show_self(Service& service, Call& call) {
   json::array callable;
   bool more = false;
   if (!own.connections.empty()) {
-    auto read = scan_connections(service, call.caller, "", [&](const vault::Connection& c, bool declared) {
+    auto read = scan_connections(service, call.caller, {}, [&](const vault::Connection& c, bool declared) {
       const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
       if (!c.enabled || foreign) return true;
       if (callable.size() == kMostCallable) return more = true, false;

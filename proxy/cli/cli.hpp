@@ -24,6 +24,7 @@ struct RunArguments {
   std::optional<std::filesystem::path> config;
   bool dev = false;
   bool accept_rollback = false;
+  bool accept_copy = false;
   std::vector<std::pair<std::string, std::string>> settings;  // flags as setting paths: "listen.proxy" -> "127.0.0.1:0"
 };
 

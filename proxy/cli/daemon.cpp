@@ -20,7 +20,7 @@ Result<int> init(Session& session) {
   if (session.globals.format != Format::table) {
     const json::object object{{"config", made->config.string()},
                               {"state", made->state.string()},
-                              {"key", made->key.string()},
+                              {"key", made->key},
                               {"token", made->token.expose()}};
     session.print_object(object);
     return Exit::ok;
@@ -28,7 +28,7 @@ Result<int> init(Session& session) {
   session.print(
       fmt::format("settings    {} ({})\nstate       {} (made)\nmaster key  {} ({}; keep a copy apart from the "
                   "state: without it nothing can be read)\n",
-                  made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key.string(),
+                  made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key,
                   made->key_made ? "made" : "kept"));
   session.print(fmt::format("\nadmin token, shown this once:\n{}\n\nNext: postern run\n", made->token.expose()));
   return Exit::ok;
@@ -37,13 +37,17 @@ Result<int> init(Session& session) {
 struct RunFlags {
   bool dev = false;
   bool accept_rollback = false;
+  bool accept_copy = false;
   std::string proxy, admin;
   std::vector<std::string> settings;
 };
 
 Result<int> run(const RunFlags& flags, Session& session) {
-  RunArguments arguments{
-      .config = session.globals.config, .dev = flags.dev, .accept_rollback = flags.accept_rollback, .settings = {}};
+  RunArguments arguments{.config = session.globals.config,
+                         .dev = flags.dev,
+                         .accept_rollback = flags.accept_rollback,
+                         .accept_copy = flags.accept_copy,
+                         .settings = {}};
   for (const std::string& setting : flags.settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -150,6 +154,8 @@ void add_daemon_verbs(CLI::App& root, Command& command) {
       add_verb(root, "run", "serve in the foreground; SIGTERM drains", "postern run --listen-proxy 127.0.0.1:0");
   verb->add_flag("--dev", flags->dev, "open callers on loopback; makes ./state with its key inside where none is");
   verb->add_flag("--accept-rollback", flags->accept_rollback, "start although the store is older than its marker");
+  verb->add_flag("--accept-copy", flags->accept_copy,
+                 "go on as the vault although this is a copy, a backup or older: lifts the mark that status shows");
   verb->add_option("--listen-proxy", flags->proxy, "instead of listen.proxy")->type_name("ADDR");
   verb->add_option("--listen-admin", flags->admin, "instead of listen.admin")->type_name("ADDR");
   verb->add_option("--set", flags->settings, "any setting: --set client.idle=30s; repeat for more")

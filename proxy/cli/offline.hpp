@@ -29,7 +29,8 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
 struct Initialized {
-  std::filesystem::path config, state, key;
+  std::filesystem::path config, state;
+  std::string key;  // the key file, or what the key comes from instead
   bool config_made = false;
   bool key_made = false;
   Hidden token;  // of the first system authorization; shown once
@@ -38,6 +39,33 @@ struct Initialized {
 // a vault there already: `failed` (`store_locked` while a postern runs on it), and nothing is changed. After any
 // failure what this call made is removed again, so that the next try starts afresh.
 Result<Initialized> init(const ConfigFile& config, const Environment& environment);
+
+// The vault without a daemon. store_locked while one has it; config_invalid when the key is not the vault's, with the
+// id of the one it needs.
+struct VaultReport {
+  std::map<std::string, std::uint64_t> sound;            // records by type
+  std::vector<std::pair<std::string, std::string>> bad;  // key of the store, what is wrong
+};
+Result<VaultReport> verify(const ConfigFile& config, const Environment& environment);
+// The number of the last commit in it. `directory` is absolute and must not exist.
+Result<std::uint64_t> backup(const ConfigFile& config, const Environment& environment,
+                             const std::filesystem::path& directory);
+// Makes the vault of a backup; `failed` where there is one already. Answers the state directory.
+Result<std::filesystem::path> restore(const ConfigFile& config, const Environment& environment,
+                                      const std::filesystem::path& backup);
+struct MigrationReport {
+  std::map<unsigned, std::uint64_t> formats;  // records by the format they were in
+  std::uint64_t rewritten = 0;
+};
+Result<MigrationReport> migrate(const ConfigFile& config, const Environment& environment);
+struct NewKey {  // exactly one
+  std::string file, passphrase_file, credential;
+  std::vector<std::string> exec;
+};
+struct Rewrapped {
+  std::string provider, id;
+};
+Result<Rewrapped> rewrap(const ConfigFile& config, const Environment& environment, const NewKey& key);
 
 // `run --dev`: makes the vault of the state directory on the first run, and without any settings file keeps its key
 // inside it. Returns the arguments with the settings that follow from that.

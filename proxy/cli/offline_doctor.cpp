@@ -111,10 +111,7 @@ Check check_vault(const config::Settings& settings, const std::optional<Running>
                  "see its log; free disk space if it is full");
     return well("vault", fmt::format("open and {}, key: {}", running->vault_state, running->key_provider));
   }
-  vault::Options options;
-  options.store = vault::StoreKind::rocksdb;
-  options.state = settings.state;
-  options.key_file = settings.key_file;
+  vault::Options options = vault_options(settings);
   options.allow_key_in_state = true;  // as `run --dev` may have made it
   const auto opened = vault::Vault::open(options);
   if (opened) return well("vault", fmt::format("opens with its key; {}", (*opened)->status().key_provider));

@@ -10,7 +10,6 @@
 
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/cli/stream.hpp"
-#include "vault/vault.hpp"
 
 namespace postern::cli::offline {
 namespace {
@@ -29,16 +28,6 @@ class Undo {
  private:
   std::vector<std::function<void()>> steps_;
 };
-
-Exit exit_for(vault::Error::Code code) {
-  using enum vault::Error::Code;
-  if (code == locked) return Exit::store_locked;
-  return code == wrong_key || code == corrupt || code == rolled_back ? Exit::config_invalid : Exit::failed;
-}
-
-std::unexpected<Failure> vault_failure(const char* what, const vault::Error& error) {
-  return fail(exit_for(error.code), fmt::format("{}: {}", what, error.message));
-}
 
 bool there(const fs::path& path) {
   std::error_code ignored;
@@ -72,13 +61,6 @@ Result<fs::path> settle_config(const ConfigFile& config, bool& made, Undo& undo)
   return file;
 }
 
-Result<void> refuse_running(const fs::path& state) {
-  // Asking the socket touches nothing; opening the store would.
-  if (!there(state / "admin.sock") || !connect_unix(state / "admin.sock")) return {};
-  return fail(Exit::store_locked,
-              fmt::format("init: {}: a running postern has this state; stop it, or choose another", state.string()));
-}
-
 Result<void> make_state(const fs::path& state, Undo& undo) {
   std::error_code error;
   const bool fresh = !there(state);
@@ -90,8 +72,10 @@ Result<void> make_state(const fs::path& state, Undo& undo) {
   return {};
 }
 
-Result<void> make_key(const fs::path& key, bool& made, Undo& undo) {
-  made = !there(key);
+// A key file is made if it is not there; whatever else the key comes from has to be there.
+Result<void> make_key(const config::Settings& settings, bool& made, Undo& undo) {
+  const fs::path& key = settings.key_file;
+  made = !key.empty() && !there(key);
   if (!made) return {};
   if (auto file = vault::Vault::make_key_file(key); !file) return vault_failure("init", file.error());
   undo.add([key] { unlink(key.c_str()); });
@@ -108,12 +92,7 @@ Result<std::unique_ptr<vault::Vault>> make_vault(const config::Settings& setting
       fs::remove_all(database, ignored);
       fs::remove(marker, ignored);
     });
-  auto made = vault::Vault::create({.store = vault::StoreKind::rocksdb,
-                                    .state = settings.state,
-                                    .key_file = settings.key_file,
-                                    .allow_key_in_state = settings.dev,
-                                    .accept_rollback = false,
-                                    .now_ms = {}});
+  auto made = vault::Vault::create(vault_options(settings));
   if (!made) return vault_failure("init", made.error());
   return std::move(*made);
 }
@@ -134,13 +113,13 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
   if (!settings) return std::unexpected(settings.error());
   made.config = *file;
   made.state = settings->state;
-  made.key = settings->key_file;
   if (auto sensible = refuse_memory(*settings); !sensible) return std::unexpected(sensible.error());
-  if (auto free = refuse_running(made.state); !free) return std::unexpected(free.error());
+  if (auto free = refuse_running(made.state, "init"); !free) return std::unexpected(free.error());
   if (auto state = make_state(made.state, undo); !state) return std::unexpected(state.error());
-  if (auto key = make_key(made.key, made.key_made, undo); !key) return std::unexpected(key.error());
+  if (auto key = make_key(*settings, made.key_made, undo); !key) return std::unexpected(key.error());
   auto vault = make_vault(*settings, undo);
   if (!vault) return std::unexpected(vault.error());
+  made.key = settings->key_file.empty() ? (*vault)->status().key_provider : settings->key_file.string();
   vault::Authorization administrator;
   administrator.organization = "";
   administrator.user = "admin";  // as whom the admin API lets system administrators act
@@ -171,7 +150,7 @@ Result<RunArguments> prepare_dev(RunArguments arguments, const Environment& envi
   Undo undo;
   bool key_made = false;
   if (auto state = make_state(settings->state, undo); !state) return std::unexpected(state.error());
-  if (auto key = make_key(settings->key_file, key_made, undo); !key) return std::unexpected(key.error());
+  if (auto key = make_key(*settings, key_made, undo); !key) return std::unexpected(key.error());
   if (auto made = make_vault(*settings, undo); !made) return std::unexpected(made.error());
   undo.keep();
   return arguments;

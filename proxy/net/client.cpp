@@ -7,6 +7,14 @@ namespace postern::net {
 using observe::Counter;
 using observe::Gauge;
 
+namespace {
+
+std::string_view view_of(const iovec& part) noexcept {
+  return {static_cast<const char*>(part.iov_base), part.iov_len};
+}
+
+}  // namespace
+
 Client::Client(Worker& worker, int fd)
     : in(worker.buffers()), body(worker.buffers()), worker_(worker), socket_(worker) {
   socket_.adopt(fd);
@@ -41,17 +49,10 @@ Task<Io> Client::fill(ReadBuffer& buffer, std::size_t most) {
   }
 }
 
-Task<Io> Client::write(std::span<iovec> parts, Millis stall) {
+Io Client::write_now(std::span<iovec>& parts) noexcept {
   while (!parts.empty()) {
-    const IoResult r = socket_.write(parts);
-    if (r.io == Io::again) {
-      begin_wait(stall);
-      const bool ready = co_await socket_.writable();
-      end_wait();
-      if (!ready) co_return Io::failed;
-      continue;
-    }
-    if (r.io != Io::ok) co_return Io::failed;
+    const IoResult r = parts.size() == 1 ? socket_.write(view_of(parts.front())) : socket_.write(parts);
+    if (r.io != Io::ok) return r.io;
     bytes_out += r.size;
     worker_.metrics().add(Counter::bytes_to_clients, r.size);
     std::size_t done = r.size;
@@ -64,12 +65,37 @@ Task<Io> Client::write(std::span<iovec> parts, Millis stall) {
       parts.front().iov_len -= done;
     }
   }
-  co_return Io::ok;
+  return Io::ok;
 }
 
-Task<Io> Client::write(std::string_view bytes, Millis stall) {
+Task<Io> Client::write_rest(std::span<iovec> parts, Millis stall) {
+  Io io = Io::again;
+  while (io == Io::again) {
+    begin_wait(stall);
+    const bool ready = co_await socket_.writable();
+    end_wait();
+    if (!ready) co_return Io::failed;
+    io = write_now(parts);
+  }
+  co_return io == Io::ok ? Io::ok : Io::failed;
+}
+
+Task<Io> Client::write_rest(iovec part, Millis stall) {
+  co_return co_await write_rest(std::span(&part, 1), stall);
+}
+
+Soon<Io> Client::write(std::span<iovec> parts, Millis stall) {
+  const Io io = write_now(parts);
+  if (io == Io::again) return write_rest(parts, stall);
+  return io == Io::ok ? Io::ok : Io::failed;
+}
+
+Soon<Io> Client::write(std::string_view bytes, Millis stall) {
   iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  co_return co_await write(std::span(&part, 1), stall);
+  std::span<iovec> parts(&part, 1);
+  const Io io = write_now(parts);
+  if (io == Io::again) return write_rest(part, stall);
+  return io == Io::ok ? Io::ok : Io::failed;
 }
 
 void Client::let_go() noexcept {

@@ -31,8 +31,8 @@ class Client {
   // What is there now: ok, again, closed, failed.
   Io fill_now(ReadBuffer& buffer, std::size_t most = SIZE_MAX) noexcept;
   // Writes everything; `stall`: how long the caller may take none of it. ok or failed.
-  Task<Io> write(std::span<iovec> parts, Millis stall);
-  Task<Io> write(std::string_view bytes, Millis stall);
+  Soon<Io> write(std::span<iovec> parts, Millis stall);
+  Soon<Io> write(std::string_view bytes, Millis stall);
   // Shows the first `size` unread bytes of `buffer` to somebody: they are consumed by let_go(), which comes with the
   // next piece, the next request or the end of the connection at the latest.
   void lend(ReadBuffer& buffer, std::size_t size) noexcept {
@@ -59,6 +59,9 @@ class Client {
   std::uint64_t bytes_in = 0, bytes_out = 0;
 
  private:
+  Io write_now(std::span<iovec>& parts) noexcept;  // drops from `parts` what was taken
+  Task<Io> write_rest(std::span<iovec> parts, Millis stall);
+  Task<Io> write_rest(iovec part, Millis stall);
   Worker& worker_;
   Socket socket_;
   ReadBuffer* lent_ = nullptr;

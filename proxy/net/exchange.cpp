@@ -27,33 +27,46 @@ void append_piece(std::string& out, std::string_view data, bool chunked) {
 
 Exchange::~Exchange() = default;
 
-Task<Fault> Exchange::lease(Network& network, std::shared_ptr<Route> route, const ExchangeTimeouts& timeouts,
+Soon<Fault> Exchange::lease(Network& network, std::shared_ptr<Route> route, const ExchangeTimeouts& timeouts,
                             bool young_only, bool new_only, Exchange& out) {
   out.route_ = std::move(route);
   out.timeouts_ = timeouts;
   out.saw_bytes_ = false;
   out.upload_fault_ = Fault::none;
-  if (!new_only) {
-    out.upstream_ = network.pool.lease(*out.route_, young_only);
-    out.reused_ = out.upstream_ != nullptr;
-    if (out.reused_) co_return Fault::none;
-  }
-  out.reused_ = false;
-  out.upstream_ = std::make_unique<Upstream>(network.worker);
-  const Fault fault = co_await out.upstream_->connect(out.route_->to(), network.resolver, network.policy,
-                                                      network.pool.sessions(), timeouts.dial);
+  if (!new_only) out.upstream_ = network.pool.lease(*out.route_, young_only);
+  out.reused_ = out.upstream_ != nullptr;
+  if (out.reused_) return Fault::none;
+  return out.dial();
+}
+
+Task<Fault> Exchange::dial() {
+  upstream_ = std::make_unique<Upstream>(network_.worker);
+  const Fault fault = co_await upstream_->connect(route_->to(), network_.resolver, network_.policy,
+                                                  network_.pool.sessions(), timeouts_.dial);
   if (fault != Fault::none) {
-    out.reason_ = out.upstream_->reason();
-    out.upstream_.reset();
+    reason_ = upstream_->reason();
+    upstream_.reset();
   }
   co_return fault;
 }
 
-Task<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, Transform* transform) {
-  bool more = body != nullptr && !body->ended();
+Soon<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, Transform* transform) {
+  if (body != nullptr && !body->ended()) return send_with_body(head, *body, chunked, transform);
+  socket().expire_after(timeouts_.head);
+  Soon<Io> writing = upstream_->write(head);
+  if (!writing.await_ready()) return sent(std::move(writing));
+  return writing.await_resume() == Io::ok ? Fault::none : broken_off();
+}
+
+Task<Fault> Exchange::sent(Soon<Io> writing) {
+  co_return co_await writing == Io::ok ? Fault::none : broken_off();
+}
+
+Task<Fault> Exchange::send_with_body(std::string& head, RequestBody& body, bool chunked, Transform* transform) {
+  bool more = true;
   // What of the body is here already goes out with the head.
   while (more && transform == nullptr && head.size() < kRecord) {
-    const RequestBody::Piece piece = body->take_now();
+    const RequestBody::Piece piece = body.take_now();
     if (piece.fault != Fault::none) co_return piece.fault;
     if (piece.data.size() > kRecord) {
       // A large first piece is not copied: head and piece are two writes.
@@ -70,9 +83,9 @@ Task<Fault> Exchange::send(std::string& head, RequestBody* body, bool chunked, T
   if (co_await upstream_->write(head) != Io::ok) co_return broken_off();
   if (!more) co_return Fault::none;
   pumping_ = true;
-  pump_client_ = &body->client();
+  pump_client_ = &body.client();
   pump_ended_.reset();
-  spawn(pump(*body, chunked, transform));
+  spawn(pump(body, chunked, transform));
   co_return Fault::none;
 }
 
@@ -121,18 +134,28 @@ Task<Fault> Exchange::pump_loop(RequestBody& body, bool chunked, Transform* tran
   }
 }
 
-Task<Io> Exchange::fill() {
+Io Exchange::fill_now() {
   in_.ensure();
   if (in_.space_size() == 0) {
     in_.compact();
-    if (in_.space_size() == 0) co_return Io::failed;
+    if (in_.space_size() == 0) return Io::failed;
   }
-  const IoResult r = co_await upstream_->read(in_.space(), in_.space_size());
+  const IoResult r = upstream_->read_now(in_.space(), in_.space_size());
   if (r.io == Io::ok) {
     in_.grow(r.size);
     saw_bytes_ = true;
+  } else if (in_.empty()) {
+    in_.release();
   }
-  co_return r.io;
+  return r.io;
+}
+
+Task<Io> Exchange::fill() {
+  for (;;) {
+    if (!co_await upstream_->readable()) co_return Io::failed;
+    const Io io = fill_now();
+    if (io != Io::again) co_return io;
+  }
 }
 
 Task<Fault> Exchange::read_head(std::string_view request_method, wire::ResponseHead& head) {
@@ -149,7 +172,10 @@ Task<Fault> Exchange::read_head(std::string_view request_method, wire::ResponseH
         co_return Fault::malformed;
       }
     }
-    if (co_await fill() == Io::ok) continue;
+    if (co_await upstream_->readable()) {
+      const Io io = fill_now();
+      if (io == Io::ok || io == Io::again) continue;
+    }
     if (upload_fault_ != Fault::none && upload_fault_ != Fault::closed) co_return upload_fault_;
     if (socket().expired()) co_return Fault::timeout;
     co_return socket().cancelled() ? Fault::ended : Fault::closed;
@@ -158,7 +184,7 @@ Task<Fault> Exchange::read_head(std::string_view request_method, wire::ResponseH
   co_return Fault::none;
 }
 
-Task<Fault> Exchange::relay(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
+Soon<Fault> Exchange::relay(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
                             Transform* transform) {
   const wire::Body body = head.body;
   const std::uint64_t length = head.content_length;
@@ -166,13 +192,28 @@ Task<Fault> Exchange::relay(Client& client, std::string_view client_head, const 
   if (out == Out::none || body == wire::Body::none ||
       (body == wire::Body::length && length == 0 && transform == nullptr)) {
     in_.consume(head.size);
-    co_return co_await client.write(client_head, timeouts_.stream_idle) == Io::ok ? Fault::none : Fault::client_gone;
+    return wrote(client.write(client_head, timeouts_.stream_idle));
   }
   if (body == wire::Body::length && transform == nullptr) {
     in_.consume(head.size);
-    co_return co_await relay_length(client, client_head, length);
+    if (in_.view().size() < length) return relay_length(client, client_head, length);
+    // All of it is here: one write.
+    const std::string_view ready = in_.view().substr(0, static_cast<std::size_t>(length));
+    last_parts_ = {iovec{const_cast<char*>(client_head.data()), client_head.size()},
+                   iovec{const_cast<char*>(ready.data()), ready.size()}};
+    in_.consume(ready.size());
+    return wrote(client.write(last_parts_, timeouts_.stream_idle));
   }
-  co_return co_await relay_stream(client, client_head, head, out, transform);
+  return relay_stream(client, client_head, head, out, transform);
+}
+
+Soon<Fault> Exchange::wrote(Soon<Io> writing) {
+  if (!writing.await_ready()) return relayed(std::move(writing));
+  return writing.await_resume() == Io::ok ? Fault::none : Fault::client_gone;
+}
+
+Task<Fault> Exchange::relayed(Soon<Io> writing) {
+  co_return co_await writing == Io::ok ? Fault::none : Fault::client_gone;
 }
 
 Task<Fault> Exchange::relay_length(Client& client, std::string_view client_head, std::uint64_t length) {
@@ -274,15 +315,23 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
   }
 }
 
-Task<void> Exchange::finish(bool reusable) {
-  if (pumping_) {
-    reusable = false;
-    cancel();
-    if (pump_client_ != nullptr) pump_client_->socket().cancel();
-    if (pumping_) co_await pump_ended_.wait();
-    if (pump_client_ != nullptr) pump_client_->socket().revive();
-  }
-  if (!upstream_) co_return;
+Soon<Nothing> Exchange::finish(bool reusable) {
+  if (pumping_) return stop_pump();
+  let_go(reusable);
+  return Nothing{};
+}
+
+Task<Nothing> Exchange::stop_pump() {
+  cancel();
+  if (pump_client_ != nullptr) pump_client_->socket().cancel();
+  if (pumping_) co_await pump_ended_.wait();
+  if (pump_client_ != nullptr) pump_client_->socket().revive();
+  let_go(false);
+  co_return Nothing{};
+}
+
+void Exchange::let_go(bool reusable) {
+  if (!upstream_) return;
   socket().no_deadline();
   if (reusable && upload_fault_ == Fault::none && in_.empty() && !socket().cancelled()) {
     network_.pool.give_back(route_, std::move(upstream_));

@@ -5,6 +5,7 @@
 // relays the answer's body to the caller with back-pressure. Framing is always rebuilt. Transforms are optional in each
 // direction (masking and chunk signing come later). Thread safety: the client's worker. Ownership: owns the upstream
 // connection; finish() gives it back or drops it.
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,7 +45,7 @@ struct ExchangeTimeouts {
 class Exchange {
  public:
   // A fresh idle connection of the route, or a new one. `young_only` as in Pool::lease; `new_only`: dial in any case.
-  static Task<Fault> lease(Network& network, std::shared_ptr<Route> route, const ExchangeTimeouts& timeouts,
+  static Soon<Fault> lease(Network& network, std::shared_ptr<Route> route, const ExchangeTimeouts& timeouts,
                            bool young_only, bool new_only, Exchange& out);
   explicit Exchange(Network& network) : network_(network), in_(network.worker.buffers()) {}
   ~Exchange();
@@ -56,7 +57,7 @@ class Exchange {
 
   // Writes the head and as much of the body as is here, in one call; the rest is pumped in the background.
   // `chunked`: how the body goes out. With a null `body` the head is all (or holds the collected body).
-  Task<Fault> send(std::string& head, RequestBody* body, bool chunked, Transform* transform = nullptr);
+  Soon<Fault> send(std::string& head, RequestBody* body, bool chunked, Transform* transform = nullptr);
   // Why the background pump stopped, if it did: none while it runs or when the body is through.
   Fault upload_fault() const noexcept { return upload_fault_; }
   bool upload_done() const noexcept { return !pumping_ && upload_fault_ == Fault::none; }
@@ -68,23 +69,31 @@ class Exchange {
 
   enum class Out : std::uint8_t { none, length, chunked, until_close };
   // Writes `client_head` and then the body to the caller. `out` says how the body is framed there.
-  Task<Fault> relay(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
+  Soon<Fault> relay(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
                     Transform* transform = nullptr);
 
   // Ends the exchange: stops the pump, then the connection goes back to the pool if nothing about it is in doubt.
-  Task<void> finish(bool reusable);
+  Soon<Nothing> finish(bool reusable);
   // Wakes everything that waits on the upstream side, from anywhere on this worker.
   void cancel() noexcept {
     if (upstream_) upstream_->socket().cancel();
   }
 
  private:
+  Task<Fault> dial();
+  Task<Fault> send_with_body(std::string& head, RequestBody& body, bool chunked, Transform* transform);
+  Task<Fault> sent(Soon<Io> writing);
+  static Soon<Fault> wrote(Soon<Io> writing);
+  static Task<Fault> relayed(Soon<Io> writing);
+  Task<Nothing> stop_pump();
+  void let_go(bool reusable);
   Fault broken_off() noexcept;
   Task<void> pump(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> pump_loop(RequestBody& body, bool chunked, Transform* transform);
   Task<Fault> relay_length(Client& client, std::string_view client_head, std::uint64_t length);
   Task<Fault> relay_stream(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
                            Transform* transform);
+  Io fill_now();
   Task<Io> fill();
 
   Network& network_;
@@ -93,7 +102,8 @@ class Exchange {
   ReadBuffer in_;
   std::string reason_;
   ExchangeTimeouts timeouts_;
-  std::string stage_;  // request body bytes on their way out, framed
+  std::array<iovec, 2> last_parts_{};  // head and body of an answer that is all here, while they are written
+  std::string stage_;                  // request body bytes on their way out, framed
   Client* pump_client_ = nullptr;
   Event pump_ended_;
   Fault upload_fault_ = Fault::none;

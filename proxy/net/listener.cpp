@@ -103,7 +103,7 @@ void Listener::start(Accept accept) {
 Task<void> Listener::run() {
   while (co_await socket_.readable()) {
     for (;;) {
-      const int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = socket_.accept();
       if (fd >= 0) {
         const int on = 1;
         ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

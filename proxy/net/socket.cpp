@@ -1,80 +1,93 @@
 #include "proxy/net/socket.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 namespace postern::net {
-namespace {
-
-IoResult from_errno() noexcept {
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::again, 0};
-  return {Io::failed, 0};  // a reset is no clean end
-}
-
-}  // namespace
 
 void Socket::adopt(int fd) {
   close();
   revive();
-  boost::system::error_code ec;
-  descriptor_.assign(fd, ec);
-  if (ec)
-    ::close(fd);
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  if (reactor_.add(fd, source_))
+    fd_ = fd;
   else
-    descriptor_.native_non_blocking(true, ec);
-}
-
-void Socket::register_anew() noexcept {
-  const int fd = descriptor_.release();
-  boost::system::error_code ec;
-  descriptor_.assign(fd, ec);
-  if (ec) ::close(fd);
+    ::close(fd);
 }
 
 void Socket::close() noexcept {
-  if (!descriptor_.is_open()) return;
-  boost::system::error_code ec;
-  descriptor_.close(ec);
+  if (!is_open()) return;
+  reactor_.remove(fd_, source_);
+  ::close(fd_);
+  fd_ = -1;
 }
 
 void Socket::cancel() noexcept {
   cancelled_ = true;
-  if (!descriptor_.is_open()) return;
-  boost::system::error_code ec;
-  descriptor_.cancel(ec);
+  reactor_.abort(source_);
 }
 
 void Socket::reset_on_close() noexcept {
-  if (!descriptor_.is_open()) return;
   const linger hard{1, 0};
-  ::setsockopt(descriptor_.native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  if (is_open()) ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 }
 
 void Socket::end_writing() noexcept {
-  if (descriptor_.is_open()) ::shutdown(descriptor_.native_handle(), SHUT_WR);
+  if (is_open()) ::shutdown(fd_, SHUT_WR);
+}
+
+IoResult Socket::none() noexcept {
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::again, 0};
+  return {Io::failed, 0};  // a reset is no clean end
 }
 
 IoResult Socket::read(char* to, std::size_t size) noexcept {
-  const ssize_t n = ::recv(fd(), to, size, 0);
-  if (n > 0) return {Io::ok, static_cast<std::size_t>(n)};
+  const ssize_t n = ::recv(fd_, to, size, 0);
+  if (n > 0) {
+    // Less than there was room for: the rest will be reported, unless the end already has been (epoll(7)).
+    if (static_cast<std::size_t>(n) < size && (source_.ready & Reactor::kEnd) == 0) used_up(Reactor::kIn);
+    return {Io::ok, static_cast<std::size_t>(n)};
+  }
   if (n == 0) return {Io::closed, 0};
-  return from_errno();
+  if (errno == EAGAIN) used_up(Reactor::kIn);
+  return none();
 }
 
 IoResult Socket::write(std::span<const iovec> parts) noexcept {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
-  const ssize_t n = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+  return written(::sendmsg(fd_, &message, MSG_NOSIGNAL));
+}
+
+IoResult Socket::write(std::string_view bytes) noexcept {
+  return written(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+IoResult Socket::written(ssize_t n) noexcept {
   if (n >= 0) return {Io::ok, static_cast<std::size_t>(n)};
-  return from_errno();
+  if (errno == EAGAIN) used_up(Reactor::kOut);
+  return none();
+}
+
+Io Socket::connect(const sockaddr* to, socklen_t size) noexcept {
+  if (::connect(fd_, to, size) == 0) return Io::ok;
+  if (errno != EINPROGRESS) return Io::failed;
+  used_up(Reactor::kIn | Reactor::kOut);
+  return Io::again;
+}
+
+int Socket::accept() noexcept {
+  const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0 && errno == EAGAIN) used_up(Reactor::kIn);
+  return fd;
 }
 
 Io Socket::peer() noexcept {
-  pollfd state{fd(), POLLRDHUP, 0};
+  pollfd state{fd_, POLLRDHUP, 0};
   if (::poll(&state, 1, 0) <= 0) return Io::ok;
   if ((state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return Io::failed;
   return (state.revents & POLLRDHUP) != 0 ? Io::closed : Io::ok;
@@ -82,10 +95,10 @@ Io Socket::peer() noexcept {
 
 Io Socket::peek() noexcept {
   char byte = 0;
-  const ssize_t n = ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t n = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n > 0) return Io::ok;
   if (n == 0) return Io::closed;
-  return from_errno().io;
+  return none().io;
 }
 
 }  // namespace postern::net

@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "proxy/net/tls_bio.hpp"
+
 namespace postern::net {
 namespace {
 
@@ -84,9 +86,11 @@ std::expected<std::shared_ptr<const Trust>, std::string> Trust::file(const std::
   return *trust;
 }
 
-SslPtr Trust::open(int fd, const std::string& host, bool ip_literal) const {
+SslPtr Trust::open(Socket& socket, const std::string& host, bool ip_literal) const {
   SslPtr ssl(SSL_new(context_.get()));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) return nullptr;
+  BIO* bio = ssl ? new_socket_bio(socket) : nullptr;
+  if (bio == nullptr) return nullptr;
+  SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_connect_state(ssl.get());
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
   X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

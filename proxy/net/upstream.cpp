@@ -11,6 +11,16 @@
 
 namespace postern::net {
 
+namespace {
+
+// SSL_get_error looks at the thread's queue of errors, which must be empty before the call it asks about; clearing an
+// empty queue costs ten times as much as looking.
+void no_old_errors() noexcept {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
+
 using observe::Counter;
 using observe::Gauge;
 
@@ -76,8 +86,9 @@ Task<Fault> Upstream::dial(const Endpoint& to, Millis timeout) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   worker_.metrics().add(Counter::upstream_connects);
-  if (::connect(fd, to.data(), to.length) == 0) co_return Fault::none;
-  if (errno != EINPROGRESS) {
+  const Io started = socket_.connect(to.data(), to.length);
+  if (started == Io::ok) co_return Fault::none;
+  if (started == Io::failed) {
     reason_ = std::strerror(errno);
     co_return Fault::refused;
   }
@@ -94,7 +105,7 @@ Task<Fault> Upstream::dial(const Endpoint& to, Millis timeout) {
 }
 
 Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, Millis timeout) {
-  ssl_ = to.trust->open(socket_.fd(), to.host, to.ip_literal);
+  ssl_ = to.trust->open(socket_, to.host, to.ip_literal);
   if (!ssl_) co_return Fault::tls;
   keep_sessions(ssl_.get(), &sessions, &to.session_key);
   if (SSL_SESSION* session = sessions.get(to.session_key)) SSL_set_session(ssl_.get(), session);
@@ -104,9 +115,8 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
     const int error = SSL_get_error(ssl_.get(), result);
-    wants_write_ = error == SSL_ERROR_WANT_WRITE;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-      if (co_await wait_for_tls()) continue;
+      if (co_await wait_for_tls(error == SSL_ERROR_WANT_WRITE)) continue;
       co_return socket_.expired() ? Fault::connect_timeout : Fault::ended;
     }
     sessions.forget(to.session_key);
@@ -120,21 +130,20 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
     co_return Fault::tls;
   }
   socket_.no_deadline();
-  socket_.register_anew();
   connected_ = true;
   worker_.metrics().add(Gauge::open_upstreams, 1);
   worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
   co_return Fault::none;
 }
 
-Task<bool> Upstream::wait_for_tls() {
-  if (wants_write_) co_return co_await socket_.writable();
+Task<bool> Upstream::wait_for_tls(bool wants_write) {
+  if (wants_write) co_return co_await socket_.writable();
   co_return co_await socket_.readable();
 }
 
-IoResult Upstream::outcome(int result) noexcept {
+IoResult Upstream::outcome(int result, bool& wants_write) noexcept {
   const int error = SSL_get_error(ssl_.get(), result);
-  wants_write_ = error == SSL_ERROR_WANT_WRITE;
+  wants_write = error == SSL_ERROR_WANT_WRITE;
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return {Io::again, 0};
   if (error == SSL_ERROR_ZERO_RETURN) return {Io::closed, 0};
   return {Io::failed, 0};
@@ -142,39 +151,43 @@ IoResult Upstream::outcome(int result) noexcept {
 
 IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
   std::size_t got = 0;
-  ERR_clear_error();
+  no_old_errors();
   const int result = SSL_read_ex(ssl_.get(), to, size, &got);
+  read_wants_write_ = false;
   if (result == 1) return {Io::ok, got};
-  return outcome(result);
+  return outcome(result, read_wants_write_);
 }
 
-Task<IoResult> Upstream::read(char* to, std::size_t size) {
-  if (SSL_has_pending(ssl_.get()) == 0 && !co_await socket_.readable()) co_return IoResult{Io::failed, 0};
-  for (;;) {
-    const IoResult r = read_now(to, size);
-    if (r.io != Io::again) co_return r;
-    if (!co_await wait_for_tls()) co_return IoResult{Io::failed, 0};
-  }
-}
-
-Task<Io> Upstream::write(std::string_view bytes) {
+Io Upstream::write_now(std::string_view& bytes) noexcept {
   while (!bytes.empty()) {
     std::size_t done = 0;
-    ERR_clear_error();
+    no_old_errors();
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &done);
-    if (result == 1) {
-      bytes.remove_prefix(done);
-      continue;
-    }
-    if (outcome(result).io != Io::again) co_return Io::failed;
-    if (!co_await wait_for_tls()) co_return Io::failed;
+    if (result != 1) return outcome(result, write_wants_write_).io == Io::again ? Io::again : Io::failed;
+    bytes.remove_prefix(done);
   }
-  co_return Io::ok;
+  return Io::ok;
 }
 
-bool Upstream::fresh() noexcept {
+Task<Io> Upstream::write_rest(std::string_view bytes) {
+  Io io = Io::again;
+  while (io == Io::again) {
+    if (!co_await wait_for_tls(write_wants_write_)) co_return Io::failed;
+    io = write_now(bytes);
+  }
+  co_return io;
+}
+
+Soon<Io> Upstream::write(std::string_view bytes) {
+  const Io io = write_now(bytes);
+  if (io == Io::again) return write_rest(bytes);
+  return io;
+}
+
+bool Upstream::fresh(bool sure) noexcept {
   if (!socket_.is_open() || socket_.cancelled() || SSL_get_shutdown(ssl_.get()) != 0) return false;
   if (SSL_has_pending(ssl_.get()) == 0) {
+    if (!sure && socket_.is_quiet()) return true;
     const Io waiting = socket_.peek();
     if (waiting == Io::again) return true;
     if (waiting != Io::ok) return false;

@@ -27,6 +27,7 @@ struct Destination {
   std::string host;  // lower case; an address without brackets if ip_literal
   std::uint16_t port = 443;
   bool ip_literal = false;
+  std::string authority;  // what Host says of it: without the port if that is 443
   std::shared_ptr<const Trust> trust;
   std::optional<Endpoint> fixed;  // `resolve:` of the configuration; thereby allowed
   std::vector<Range> exceptions;  // `addresses:` of the configuration
@@ -47,28 +48,45 @@ class Upstream {
   Socket& socket() noexcept { return socket_; }
   const Endpoint& address() const noexcept { return address_; }
 
-  // Reads what is there, waiting if nothing is. ok: size > 0; closed: a clean end (close_notify); failed: reset, cut,
-  // cancelled or expired (ask socket()).
-  Task<IoResult> read(char* to, std::size_t size);
-  // Reads what is there now: `again` if nothing is.
+  // Awaits that read_now() may find something; false: cancelled or expired (ask socket()).
+  auto readable() { return Readable(*this); }
+  // Reads what is there now. ok: size > 0; again: nothing is; closed: a clean end (close_notify); failed: reset, cut.
   IoResult read_now(char* to, std::size_t size) noexcept;
   // Writes all of it. ok, failed (reset, cancelled, expired).
-  Task<Io> write(std::string_view bytes);
+  Soon<Io> write(std::string_view bytes);
   // True if the idle connection may carry another request: open, and nothing waits on it but TLS's own tickets.
-  bool fresh() noexcept;
+  // `sure`: asks the kernel now, for a request that cannot be sent twice; otherwise what it last reported will do.
+  bool fresh(bool sure) noexcept;
 
  private:
+  // What the last read_now() wanted, unless TLS has bytes in hand that the socket knows nothing of.
+  class Readable {
+   public:
+    explicit Readable(Upstream& upstream)
+        : in_hand_(!upstream.read_wants_write_ && SSL_has_pending(upstream.ssl_.get()) != 0),
+          wait_(upstream.read_wants_write_ ? upstream.socket_.writable() : upstream.socket_.readable()) {}
+    bool await_ready() noexcept { return in_hand_ || wait_.await_ready(); }
+    void await_suspend(std::coroutine_handle<> h) { wait_.await_suspend(h); }
+    bool await_resume() const noexcept { return in_hand_ || wait_.await_resume(); }
+
+   private:
+    bool in_hand_;
+    Socket::Wait wait_;
+  };
+
+  Io write_now(std::string_view& bytes) noexcept;  // drops from `bytes` what was taken
+  Task<Io> write_rest(std::string_view bytes);
   Task<Fault> dial(const Endpoint& to, Millis timeout);
   Task<Fault> handshake(const Destination& to, SessionCache& sessions, Millis timeout);
-  IoResult outcome(int result) noexcept;
-  Task<bool> wait_for_tls();  // for what the last call wanted; false: cancelled
+  IoResult outcome(int result, bool& wants_write) noexcept;
+  Task<bool> wait_for_tls(bool wants_write);  // false: cancelled
 
   Worker& worker_;
   Socket socket_;
   SslPtr ssl_;
   Endpoint address_;
   std::string reason_;
-  bool wants_write_ = false;
+  bool read_wants_write_ = false, write_wants_write_ = false;  // what the last call of each kind waits for
   bool connected_ = false;
 };
 

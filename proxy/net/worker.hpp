@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "proxy/net/buffer.hpp"
+#include "proxy/net/reactor.hpp"
 #include "proxy/net/ticker.hpp"
 #include "proxy/observe/metrics.hpp"
 
@@ -19,10 +20,15 @@ namespace postern::net {
 class Worker {
  public:
   explicit Worker(observe::Metrics& metrics)
-      : context_(1), guard_(boost::asio::make_work_guard(context_)), ticker_(context_), metrics_(metrics.new_shard()) {}
+      : context_(1),
+        guard_(boost::asio::make_work_guard(context_)),
+        ticker_(context_),
+        reactor_(context_),
+        metrics_(metrics.new_shard()) {}
 
   boost::asio::io_context& context() noexcept { return context_; }
   Ticker& ticker() noexcept { return ticker_; }
+  Reactor& reactor() noexcept { return reactor_; }
   BufferPool& buffers() noexcept { return buffers_; }
   observe::Shard& metrics() noexcept { return metrics_; }
 
@@ -41,6 +47,7 @@ class Worker {
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_;
   Ticker ticker_;
+  Reactor reactor_;
   BufferPool buffers_;
   observe::Shard& metrics_;
 };

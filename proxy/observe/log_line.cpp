@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <iterator>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace postern::observe {
 namespace {
@@ -42,6 +48,17 @@ constexpr std::array<bool, 256> kPlain = [] {
 
 std::size_t plain_prefix(std::string_view text) {
   std::size_t i = 0;
+#ifdef __SSE2__
+  for (; text.size() - i >= 16; i += 16) {
+    __m128i bytes;
+    std::memcpy(&bytes, text.data() + i, sizeof bytes);
+    const __m128i inside =
+        _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(0x1F)), _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x7F)));
+    const __m128i special =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    if (_mm_movemask_epi8(_mm_andnot_si128(special, inside)) != 0xFFFF) break;
+  }
+#endif
   while (i < text.size() && kPlain[static_cast<unsigned char>(text[i])]) ++i;
   return i;
 }
@@ -65,23 +82,22 @@ void append_second(std::string& out, std::int64_t now_ms) {
                  time.seconds().count());
 }
 
-void append_number(std::string& out, std::uint64_t number) {
-  char digits[20];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-}
-
 // The text up to the second changes once a second; each thread keeps its own.
-void append_time(std::string& out, std::int64_t now_ms) {
+std::string_view second_of(std::int64_t now_ms) {
   thread_local std::int64_t second = -1;
   thread_local std::string text;
-  const std::int64_t now = now_ms >= 0 ? now_ms / 1000 : 0;
-  if (now != second) {
+  if (now_ms / 1000 != second) {
+    second = now_ms / 1000;
     text.clear();
-    append_second(text, now * 1000);
-    second = now;
+    append_second(text, second * 1000);
   }
-  const auto ms = static_cast<unsigned>(now_ms >= 0 ? now_ms % 1000 : 0);
-  out += text;
+  return text;
+}
+
+void append_time(std::string& out, std::int64_t now_ms) {
+  now_ms = std::max<std::int64_t>(now_ms, 0);
+  out += second_of(now_ms);
+  const auto ms = static_cast<unsigned>(now_ms % 1000);
   out += {char('0' + ms / 100), char('0' + ms / 10 % 10), char('0' + ms % 10), 'Z', '"'};
 }
 
@@ -92,22 +108,41 @@ void append_member(std::string& out, std::string_view key, std::string_view valu
   append_json_text(out, value);
 }
 
-// A key that needs no escape, and a value that seldom does.
-void append_plain(std::string& out, std::string_view key, std::string_view value) {
-  if (value.size() > kMaxLogText || plain_prefix(value) != value.size()) return append_member(out, key, value);
-  out += ",\"";
-  out += key;
-  out += "\":\"";
-  out += value;
-  out += '"';
+std::string_view up_to_query(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  return path.substr(0, path.find('#'));
 }
 
-void append_count(std::string& out, std::string_view key, std::uint64_t count) {
-  out += ",\"";
-  out += key;
-  out += "\":";
-  append_number(out, count);
-}
+// An access line under construction, in room that is known to be enough: one is written for every request.
+class Line {
+ public:
+  // Seven texts of kMaxLogText bytes, each escaped as six at most, and everything between them.
+  static constexpr std::size_t kRoom = 7 * (6 * kMaxLogText + 2) + 1024;
+  explicit Line(char* to) : begin_(to), to_(to) {}
+  std::size_t size() const { return static_cast<std::size_t>(to_ - begin_); }
+
+  void put(std::string_view bytes) { to_ = std::copy(bytes.begin(), bytes.end(), to_); }
+  // `key`: ,"name":" with all its signs; the value seldom needs an escape.
+  void text(std::string_view key, std::string_view value) {
+    put(key);
+    if (value.size() <= kMaxLogText && plain_prefix(value) == value.size()) {
+      put(value);
+      *to_++ = '"';
+      return;
+    }
+    std::string escaped;
+    append_json_text(escaped, value);
+    put(std::string_view(escaped).substr(1));  // the quote stands there already
+  }
+  void count(std::string_view key, std::uint64_t count) {
+    put(key);
+    to_ = std::to_chars(to_, to_ + 20, count).ptr;
+  }
+
+ private:
+  char* begin_;
+  char* to_;
+};
 
 }  // namespace
 
@@ -152,23 +187,28 @@ void append_event_line(std::string& out, std::int64_t now_ms, Level level, std::
 
 void append_access_line(std::string& out, std::int64_t now_ms, const Access& access) {
   append_time(out, now_ms);
-  out += R"(,"level":"info","event":"request")";
-  append_plain(out, "request_id", access.request_id);
-  if (!access.authorization.empty()) append_plain(out, "authorization", access.authorization);
-  if (!access.connection.empty()) append_plain(out, "connection", access.connection);
-  append_plain(out, "method", access.method);
-  append_plain(out, "host", access.host);
-  append_count(out, "port", access.port);
-  // A query may hold a credential of the caller's; it is cut here too, whatever the caller of this function passed.
-  append_plain(out, "path", access.path.substr(0, access.path.find_first_of("?#")));
-  append_count(out, "status", access.status);
-  if (!access.code.empty()) append_plain(out, "code", access.code);
-  append_count(out, "bytes_in", access.bytes_in);
-  append_count(out, "bytes_out", access.bytes_out);
-  append_count(out, "duration_us", access.microseconds);
-  append_count(out, "upstream_head_us", access.upstream_head_us);
-  out += access.upstream_reused ? ",\"upstream_reused\":true" : ",\"upstream_reused\":false";
-  out += access.aborted ? ",\"aborted\":true}" : ",\"aborted\":false}";
+  const std::size_t before = out.size();
+  out.resize_and_overwrite(before + Line::kRoom, [&](char* bytes, std::size_t) {
+    Line line(bytes + before);
+    line.put(R"(,"level":"info","event":"request")");
+    line.text(R"(,"request_id":")", access.request_id);
+    if (!access.authorization.empty()) line.text(R"(,"authorization":")", access.authorization);
+    if (!access.connection.empty()) line.text(R"(,"connection":")", access.connection);
+    line.text(R"(,"method":")", access.method);
+    line.text(R"(,"host":")", access.host);
+    line.count(R"(,"port":)", access.port);
+    // A query may hold a credential of the caller's; it is cut here too, whatever the caller of this function passed.
+    line.text(R"(,"path":")", up_to_query(access.path));
+    line.count(R"(,"status":)", access.status);
+    if (!access.code.empty()) line.text(R"(,"code":")", access.code);
+    line.count(R"(,"bytes_in":)", access.bytes_in);
+    line.count(R"(,"bytes_out":)", access.bytes_out);
+    line.count(R"(,"duration_us":)", access.microseconds);
+    line.count(R"(,"upstream_head_us":)", access.upstream_head_us);
+    line.put(access.upstream_reused ? R"(,"upstream_reused":true)" : R"(,"upstream_reused":false)");
+    line.put(access.aborted ? R"(,"aborted":true})" : R"(,"aborted":false})");
+    return before + line.size();
+  });
 }
 
 }  // namespace postern::observe

@@ -41,7 +41,7 @@ wire::CallerForm caller_form(const Call& call) {
 
 bool dropped(const Call& call, const wire::Field& field) {
   if (wire::is_hop_by_hop(field.id) || field.nominated) return true;
-  if (call.connection && wire::mask(field.name, call.connection->masks)) return true;
+  if (call.masks_answer && wire::mask(field.name, call.connection->masks)) return true;
   if (!call.connection || !wire::is_dropped_from_answer(field.id)) return false;
   std::string name(field.name);
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -62,7 +62,7 @@ void write_field(Call& call, wire::HeadWriter& writer, const wire::Field& field)
       value = *rewritten;
     }
   }
-  if (call.connection && !call.connection->masks.empty()) {
+  if (call.masks_answer) {
     masked = wire::mask(value, call.connection->masks);
     if (masked) value = *masked;
   }
@@ -76,11 +76,24 @@ void write_fields(Call& call, wire::HeadWriter& writer) {
   writer.parsed_field("Via", call.answer.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);
 }
 
+// One look at the whole head, from the reason phrase to the last value, instead of one at each part: almost every
+// answer ends here.
+bool may_show_a_secret(const Call& call) {
+  if (!call.connection || call.connection->probes.empty()) return false;
+  const auto fields = call.answer.fields.all();
+  const std::string_view reason = call.answer.reason;
+  if (fields.empty()) return wire::may_hold(reason, call.connection->probes);
+  const char* const begin = reason.empty() ? fields.front().name.data() : reason.data();
+  const char* const end = fields.back().value.data() + fields.back().value.size();
+  return wire::may_hold({begin, static_cast<std::size_t>(end - begin)}, call.connection->probes);
+}
+
 void start_head(Call& call, wire::HeadWriter& writer) {
   call.answer_head.clear();
   std::optional<std::string> masked;
   std::string_view reason = call.answer.reason;
-  if (call.connection && !call.connection->masks.empty()) masked = wire::mask(reason, call.connection->masks);
+  call.masks_answer = may_show_a_secret(call);
+  if (call.masks_answer) masked = wire::mask(reason, call.connection->masks);
   if (masked) reason = *masked;
   static_cast<void>(writer.status_line(call.answer.status, reason));
 }

@@ -47,6 +47,21 @@ Step reachable(const Call& call, std::string_view path) {
   return {};
 }
 
+void find_route(Call& call, std::string_view tag) {
+  const wire::Target& target = call.target;
+  // A call that began before a reload goes its own way, which nobody remembers.
+  Known* const known = call.rules == &call.service().rules() ? call.connection.get() : nullptr;
+  if (known != nullptr && known->route && known->route->current() && known->route_tag == tag &&
+      known->route->to().host == target.host && known->route->to().port == target.port) {
+    call.route = known->route;
+    return;
+  }
+  call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
+  if (known == nullptr) return;
+  known->route = call.route;
+  known->route_tag = tag;
+}
+
 }  // namespace
 
 Step authorize(Call& call) {
@@ -66,7 +81,7 @@ Step authorize(Call& call) {
   if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
     return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
   }
-  call.route = call.service().route(*call.rules, tag, call.target.host, call.target.port, call.target.ip_literal);
+  find_route(call, tag);
   return {};
 }
 

@@ -76,6 +76,7 @@ struct Call {
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;
   std::string answer_head;
+  bool masks_answer = false;    // something in the answer's head may be a value that must not be shown
   bool answer_started = false;  // bytes of an upstream answer went to the caller
   bool ended = false;           // cut by revocation, deletion, expiry or shutdown
   std::int64_t half_closed_since = 0;
@@ -93,12 +94,12 @@ struct Call {
 };
 
 // The verbs, one file each (DESIGN section 2).
-net::Task<Step> read_head(Call& call);
+net::Soon<Step> read_head(Call& call);
 Step admit(Call& call);
-net::Task<Step> identify(Call& call);
+net::Soon<Step> identify(Call& call);
 Step authorize(Call& call);
-net::Task<Step> obtain(Call& call);
-net::Task<Step> collect(Call& call);
+net::Soon<Step> obtain(Call& call);
+net::Soon<Step> collect(Call& call);
 Step inject(Call& call);
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);

@@ -5,12 +5,12 @@
 
 namespace postern::serve {
 
-net::Task<Step> collect(Call& call) {
-  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) co_return Step{};
+namespace {
+
+net::Task<Step> collect_body(Call& call) {
   // What could not be held even alone is too large for good, not for the moment.
-  const config::Settings& settings = call.settings();
-  const auto most = static_cast<std::size_t>(
-      std::min<std::uint64_t>(settings.body_buffer, settings.buffered_max / settings.workers / 2));
+  const std::uint64_t room = share_of_memory(call.settings()) - net::kBufferSize;
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(call.settings().body_buffer, room / 2));
   // Two of these would let one hide the other from the edit.
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
@@ -46,6 +46,13 @@ net::Task<Step> collect(Call& call) {
     call.collected_body.append(piece.data);
   }
   co_return Step{};
+}
+
+}  // namespace
+
+net::Soon<Step> collect(Call& call) {
+  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) return Step{};
+  return collect_body(call);
 }
 
 }  // namespace postern::serve

@@ -23,6 +23,58 @@ bool listed(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
+// A personal connection of somebody else is as unknown as one that does not exist.
+Found<Known> for_caller(const Caller& caller, std::shared_ptr<Known> known) {
+  if (known->meta.scope == vault::Scope::personal && known->meta.owner != caller.authorization.user) return {};
+  return {std::move(known), Trouble::none, {}};
+}
+
+// Whether `path` is `prefix` or lies below it.
+bool lies_below(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// Those that hold no other one: a text without any of them holds none at all.
+std::vector<std::string_view> shortest(const std::vector<std::string_view>& masks) {
+  std::vector<std::string_view> out;
+  for (const std::string_view mask : masks) {
+    if (mask.size() < wire::kShortestMasked) continue;
+    if (std::any_of(out.begin(), out.end(), [&](auto other) { return mask.find(other) != mask.npos; })) continue;
+    std::erase_if(out, [&](auto other) { return other.find(mask) != other.npos; });
+    out.push_back(mask);
+  }
+  return out;
+}
+
+// What a lenient server makes of a path: lower case, '\\' is '/', parameters behind ';' and everything from the first
+// blank or control character are cut off, empty and dot segments resolved.
+std::string plainest_path(std::string_view path) {
+  path = path.substr(
+      0, std::size_t(std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; }) -
+                     path.begin()));
+  std::vector<std::string> segments;
+  std::string segment;
+  bool parameter = false;
+  const auto end_segment = [&] {
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    if (!segment.empty() && segment != "." && segment != "..") segments.push_back(segment);
+    segment.clear();
+    parameter = false;
+  };
+  for (const char c : path) {
+    if (c == '/' || c == '\\') {
+      end_segment();
+    } else {
+      parameter = parameter || c == ';';
+      if (!parameter) segment += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+  }
+  end_segment();
+  std::string out;
+  for (const std::string& one : segments) out += "/" + one;
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<std::atomic<std::size_t>> Source::requests_of(const std::string& authorization) {
@@ -43,21 +95,23 @@ bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view 
     if (d.path_prefix.empty() || d.path_prefix == "/") return true;
     std::string_view prefix = d.path_prefix;
     if (prefix.back() == '/') prefix.remove_suffix(1);
-    return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+    return lies_below(path, prefix);
   });
 }
 
 bool Known::forbids(std::string_view host, std::string_view given) const {
-  if (forbidden.empty()) return false;
-  // Looked at as generously as any server might: decoded, in any case, up to the first blank or control character.
-  std::string path = wire::percent_decode(given);
-  const auto end = std::find_if(path.begin(), path.end(), [](unsigned char c) { return c <= 0x20; });
-  path.erase(end, path.end());
-  for (char& c : path) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) {
-    return f.first == host && path.starts_with(f.second) &&
-           (path.size() == f.second.size() || path[f.second.size()] == '/');
-  });
+  const bool here = std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) { return f.first == host; });
+  if (!here) return false;
+  // Looked at as generously as any server might: as it stands and decoded up to three times, each as one of them could
+  // take it. What is forwarded stays as it came, so that a path with %2F reaches the rest of the host.
+  std::string path(given.substr(0, given.find('?')));
+  for (int decoded = 0; decoded <= 3; ++decoded) {
+    const std::string plain = plainest_path(path);
+    for (const auto& [at, endpoint] : forbidden)
+      if (at == host && lies_below(plain, endpoint)) return true;
+    path = wire::percent_decode(path);
+  }
+  return false;
 }
 
 bool Known::passes(std::string_view lower_name) const {
@@ -81,11 +135,16 @@ bool Caller::may_host(std::string_view host) const {
   return !authorization.hosts || listed(*authorization.hosts, host);
 }
 
-Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, std::size_t max)
+Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
     : worker_(worker),
       offload_(offload),
       source_(std::move(source)),
-      max_(max),
+      round_length_(std::max(bounds.idle / Cache<Known>::kRounds, net::Millis(net::Ticker::kTickMs))),
+      // What goes is dead from then on: forget() would not reach those who still hold it (a session, a call).
+      known_(bounds.bytes - bounds.bytes / 4, [](Known& known) { known.live = false; }),
+      callers_(bounds.bytes / 4, [](Caller& caller) { caller.live = false; }),
+      round_(
+          worker.ticker(), [](void* self) { static_cast<Directory*>(self)->next_round(); }, this),
       open_caller_(std::make_shared<Caller>()) {
   open_caller_->authorization.organization = vault::kDefaultOrganization;
   open_caller_->authorization.project = vault::kDefaultProject;
@@ -93,24 +152,17 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
   open_caller_->any_connection = true;
 }
 
-// What is dead goes first; if that is not enough, half of the rest: a miss costs a read of the store, nothing more.
-// What goes is dead from then on: forget() would not reach those who still hold it (a session, the other map).
-template <class T>
-void Directory::bound(Map<T>& map) {
-  if (map.size() < max_) return;
-  std::erase_if(map, [](const auto& row) { return !row.second->live; });
-  for (auto at = map.begin(); map.size() > max_ / 2 && at != map.end();) {
-    at->second->live = false;
-    at = map.erase(at);
-  }
+void Directory::next_round() {
+  known_.next_round();
+  callers_.next_round();
+  if (cached() != 0) round_.arm(round_length_);
 }
 
 net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
   if (!token.starts_with("pst_") || token.size() < kTokenPrefix + kPublicId) co_return Found<Caller>{};
   const std::string_view public_id = token.substr(kTokenPrefix, kPublicId);
-  if (const auto at = callers_.find(public_id);
-      at != callers_.end() && at->second->live && at->second->token.equals(token)) {
-    co_return Found<Caller>{at->second, Trouble::none, {}};
+  if (const auto* caller = callers_.find(public_id); caller != nullptr && (*caller)->token.equals(token)) {
+    co_return Found<Caller>{*caller, Trouble::none, {}};
   }
   for (;;) {
     const std::uint64_t before = epoch_;
@@ -121,45 +173,35 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
       co_return Found<Caller>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
     // Another request may have asked at the same time: one object, so that one forget() reaches every session.
-    if (const auto at = callers_.find(loaded->authorization.public_id); at != callers_.end()) {
-      if (at->second->live) co_return Found<Caller>{at->second, Trouble::none, {}};
-      callers_.erase(at);
+    if (const auto* caller = callers_.find(loaded->authorization.public_id); caller != nullptr) {
+      co_return Found<Caller>{*caller, Trouble::none, {}};
     }
     auto caller = std::make_shared<Caller>(std::move(*loaded));
-    bound(callers_);
-    callers_.insert_or_assign(std::string(caller->authorization.public_id), caller);
+    callers_.put(std::string(caller->authorization.public_id), caller, weight(*caller));
+    if (!round_.armed()) round_.arm(round_length_);
     co_return Found<Caller>{std::move(caller), Trouble::none, {}};
   }
 }
 
-net::Task<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
+net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
   // An explicit list is looked at first and alone: foreign, unknown and deleted ids are one case, at one price.
   if (!caller.any_connection) {
     const auto at = std::find_if(caller.permitted.begin(), caller.permitted.end(),
                                  [&](const auto& p) { return p.first == reference || p.second == reference; });
-    if (at == caller.permitted.end()) co_return Found<Known>{};
+    if (at == caller.permitted.end()) return Found<Known>{};
     reference = at->second;
   }
-  Found<Known> found = co_await look_up(caller.organization(), caller.project(), reference);
-  if (found.value && found.value->meta.scope == vault::Scope::personal &&
-      found.value->meta.owner != caller.authorization.user) {
-    co_return Found<Known>{};
+  key_.assign(caller.organization()).append(1, '\n').append(caller.project()).append(1, '\n').append(reference);
+  if (const auto* known = known_.find(key_); known != nullptr) {
+    worker_.metrics().add(Counter::credential_cache_hits);
+    return for_caller(caller, *known);
   }
-  co_return found;
+  return look_up(caller, std::string(reference));
 }
 
-net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::string_view project,
-                                           std::string_view reference) {
-  key_.assign(organization).append(1, '\n').append(project).append(1, '\n').append(reference);
-  if (const auto at = by_reference_.find(key_); at != by_reference_.end()) {
-    if (at->second->live) {
-      worker_.metrics().add(Counter::credential_cache_hits);
-      co_return Found<Known>{at->second, Trouble::none, {}};
-    }
-    by_reference_.erase(at);
-  }
+net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref) {
   worker_.metrics().add(Counter::credential_cache_misses);
-  const std::string key = key_, org(organization), proj(project), ref(reference);
+  const std::string key = key_, org(caller.organization()), proj(caller.project());
   for (;;) {
     const std::uint64_t before = epoch_;
     auto loaded = co_await offload_.run(worker_.context(), [&] { return load_connection(*source_, {org, proj}, ref); });
@@ -167,17 +209,18 @@ net::Task<Found<Known>> Directory::look_up(std::string_view organization, std::s
     if (!loaded) {
       co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
-    bound(by_id_);
-    bound(by_reference_);
     // The same connection may be known by another name already: one object, so that one forget() reaches all.
-    std::shared_ptr<Known>& known = by_id_[loaded->meta.id];
-    if (!known || !known->live || known->meta.version != loaded->meta.version) {
-      if (known) known->live = false;
+    const std::string id = loaded->meta.id;
+    std::shared_ptr<Known> known;
+    if (const auto* same = known_.find(id); same != nullptr && (*same)->meta.version == loaded->meta.version) {
+      known = *same;
+    } else {
       known = std::make_shared<Known>(std::move(*loaded));
+      known_.put(id, known, weight(*known));
+      if (!round_.armed()) round_.arm(round_length_);
     }
-    std::shared_ptr<Known> result = known;
-    by_reference_.insert_or_assign(key, result);
-    co_return Found<Known>{std::move(result), Trouble::none, {}};
+    known_.also(id, key);
+    co_return for_caller(caller, std::move(known));
   }
 }
 
@@ -190,6 +233,8 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
     known.masks.clear();
     for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
     for (const vault::Secret& secret : known.secrets) known.masks.push_back(secret.expose());
+    known.probes = shortest(known.masks);
+    known_.grew(known.meta.id, &known, weight_of_injection(known));
     co_return Trouble::none;
   }
   detail = prepared.error().message;
@@ -209,23 +254,16 @@ net::Task<std::vector<std::string>> Directory::choices(const Caller& caller, std
 void Directory::forget(const Forget& what) {
   ++epoch_;
   if (what.authorization) {
-    std::erase_if(callers_, [&](const auto& row) {
-      if (!what.id.empty() && row.second->authorization.id != what.id) return false;
-      row.second->live = false;
-      return true;
-    });
+    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.authorization.id == what.id; });
     return;
   }
-  std::erase_if(by_id_, [&](const auto& row) {
-    if (!what.id.empty() && row.first != what.id) return false;
-    row.second->live = false;
-    return true;
-  });
+  if (what.id.empty()) {
+    known_.erase_if([](const Known&) { return true; });
+  } else {
+    known_.erase(what.id);
+  }
   // Callers hold aliases and default hosts of the connections they list.
-  std::erase_if(callers_, [&](const auto& row) {
-    row.second->live = false;
-    return true;
-  });
+  callers_.erase_if([](const Caller&) { return true; });
 }
 
 }  // namespace postern::serve

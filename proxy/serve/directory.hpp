@@ -1,5 +1,5 @@
 #pragma once
-// Who calls and what they may use: callers and connections as the data path needs them, one bounded cache a worker.
+// Who calls and what they may use: callers and connections as the data path needs them, in bounded caches a worker.
 //
 // A miss goes through the offload pool and never blocks the thread. A change elsewhere is announced with forget(); what
 // was loaded before the announcement is never kept after it. Thread safety: its worker's thread; Source is shared by
@@ -7,7 +7,6 @@
 #include <atomic>
 #include <expected>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,8 @@
 #include "proxy/net/pool.hpp"
 #include "proxy/net/task.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/serve/cache.hpp"
+#include "proxy/serve/problem.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::serve {
@@ -31,6 +32,33 @@ struct Declared {
   vault::Credential credential;
 };
 using DeclaredSet = std::vector<std::shared_ptr<const Declared>>;
+
+// What the catalog makes of a connection's configuration.
+struct Shape {
+  config::Plan plan;
+  // Taken out of every request (lower case names) and let through nevertheless.
+  std::vector<std::string> strip_fields, strip_query, strip_cookies, pass;
+  // Token, authorize and revoke endpoints of the provider: never for callers, whatever the destinations say.
+  std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
+  bool path_rule = false;                                      // some destination or injection decides by path
+  std::string base_host, base_path;                            // of base-URL mode
+  std::uint16_t base_port = 443;
+};
+
+// The shapes of late, because many connections have the same: working one out is most of a miss. Thread safety: any.
+class Shapes {
+ public:
+  vault::Result<std::shared_ptr<const Shape>> of(const std::shared_ptr<const config::Provider>& provider,
+                                                 const vault::Connection& meta);
+
+ private:
+  struct Row {
+    std::shared_ptr<const config::Provider> provider;  // another one now: the catalog was read anew
+    std::shared_ptr<const Shape> shape;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Row> rows_;
+};
 
 // What every worker's directory reads. Thread safety: any thread; catalog and declared set are snapshots that are
 // swapped.
@@ -45,6 +73,7 @@ class Source {
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
   // One counter an authorization, for as long as anybody holds it.
   std::shared_ptr<std::atomic<std::size_t>> requests_of(const std::string& authorization);
+  Shapes& shapes() const noexcept { return shapes_; }
 
  private:
   const vault::Vault& vault_;
@@ -52,24 +81,21 @@ class Source {
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
   std::mutex counting_;
   std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> requests_;
+  mutable Shapes shapes_;
 };
 
 // A connection, ready for policy; with `injection` set, ready for use.
-struct Known {
+struct Known : Shape {
   vault::Connection meta;
-  config::Plan plan;
-  std::shared_ptr<const Declared> declared;  // null: a stored one
-  bool live = true;                          // false: changed or gone since; look it up again
-  // Taken out of every request (lower case names) and let through nevertheless.
-  std::vector<std::string> strip_fields, strip_query, strip_cookies, pass;
-  // Token, authorize and revoke endpoints of the provider: never for callers, whatever the destinations say.
-  std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
-  bool path_rule = false;                                      // some destination or injection decides by path
-  std::string base_host, base_path;                            // of base-URL mode
-  std::uint16_t base_port = 443;
+  std::shared_ptr<const Declared> declared;            // null: a stored one
+  bool live = true;                                    // false: changed or gone since; look it up again
   std::shared_ptr<const inject::Injection> injection;  // null until obtained
   std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
   std::vector<std::string_view> masks;                 // what answers must not show; views into the two above
+  std::vector<std::string_view> probes;                // the shortest of the masks: without these, none of them
+  // Where its last request went, and under which isolation tag: mostly where the next one goes.
+  std::shared_ptr<net::Route> route;
+  std::string route_tag;
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -98,8 +124,7 @@ struct Forget {
   std::string organization, project, id;
 };
 
-// broken: the record is there but its configuration is not usable (its provider left the catalog).
-enum class Trouble : std::uint8_t { none, unknown, broken, vault };
+// Trouble::broken: the record is there but its configuration is not usable (its provider left the catalog).
 template <class T>
 struct Found {
   std::shared_ptr<T> value;
@@ -109,39 +134,39 @@ struct Found {
 
 class Directory {
  public:
-  Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, std::size_t max = 10'000);
+  // What this worker may remember: bytes (a quarter of them for callers), and how long without being asked for it.
+  struct Bounds {
+    std::size_t bytes = std::size_t{64} << 20;
+    net::Millis idle{600'000};
+  };
+  Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds);
 
   // A token's caller. Does not judge expiry or revocation.
   net::Task<Found<Caller>> authenticate(std::string_view token);
   // A connection by id or alias inside the caller's permissions; personal ones only for their owner.
-  net::Task<Found<Known>> find(const Caller& caller, std::string_view reference);
+  net::Soon<Found<Known>> find(const Caller& caller, std::string_view reference);
   // Decrypts the credential and prepares the injection, once a generation.
   net::Task<Trouble> obtain(Known& known, std::string& detail);
   // Aliases of connections the caller could name for a host, at most 20. For the error path.
   net::Task<std::vector<std::string>> choices(const Caller& caller, std::string host);
   void forget(const Forget& what);
   std::shared_ptr<Caller> open_caller() const { return open_caller_; }
+  std::size_t cached_bytes() const noexcept { return known_.bytes() + callers_.bytes(); }
+  std::size_t cached() const noexcept { return known_.size() + callers_.size(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
-  };
-  template <class T>
-  using Map = std::unordered_map<std::string, std::shared_ptr<T>, Hash, std::equal_to<>>;
-  net::Task<Found<Known>> look_up(std::string_view organization, std::string_view project, std::string_view reference);
-  template <class T>
-  void bound(Map<T>& map);
+  net::Task<Found<Known>> look_up(const Caller& caller, std::string reference);
+  void next_round();
 
   net::Worker& worker_;
   net::Offload& offload_;
   std::shared_ptr<Source> source_;
-  std::size_t max_;
+  const net::Millis round_length_;
   std::uint64_t epoch_ = 0;  // moves with every forget()
   std::string key_;          // scratch
-  Map<Known> by_reference_;  // organization \n project \n reference
-  Map<Known> by_id_;
-  Map<Caller> callers_;  // by public id
+  Cache<Known> known_;       // by id, and by organization \n project \n reference
+  Cache<Caller> callers_;    // by public id
+  net::Deadline round_;
   std::shared_ptr<Caller> open_caller_;
 };
 

@@ -20,15 +20,25 @@ bool whole_request_held(const Call& call) {
   return call.collected || call.head.body == wire::Body::none || call.body.ended();
 }
 
-net::Task<Fault> send(Call& call, bool new_only) {
-  const bool young_only = !call.idempotent();
-  const Fault leased = co_await net::Exchange::lease(
-      call.service().network(), call.route, exchange_timeouts(call.settings()), young_only, new_only, *call.exchange);
-  if (leased != Fault::none) co_return leased;
+net::Soon<Fault> send_leased(Call& call, Fault leased) {
+  if (leased != Fault::none) return leased;
   call.reused = call.exchange->reused();
-  if (call.ended) co_return Fault::ended;
+  if (call.ended) return Fault::ended;
   const bool streams = !call.collected && !call.body.ended();
-  co_return co_await call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked);
+  return call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked);
+}
+
+net::Task<Fault> send_once_leased(Call& call, net::Soon<Fault> leasing) {
+  const Fault leased = co_await leasing;
+  co_return co_await send_leased(call, leased);
+}
+
+net::Soon<Fault> send(Call& call, bool new_only) {
+  const bool young_only = !call.idempotent();
+  net::Soon<Fault> leasing = net::Exchange::lease(
+      call.service().network(), call.route, exchange_timeouts(call.settings()), young_only, new_only, *call.exchange);
+  if (!leasing.await_ready()) return send_once_leased(call, std::move(leasing));
+  return send_leased(call, leasing.await_resume());
 }
 
 // The final head; interim ones are relayed on the way, at most eight.

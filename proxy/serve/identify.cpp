@@ -46,10 +46,7 @@ net::Task<Step> find_caller(Call& call, const Presented& presented) {
     co_return Step{};
   }
   const Found<Caller> found = co_await call.service().directory().authenticate(presented.token);
-  if (found.trouble == Trouble::vault) {
-    Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
-    co_return std::unexpected(std::move(p));
-  }
+  if (found.trouble == Trouble::vault) co_return std::unexpected(from_trouble(found.trouble, found.detail));
   if (!found.value || !usable_now(*found.value, call.service().common().now_ms())) {
     co_await slow_down(session);
     co_return unauthenticated(call);
@@ -125,12 +122,34 @@ Step take_turn(Call& call) {
                 "This token has as many requests under way as limits.caller_requests allows; wait for one to end.");
 }
 
-// Sets call.caller and returns the connection that the proxy user name gives, often none.
-net::Task<std::expected<std::string, Problem>> who_calls(Call& call) {
-  if (is_remembered(call)) {
-    call.caller = call.session->caller;
-    co_return call.session->remembered_user;
+Step take(Call& call, Found<Known> found) {
+  if (!found.value) return std::unexpected(from_trouble(found.trouble, std::move(found.detail)));
+  call.connection = std::move(found.value);
+  return {};
+}
+
+net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding) {
+  co_return take(call, co_await finding);
+}
+
+// The caller is known. `user`: the connection that the proxy user name gives, often none.
+net::Soon<Step> with_caller(Call& call, const std::string& user) {
+  if (!call.caller->may("proxy:call")) {
+    return Step(refuse(Code::connection_unavailable,
+                       "This token may not call through the proxy: it lacks the capability proxy:call."));
   }
+  if (Step step = take_turn(call); !step) return step;
+  if (Step step = name_connection(call, user); !step) return step;
+  if (call.reference.empty()) {
+    if (Step step = default_connection(call); !step) return step;
+  }
+  if (call.reference.empty()) return nothing_named(call);
+  net::Soon<Found<Known>> finding = call.service().directory().find(*call.caller, call.reference);
+  if (!finding.await_ready()) return take_later(call, std::move(finding));
+  return take(call, finding.await_resume());
+}
+
+net::Task<Step> authenticate_first(Call& call) {
   Presented presented = from_proxy_authorization(call.head);
   if (call.base_mode && presented.token.empty()) {
     presented = from_sdk_field(call.head);
@@ -138,47 +157,16 @@ net::Task<std::expected<std::string, Problem>> who_calls(Call& call) {
   }
   Step step = co_await find_caller(call, presented);
   vault::wipe(presented.token);
-  if (!step) co_return std::unexpected(std::move(step.error()));
-  co_return std::move(presented.user);
+  if (!step) co_return step;
+  co_return co_await with_caller(call, presented.user);
 }
 
 }  // namespace
 
-net::Task<Step> identify(Call& call) {
-  const auto user = co_await who_calls(call);
-  if (!user) co_return std::unexpected(user.error());
-  if (!call.caller->may("proxy:call")) {
-    co_return refuse(Code::connection_unavailable,
-                     "This token may not call through the proxy: it lacks the capability proxy:call.");
-  }
-  if (Step step = take_turn(call); !step) co_return step;
-  if (Step step = name_connection(call, *user); !step) co_return step;
-  if (call.reference.empty()) {
-    if (Step step = default_connection(call); !step) co_return step;
-  }
-  if (call.reference.empty()) co_return co_await nothing_named(call);
-
-  Found<Known> found = co_await call.service().directory().find(*call.caller, call.reference);
-  if (found.trouble == Trouble::broken) {
-    Problem p{Code::connection_error,
-              "The connection's configuration does not fit the catalog any more; an administrator must put its "
-              "provider back or make it anew.",
-              {},
-              {},
-              found.detail};
-    co_return std::unexpected(std::move(p));
-  }
-  if (found.trouble == Trouble::vault) {
-    Problem p{Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, found.detail};
-    co_return std::unexpected(std::move(p));
-  }
-  if (!found.value) {
-    co_return refuse(
-        Code::connection_unavailable,
-        "No such connection is available to this caller; check its id or alias, and the token's connections.");
-  }
-  call.connection = std::move(found.value);
-  co_return Step{};
+net::Soon<Step> identify(Call& call) {
+  if (!is_remembered(call)) return authenticate_first(call);
+  call.caller = call.session->caller;
+  return with_caller(call, call.session->remembered_user);
 }
 
 }  // namespace postern::serve

@@ -11,6 +11,8 @@
 namespace postern::serve {
 namespace {
 
+constexpr std::size_t kUsualHead = 1024;  // so that it seldom grows, leaving a copy of what is secret behind
+
 bool names(const std::vector<std::string>& lower_names, std::string_view name) {
   return std::any_of(lower_names.begin(), lower_names.end(),
                      [&](const std::string& n) { return wire::iequals(n, name); });
@@ -18,17 +20,16 @@ bool names(const std::vector<std::string>& lower_names, std::string_view name) {
 
 // Some servers read X_Api_Key as X-Api-Key: such a spelling of an injected field is refused, not guessed about.
 bool spells_an_injected_field(const Known& known, std::string_view name) {
-  if (name.find('_') == std::string_view::npos) return false;
   return std::any_of(known.strip_fields.begin(), known.strip_fields.end(),
                      [&](const std::string& canonical) { return wire::is_underscore_spelling(name, canonical); });
 }
 
 // X_Api_Key and the like: what some servers read as a field that never goes out with a credential.
 bool spells_a_stripped_field(std::string_view name) {
-  if (name.find('_') == std::string_view::npos) return false;
-  std::string dashed(name);
-  std::replace(dashed.begin(), dashed.end(), '_', '-');
-  const wire::FieldId id = wire::identify_field(dashed);
+  char dashed[64];  // longer names can only be of a family, which is known by its beginning
+  name = name.substr(0, sizeof dashed);
+  std::replace_copy(name.begin(), name.end(), dashed, '_', '-');
+  const wire::FieldId id = wire::identify_field({dashed, name.size()});
   return wire::is_stripped_with_credential(id) || wire::is_hop_by_hop(id);
 }
 
@@ -56,8 +57,9 @@ Keep keeps(const Call& call, const wire::Field& field) {
     return Keep::no;
   }
   const Known& known = *call.connection;
-  if (spells_an_injected_field(known, field.name)) return Keep::refuse;
-  if (names(known.strip_fields, field.name) || spells_a_stripped_field(field.name)) return Keep::no;
+  const bool underscored = field.name.find('_') != std::string_view::npos;
+  if (underscored && spells_an_injected_field(known, field.name)) return Keep::refuse;
+  if (names(known.strip_fields, field.name) || (underscored && spells_a_stripped_field(field.name))) return Keep::no;
   if (wire::is_stripped_with_credential(field.id)) return passed(known, field.name) ? Keep::yes : Keep::no;
   return Keep::yes;
 }
@@ -171,23 +173,18 @@ std::string one_less(std::string_view hops) {
   return std::to_string(value - 1);
 }
 
-std::string host_field(const wire::Target& target) {
-  std::string host = target.host.find(':') != std::string::npos ? "[" + target.host + "]" : target.host;
-  if (target.port != 443) host += ":" + std::to_string(target.port);
-  return host;
-}
-
 }  // namespace
 
 Step inject(Call& call) {
   if (Step step = apply(call); !step) return step;
-  vault::wipe(call.out);
+  if (!call.out.empty()) vault::wipe(call.out);
+  call.out.reserve(kUsualHead);
   call.chunked = false;
   wire::HeadWriter writer(call.out);
   call.out.append(call.head.method).append(" ");
   write_target(call);
   call.out.append(" HTTP/1.1\r\n");
-  bool written = writer.field("Host", host_field(call.target));
+  bool written = writer.field("Host", call.route->to().authority);
   if (Step step = write_fields(call, writer); !step) return step;
   written = written &&
             writer.field("Via", call.head.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);

@@ -1,7 +1,5 @@
 #include "proxy/serve/load.hpp"
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -11,6 +9,10 @@
 
 namespace postern::serve {
 namespace {
+
+// What things cost besides the text in them, as measured with glibc's allocator: a place in the cache with two names, a
+// node of a map with two short strings, a rule with its template, an injection with one rule, a block for a secret.
+constexpr std::size_t kSlot = 420, kNode = 112, kRule = 240, kInjection = 400, kSecret = 32;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -34,7 +36,7 @@ bool has_host(const vault::Connection& meta, std::string_view host) {
 
 // Every place any auth entry of the provider writes to, and those of this connection (the generic provider's are its
 // own).
-void collect_places(const config::Provider& provider, Known& known) {
+void collect_places(const config::Provider& provider, Shape& known) {
   const auto add = [&](const config::InjectRule& rule) {
     switch (rule.place) {
       case config::Place::header:
@@ -59,7 +61,7 @@ void collect_places(const config::Provider& provider, Known& known) {
   for (const std::string& name : provider.pass) known.pass.push_back(lower(name));
 }
 
-void forbid_endpoint(Known& known, std::string_view text) {
+void forbid_endpoint(Shape& known, std::string_view text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url) return;
   std::string path(std::string_view(url->encoded_path()));
@@ -68,15 +70,15 @@ void forbid_endpoint(Known& known, std::string_view text) {
     known.forbidden.emplace_back(lower(std::string_view(url->host_address())), lower(wire::percent_decode(path)));
 }
 
-void forbid_endpoints(const config::Provider& provider, Known& known) {
+void forbid_endpoints(const config::Provider& provider, Shape& known) {
   for (const auto& [name, auth] : provider.auth) {
-    if (auth.authorize) forbid_endpoint(known, auth.authorize->url);
-    if (auth.token) forbid_endpoint(known, auth.token->url);
-    boost::system::error_code ec;
-    const auto revoke = boost::json::parse(auth.revoke_json.empty() ? "{}" : auth.revoke_json, ec);
-    if (!ec && revoke.is_object()) {
-      if (const auto* url = revoke.as_object().if_contains("url"); url != nullptr && url->is_string())
-        forbid_endpoint(known, url->as_string());
+    if (!auth.oauth) continue;
+    for (const config::Template* url : auth.oauth->endpoints()) {
+      const auto text = url->expand([&](std::string_view variable) -> std::optional<std::string_view> {
+        const auto at = known.plan.variables.find(std::string(variable));
+        return at == known.plan.variables.end() ? std::nullopt : std::optional<std::string_view>(at->second);
+      });
+      if (text) forbid_endpoint(known, *text);
     }
   }
 }
@@ -92,7 +94,7 @@ void narrow(Known& known) {
     known.meta.destinations.push_back({d.host, d.port, d.path_prefix});
 }
 
-void read_base_url(Known& known) {
+void read_base_url(Shape& known) {
   const auto url = boost::urls::parse_uri(known.plan.base_url);
   if (!url) return;
   known.base_host = lower(std::string_view(url->host_address()));
@@ -102,6 +104,29 @@ void read_base_url(Known& known) {
 }
 
 }  // namespace
+
+vault::Result<std::shared_ptr<const Shape>> Shapes::of(const std::shared_ptr<const config::Provider>& provider,
+                                                       const vault::Connection& meta) {
+  constexpr std::size_t kMost = 256, kLongestKey = 1024;
+  const std::string key = meta.app + '\n' + meta.auth + '\n' + meta.config;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto at = rows_.find(key); at != rows_.end() && at->second.provider == provider) return at->second.shape;
+  }
+  auto plan = config::plan_stored(*provider, meta.auth, meta.config);
+  if (!plan) return vault::fail(vault::Error::Code::invalid, "connection " + meta.id + ": " + plan.error().text());
+  auto shape = std::make_shared<Shape>();
+  shape->plan = std::move(*plan);
+  collect_places(*provider, *shape);
+  forbid_endpoints(*provider, *shape);
+  shape->path_rule = shape->path_rule || !shape->forbidden.empty();
+  read_base_url(*shape);
+  if (key.size() > kLongestKey) return shape;
+  const std::scoped_lock lock(mutex_);
+  if (rows_.size() >= kMost) rows_.clear();
+  rows_.insert_or_assign(key, Row{provider, shape});
+  return shape;
+}
 
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference) {
   Known known;
@@ -117,17 +142,12 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   if (!provider)
     return vault::fail(vault::Error::Code::invalid,
                        "connection " + known.meta.id + ": the catalog has no provider " + known.meta.app);
-  auto plan = config::plan_stored(*provider, known.meta.auth, known.meta.config);
-  if (!plan)
-    return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + plan.error().text());
-  known.plan = std::move(*plan);
+  const auto shape = source.shapes().of(provider, known.meta);
+  if (!shape) return std::unexpected(shape.error());
+  static_cast<Shape&>(known) = **shape;
   narrow(known);
-  collect_places(*provider, known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
-  forbid_endpoints(*provider, known);
-  known.path_rule = known.path_rule || !known.forbidden.empty();
-  read_base_url(known);
   return known;
 }
 
@@ -222,7 +242,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;
-  for (std::size_t looked = 0; looked < kLookAt; looked += query.limit) {
+  query.host = host;
+  for (std::size_t looked = 0; looked < kLookAt && found.size() < kMost; looked += query.limit) {
     const auto page = source.vault().list_connections(query);
     if (!page) break;
     for (const auto& meta : page->data) consider(meta);
@@ -230,6 +251,41 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     query.after = page->data.back().id;
   }
   return found;
+}
+
+std::size_t weight(const Known& known) {
+  const vault::Connection& meta = known.meta;
+  // A short string lies in its object; a long one has a block of its own.
+  const auto text = [](const std::string& s) { return s.capacity() < 16 ? 0 : s.capacity() + 16; };
+  const auto texts = [&](const std::vector<std::string>& all) {
+    std::size_t sum = all.capacity() * sizeof(std::string);
+    for (const auto& one : all) sum += text(one);
+    return sum;
+  };
+  std::size_t sum = sizeof(Known) + kSlot + text(meta.id) + text(meta.owner) + text(meta.alias) + text(meta.name) +
+                    text(meta.config) + text(meta.end_user) + text(meta.status_reason) + texts(meta.tags) +
+                    text(known.plan.config_json) + text(known.plan.base_url) + text(known.base_host) +
+                    text(known.base_path) + texts(known.strip_fields) + texts(known.strip_query) +
+                    texts(known.strip_cookies) + texts(known.pass);
+  for (const auto& to : meta.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
+  for (const auto& to : known.plan.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
+  for (const auto& [name, value] : known.plan.variables) sum += kNode + text(name) + text(value);
+  for (const auto& [host, path] : known.forbidden) sum += 2 * sizeof(std::string) + text(host) + text(path);
+  return sum + known.plan.inject.capacity() * kRule;
+}
+
+std::size_t weight_of_injection(const Known& known) {
+  std::size_t sum = kInjection + known.masks.capacity() * sizeof(std::string_view);
+  for (const auto& secret : known.secrets) sum += sizeof(secret) + 2 * (secret.size() + kSecret);
+  return sum;
+}
+
+std::size_t weight(const Caller& caller) {
+  const vault::Authorization& a = caller.authorization;
+  const std::size_t texts = a.capabilities.size() + a.connections.size() + 2 * caller.permitted.size() +
+                            2 * caller.default_for.size() + a.default_for.size() + (a.hosts ? a.hosts->size() : 0) +
+                            (a.methods ? a.methods->size() : 0);
+  return sizeof(Caller) + kSlot + 8 * kNode + texts * kNode;
 }
 
 }  // namespace postern::serve

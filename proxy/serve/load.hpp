@@ -15,6 +15,10 @@ struct Prepared {
   std::vector<vault::Secret> secrets;  // each value of the credential
 };
 vault::Result<Prepared> load_injection(const Source& source, const Known& known);
+// Roughly what they occupy, in bytes: for a bound, not for accounting.
+std::size_t weight(const Known& known);
+std::size_t weight_of_injection(const Known& known);
+std::size_t weight(const Caller& caller);
 // `ids`: the caller's list; null: every connection of the project that `user` may use.
 std::vector<std::string> load_choices(const Source& source, vault::Space space, const std::vector<std::string>* ids,
                                       const std::string& user, const std::string& host);

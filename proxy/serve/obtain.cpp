@@ -3,39 +3,30 @@
 #include "proxy/serve/call.hpp"
 
 namespace postern::serve {
+namespace {
 
-net::Task<Step> obtain(Call& call) {
-  if (!call.connection || call.connection->injection) co_return Step{};
+net::Task<Step> open_credential(Call& call) {
+  Directory& directory = call.service().directory();
   std::string detail;
-  Trouble trouble = co_await call.service().directory().obtain(*call.connection, detail);
+  Trouble trouble = co_await directory.obtain(*call.connection, detail);
   if (trouble != Trouble::none && !call.connection->live) {
     // Rotated or deleted between the two reads: look once more at what it is now.
-    Found<Known> again = co_await call.service().directory().find(*call.caller, call.reference);
-    if (!again.value) {
-      co_return refuse(
-          Code::connection_unavailable,
-          "No such connection is available to this caller; check its id or alias, and the token's connections.");
-    }
+    Found<Known> again = co_await directory.find(*call.caller, call.reference);
+    if (!again.value) co_return std::unexpected(from_trouble(again.trouble, std::move(again.detail)));
     call.connection = std::move(again.value);
     if (Step step = authorize(call); !step) co_return step;
-    trouble = co_await call.service().directory().obtain(*call.connection, detail);
+    trouble = co_await directory.obtain(*call.connection, detail);
   }
   if (trouble == Trouble::none) co_return Step{};
-  if (trouble == Trouble::broken) {
-    Problem p{Code::connection_error,
-              "The connection's configuration does not fit the catalog any more; an administrator must put its "
-              "provider back or make it anew.",
-              {},
-              {},
-              detail};
-    co_return std::unexpected(std::move(p));
-  }
-  Problem p{Code::vault_unavailable,
-            "The connection's credential cannot be opened at the moment; try again.",
-            {},
-            {},
-            detail};
-  co_return std::unexpected(std::move(p));
+  // A connection that was found has a credential: one that is missing is the vault's trouble, not the caller's.
+  co_return std::unexpected(from_trouble(trouble == Trouble::unknown ? Trouble::vault : trouble, std::move(detail)));
+}
+
+}  // namespace
+
+net::Soon<Step> obtain(Call& call) {
+  if (!call.connection || call.connection->injection) return Step{};
+  return open_credential(call);
 }
 
 }  // namespace postern::serve

@@ -92,6 +92,24 @@ std::span<const Row> all_rows() {
   return kRows;
 }
 
+Problem from_trouble(Trouble trouble, std::string detail) {
+  if (trouble == Trouble::broken) {
+    return {Code::connection_error,
+            "The connection's configuration does not fit the catalog any more; an administrator must put its provider "
+            "back or make it anew.",
+            {},
+            {},
+            std::move(detail)};
+  }
+  if (trouble == Trouble::vault)
+    return {Code::vault_unavailable, "The vault cannot be read at the moment; try again.", {}, {}, std::move(detail)};
+  return {Code::connection_unavailable,
+          "No such connection is available to this caller; check its id or alias, and the token's connections.",
+          {},
+          {},
+          {}};
+}
+
 Problem from_refusal(const wire::Refusal& why) {
   Problem p;
   p.detail = why.detail;

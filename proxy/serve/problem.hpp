@@ -90,6 +90,10 @@ inline std::unexpected<Problem> refuse_overload() {
   return refuse(Code::overloaded, "The proxy has as much under way as its limits allow; try again.");
 }
 
+// What a look into the directory came to, if it did not find: whose fault, and what to do. `detail` is for the log
+// only.
+enum class Trouble : std::uint8_t { none, unknown, broken, vault };
+Problem from_trouble(Trouble trouble, std::string detail);
 Problem from_refusal(const wire::Refusal& why);
 // `reason`: what net knows beside the fault, safe to show.
 Problem from_fault(net::Fault fault, std::string_view host, std::string_view reason);

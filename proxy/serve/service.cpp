@@ -39,14 +39,14 @@ void Call::reset(Session& s) {
   head.reset();
   target.reset();
   request_id.clear();
-  silent = base_mode = collected = chunked = answer_started = ended = aborted = reused = false;
+  silent = base_mode = collected = chunked = masks_answer = answer_started = ended = aborted = reused = false;
   caller.reset();
   connection.reset();
   route.reset();
   reference.clear();
   token_field = path_prefix = {};
-  vault::wipe(collected_body);
-  vault::wipe(out);
+  if (!collected_body.empty()) vault::wipe(collected_body);
+  if (!out.empty()) vault::wipe(out);
   changes.clear();
   exchange.reset();
   answer_head.clear();
@@ -75,7 +75,8 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std:
     : worker_(worker),
       common_(std::move(common)),
       rules_(std::move(rules)),
-      directory_(worker, *common_->vault_offload, common_->source),
+      directory_(worker, *common_->vault_offload, common_->source,
+                 {settings().cache_size / settings().workers, settings().cache_idle}),
       resolver_(worker, *common_->dns_offload),
       pool_(worker, common_->addresses, settings().pool_max_idle, settings().timeouts.pool_idle),
       network_{worker, resolver_, pool_, common_->addresses},
@@ -147,14 +148,9 @@ std::uint64_t Service::memory() const noexcept {
   return std::max<std::uint64_t>(worker_.buffers().held(), active_.size() * net::kBufferSize) + bodies_;
 }
 
-namespace {
-
-// A worker's, never so small that it could serve nobody.
 std::uint64_t share_of_memory(const config::Settings& settings) {
   return std::max<std::uint64_t>(settings.buffered_max / settings.workers, 1 << 20);
 }
-
-}  // namespace
 
 bool Service::overloaded(const config::Settings& settings) const noexcept {
   if (settings.requests_max && active_.size() > (*settings.requests_max + settings.workers - 1) / settings.workers)
@@ -251,6 +247,8 @@ std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view 
     to.host = host;
     to.port = port;
     to.ip_literal = ip_literal;
+    to.authority = host.find(':') != std::string::npos ? "[" + host + "]" : host;
+    if (port != 443) to.authority += ":" + std::to_string(port);
     to.trust = rules.trust;
     const HostException* best = nullptr;
     for (const HostException& e : rules.exceptions) {
@@ -267,7 +265,7 @@ std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view 
     return to;
   };
   // A call that began before a reload dials by its own rules, and leaves nothing behind for those that came after it.
-  if (&rules != rules_.get()) return std::make_shared<net::Route>(make());
+  if (&rules != rules_.get()) return std::make_shared<net::Route>(make(), false);
   key_.assign(tag).append(1, '\n').append(host).append(1, '\n').append(std::to_string(port));
   return pool_.route(key_, make);
 }

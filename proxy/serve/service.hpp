@@ -50,6 +50,8 @@ struct Common {
 };
 
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
+// Of limits.buffered, for one worker; never so small that it could serve nobody.
+std::uint64_t share_of_memory(const config::Settings& settings);
 bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
 
 class Service {

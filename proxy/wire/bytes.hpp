@@ -1,9 +1,14 @@
 #pragma once
 // Character classes of the wire room, as one 256-entry table, and the two scans that every head pays for. Internal.
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace postern::wire {
 
@@ -71,21 +76,53 @@ inline const char* skip(CharClass wanted, const char* p, const char* end) noexce
   return p;
 }
 
-// The same for kValue, eight bytes at a time: field values are most of a head.
+#ifdef __SSE2__
+inline __m128i sixteen(const char* p) noexcept {
+  __m128i bytes;
+  std::memcpy(&bytes, p, sizeof bytes);
+  return bytes;
+}
+// One bit for each of sixteen bytes that is above `low` and below `high`, both within 0 to 127.
+inline unsigned between(__m128i bytes, char low, char high) noexcept {
+  return static_cast<unsigned>(_mm_movemask_epi8(
+      _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(low)), _mm_cmplt_epi8(bytes, _mm_set1_epi8(high)))));
+}
+#endif
+
+// The same for kValue, sixteen bytes at a time where the machine can: field values are most of a head.
 inline const char* skip_value(const char* p, const char* end) noexcept {
-  constexpr std::uint64_t ones = 0x0101010101010101U, high = 0x8080808080808080U;
-  while (end - p >= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, p, sizeof word);
-    const std::uint64_t below_space = (word - ones * 0x20) & ~word & high;
-    const std::uint64_t del = word ^ (ones * 0x7f);
-    if ((below_space | ((del - ones) & ~del & high)) != 0) {
-      const char* stop = skip(kValue, p, p + 8);  // a tab is not the end
-      if (stop != p + 8) return stop;
-    }
-    p += 8;
+#ifdef __SSE2__
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = sixteen(p);
+    // Controls and DEL; bytes from 0x80 are negative here, and let through.
+    const auto control =
+        between(bytes, -1, 0x20) | static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
+    if (control == 0) continue;
+    const char* const stop = p + std::countr_zero(control);
+    if (*stop != '\t') return stop;
+    const char* const next = skip(kValue, stop, p + 16);  // a tab is not the end
+    if (next != p + 16) return next;
   }
+#endif
   return skip(kValue, p, end);
+}
+
+// The same for kToken: letters, digits and '-' at once, any other tchar byte by byte.
+inline const char* skip_token(const char* p, const char* end) noexcept {
+#ifdef __SSE2__
+  for (; end - p >= 16; p += 16) {
+    const __m128i bytes = sixteen(p);
+    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    const auto usual = between(folded, 'a' - 1, 'z' + 1) | between(bytes, '0' - 1, '9' + 1) |
+                       static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('-'))));
+    if (usual == 0xffff) continue;
+    const char* const stop = p + std::countr_one(usual);
+    if (!is(kToken, *stop)) return stop;
+    const char* const next = skip(kToken, stop, p + 16);
+    if (next != p + 16) return next;
+  }
+#endif
+  return skip(kToken, p, end);
 }
 
 }  // namespace postern::wire

@@ -1,6 +1,8 @@
 #include "proxy/wire/field.hpp"
 
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include "proxy/wire/bytes.hpp"
 
@@ -95,11 +97,35 @@ constexpr std::array<std::uint8_t, kSlots> kTable = [] {  // index into kKnown, 
   return table;
 }();
 
+template <class Word>
+Word word_at(const char* bytes) noexcept {
+  Word word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+template <class Word>
+bool same_word(const char* text, const char* lower_case, std::size_t at) noexcept {
+  constexpr Word fold = static_cast<Word>(0x2020202020202020U);
+  return (word_at<Word>(text + at) | fold) == word_at<Word>(lower_case + at);
+}
+
+// `lower_case` is of letters, digits and '-' only, which bit 0x20 leaves as they are; what else that bit maps onto them
+// is no token. Word by word, the last one overlapping.
+template <class Word>
+bool same_words(std::string_view text, std::string_view lower_case) noexcept {
+  const std::size_t last = text.size() - sizeof(Word);
+  for (std::size_t at = 0; at < last; at += sizeof(Word))
+    if (!same_word<Word>(text.data(), lower_case.data(), at)) return false;
+  return same_word<Word>(text.data(), lower_case.data(), last);
+}
+
 bool equals_lower(std::string_view text, std::string_view lower_case) noexcept {
   if (text.size() != lower_case.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (lower(text[i]) != lower_case[i]) return false;
-  return true;
+  if (text.size() >= 8) return same_words<std::uint64_t>(text, lower_case);
+  if (text.size() >= 4) return same_words<std::uint32_t>(text, lower_case);
+  return text.size() < 2 ? text.empty() || lower(text[0]) == lower_case[0]
+                         : same_words<std::uint16_t>(text, lower_case);
 }
 
 }  // namespace
@@ -123,7 +149,7 @@ bool iequals(std::string_view a, std::string_view b) noexcept {
 }
 
 bool is_token(std::string_view text) noexcept {
-  return !text.empty() && skip(kToken, text.data(), text.data() + text.size()) == text.data() + text.size();
+  return !text.empty() && skip_token(text.data(), text.data() + text.size()) == text.data() + text.size();
 }
 
 bool is_field_value(std::string_view text) noexcept {

@@ -68,7 +68,7 @@ struct Field {
   bool nominated = false;  // named by a Connection field of the same head (RFC 9110 section 7.6.1)
 };
 
-// The id of a field name, in any case. Constant time in the number of known names.
+// The id of a field name (a token), in any case. Constant time in the number of known names.
 FieldId identify_field(std::string_view name) noexcept;
 // The same without ASCII case, for names and tokens.
 bool iequals(std::string_view a, std::string_view b) noexcept;

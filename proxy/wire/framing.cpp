@@ -112,6 +112,10 @@ Refusal read_connection(FieldList& fields, Options& options) noexcept {
   std::size_t count = 0;
   for (const Field& field : fields.all()) {
     if (field.id != FieldId::connection) continue;
+    if (iequals(field.value, "keep-alive")) {  // nearly always
+      options.keep_alive = true;
+      continue;
+    }
     for (std::string_view rest = field.value; !rest.empty();) {
       const std::size_t comma = rest.find(',');
       const std::string_view option = trim_ows(rest.substr(0, comma));

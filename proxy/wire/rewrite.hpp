@@ -51,6 +51,8 @@ std::size_t strip_cookie(std::string_view cookies, std::string_view name, std::s
 
 // Secrets shorter than this are not looked for: they would be found by chance.
 inline constexpr std::size_t kShortestMasked = 4;
+// False if mask() would find nothing in `text` nor in any part of it; true if it is worth looking closely.
+bool may_hold(std::string_view text, std::span<const std::string_view> secrets) noexcept;
 // `value` with every occurrence of a secret replaced by "***", the longest first where several begin at one place;
 // nothing if there is none. An occurrence is the secret as it is, or with any of its characters percent-encoded (hex in
 // any case,

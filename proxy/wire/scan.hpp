@@ -77,7 +77,7 @@ bool line_start(Scan& s, Head& head) noexcept {
 }
 
 inline bool field_name(Scan& s) noexcept {
-  s.p = skip(kToken, s.p, s.end);
+  s.p = skip_token(s.p, s.end);
   if (s.p == s.end) return s.pause(s.p);
   if (*s.p == ':') {
     s.go(Scan::At::value);  // the mark is the colon

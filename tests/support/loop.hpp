@@ -36,6 +36,10 @@ class Loop {
     until([&] { return result.has_value(); });
     return std::move(*result);
   }
+  template <class T>
+  T run(net::Soon<T> soon) {
+    return run([](net::Soon<T> s) -> net::Task<T> { co_return co_await s; }(std::move(soon)));
+  }
   void run(net::Task<void> task) {
     bool done = false;
     net::spawn([](net::Task<void> t, bool& out) -> net::Task<void> {

@@ -41,7 +41,7 @@ class DirectoryRoom : public testing::Test, public World {
 
 TEST_F(DirectoryRoom, reads_a_connection_once_for_every_name_it_has) {
   const vault::Connection made = connect("billing", "sk_live_1");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   const auto by_alias = find(directory, "billing");
   EXPECT_EQ(find(directory, made.id), by_alias);
   EXPECT_EQ(find(directory, "billing"), by_alias);
@@ -51,7 +51,7 @@ TEST_F(DirectoryRoom, reads_a_connection_once_for_every_name_it_has) {
 
 TEST_F(DirectoryRoom, has_one_answer_for_unknown_and_not_permitted) {
   const vault::Connection mine = connect("billing", "sk_live_1"), other = connect("other", "sk_live_2");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   const auto caller = caller_of(directory, permit({mine.id}));
   ASSERT_TRUE(caller);
   for (const std::string& reference : {other.id, std::string("other"), std::string("nothing")}) {
@@ -68,13 +68,13 @@ TEST_F(DirectoryRoom, keeps_a_personal_connection_for_its_owner) {
   meta.scope = vault::Scope::personal;
   meta.owner = "user_2";
   ASSERT_TRUE(vault->update_connection(meta));
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   EXPECT_FALSE(loop.run(directory.find(*caller_of(directory, permit()), "mine")).value);
 }
 
 TEST_F(DirectoryRoom, opens_a_credential_once_and_masks_what_it_injects) {
   connect("billing", "sk_live_1");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   const auto known = find(directory, "billing");
   EXPECT_FALSE(known->injection);
   std::string detail;
@@ -88,7 +88,7 @@ TEST_F(DirectoryRoom, opens_a_credential_once_and_masks_what_it_injects) {
 
 TEST_F(DirectoryRoom, reads_again_what_it_was_told_to_forget) {
   connect("billing", "sk_live_1");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   const auto before = find(directory, "billing");
   const vault::Connection now = *vault->rotate_credential(found("billing"), credential("sk_live_2"));
   directory.forget({false, now.organization, now.project, now.id});
@@ -100,7 +100,7 @@ TEST_F(DirectoryRoom, reads_again_what_it_was_told_to_forget) {
 
 TEST_F(DirectoryRoom, never_keeps_what_it_began_to_read_before_it_was_told_to_forget) {
   const vault::Connection made = connect("billing", "sk_live_1");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   Found<Known> found_later;
   bool done = false;
   spawn([](Directory& d, Found<Known>& out, bool& flag) -> net::Task<void> {
@@ -118,7 +118,7 @@ TEST_F(DirectoryRoom, never_keeps_what_it_began_to_read_before_it_was_told_to_fo
 
 TEST_F(DirectoryRoom, never_keeps_a_caller_it_began_to_read_before_it_was_told_to_forget) {
   vault::NewToken token = permit();
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   Found<Caller> found_later;
   bool done = false;
   spawn([](Directory& d, std::string_view text, Found<Caller>& out, bool& flag) -> net::Task<void> {
@@ -136,7 +136,7 @@ TEST_F(DirectoryRoom, never_keeps_a_caller_it_began_to_read_before_it_was_told_t
 
 TEST_F(DirectoryRoom, forgets_a_caller_that_two_requests_asked_for_at_once) {
   const vault::NewToken token = permit();
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   std::vector<std::shared_ptr<Caller>> callers;
   for (int i = 0; i < 2; ++i) {
     spawn([](Directory& d, std::string_view text, std::vector<std::shared_ptr<Caller>>& out) -> net::Task<void> {
@@ -152,7 +152,7 @@ TEST_F(DirectoryRoom, forgets_a_caller_that_two_requests_asked_for_at_once) {
 }
 
 TEST_F(DirectoryRoom, forgets_callers_that_it_had_no_room_for_too) {
-  Directory directory(loop.worker, offload, source, 4);
+  Directory directory(loop.worker, offload, source, {.bytes = 12'000, .idle = net::Millis(600'000)});
   std::vector<std::pair<std::shared_ptr<Caller>, std::string>> callers;
   for (int i = 0; i < 12; ++i) {
     const vault::NewToken token = permit();
@@ -165,7 +165,7 @@ TEST_F(DirectoryRoom, forgets_callers_that_it_had_no_room_for_too) {
 }
 
 TEST_F(DirectoryRoom, forgets_connections_that_it_had_no_room_for_too) {
-  Directory directory(loop.worker, offload, source, 4);
+  Directory directory(loop.worker, offload, source, {.bytes = 12'000, .idle = net::Millis(600'000)});
   std::vector<std::shared_ptr<Known>> known;
   for (int i = 0; i < 12; ++i) {
     connect("alias-" + std::to_string(i), "sk_live_1");
@@ -180,10 +180,42 @@ TEST_F(DirectoryRoom, forgets_connections_that_it_had_no_room_for_too) {
   }
 }
 
+TEST_F(DirectoryRoom, keeps_no_more_than_it_has_room_for_and_what_is_used_stays) {
+  constexpr std::size_t kRoom = 40'000;
+  Directory directory(loop.worker, offload, source, {.bytes = kRoom, .idle = net::Millis(600'000)});
+  connect("used", "sk_live_1");
+  const auto used = find(directory, "used");
+  std::weak_ptr<Known> first;
+  for (int i = 0; i < 40; ++i) {
+    const std::string alias = "alias-" + std::to_string(i);
+    connect(alias, "sk_live_1");
+    const auto known = find(directory, alias);
+    std::string detail;
+    EXPECT_EQ(loop.run(directory.obtain(*known, detail)), Trouble::none);
+    if (i == 0) first = known;
+    EXPECT_TRUE(find(directory, "used") == used);
+    EXPECT_LE(directory.cached_bytes(), kRoom);
+  }
+  EXPECT_GT(directory.cached(), 2U);
+  EXPECT_LT(directory.cached(), 41U);
+  EXPECT_TRUE(first.expired());  // and with it the credential that was ready
+}
+
+TEST_F(DirectoryRoom, lets_go_of_what_nobody_asks_for) {
+  connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source, {.bytes = 1 << 20, .idle = net::Millis(400)});
+  std::weak_ptr<Known> known = find(directory, "billing");
+  std::weak_ptr<Caller> caller = caller_of(directory, permit());
+  EXPECT_FALSE(known.expired());
+  loop.until([&] { return known.expired() && caller.expired(); });
+  EXPECT_EQ(directory.cached_bytes(), 0U);
+  EXPECT_TRUE(find(directory, "billing"));
+}
+
 TEST_F(DirectoryRoom, forgets_callers_with_a_connection_because_they_know_its_alias) {
   const vault::Connection made = connect("billing", "sk_live_1");
   const vault::NewToken token = permit({made.id});
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   const auto before = caller_of(directory, token);
   vault::Connection renamed = found("billing");
   renamed.alias = "invoices";
@@ -195,7 +227,7 @@ TEST_F(DirectoryRoom, forgets_callers_with_a_connection_because_they_know_its_al
 
 TEST_F(DirectoryRoom, knows_no_caller_by_a_wrong_token) {
   const vault::NewToken token = permit();
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   EXPECT_TRUE(caller_of(directory, token));
   std::string wrong(token.token.expose());
   wrong.back() = wrong.back() == 'a' ? 'b' : 'a';
@@ -225,7 +257,7 @@ TEST_F(DirectoryRoom, works_out_what_a_token_is_the_default_for) {
 TEST_F(DirectoryRoom, offers_the_connections_that_a_caller_could_have_named) {
   connect("one", "sk_live_1");
   const vault::Connection two = connect("two", "sk_live_2");
-  Directory directory(loop.worker, offload, source);
+  Directory directory(loop.worker, offload, source, {});
   EXPECT_EQ(loop.run(directory.choices(*directory.open_caller(), kHost)).size(), 2U);
   EXPECT_EQ(loop.run(directory.choices(*caller_of(directory, permit({two.id})), kHost)),
             (std::vector<std::string>{"two"}));

@@ -1,17 +1,13 @@
 // A process that is killed while it writes: whatever it acknowledged is there afterwards, and the vault opens.
-//
-// RocksDB's threads do not survive a fork, so the parent never touches a vault: a child writes, another one looks.
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "tests/room/vault/children.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault::test {
@@ -19,35 +15,28 @@ namespace {
 
 constexpr std::size_t kIdSize = 25;  // conn_ and 20 characters
 
-pid_t in_child(const std::function<int()>& work) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(work());
-  return child;
-}
-
-int exit_code(pid_t child) {
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 Credential secret_of(const std::string& id) {
   Credential credential;
   credential.values.emplace("apiKey", Secret("secret of " + id));
   return credential;
 }
 
-// Makes connections until it is killed, and says each id once it is acknowledged.
+// Makes connections from several threads until it is killed, and says each id once it is acknowledged.
 int write_for_ever(const Options& options, int acknowledged) {
   const auto vault = Vault::open(options);
   if (!vault) return 2;
-  for (;;) {
-    Connection meta;
-    meta.id = new_id("conn");
-    meta.app = "stripe";
-    if (!(*vault)->create_connection(meta, secret_of(meta.id))) return 3;
-    if (::write(acknowledged, meta.id.data(), meta.id.size()) != static_cast<ssize_t>(kIdSize)) return 4;
-  }
+  const auto write = [&] {
+    for (;;) {
+      Connection meta;
+      meta.id = new_id("conn");
+      meta.app = "stripe";
+      if (!(*vault)->create_connection(meta, secret_of(meta.id))) ::_exit(3);
+      if (::write(acknowledged, meta.id.data(), meta.id.size()) != static_cast<ssize_t>(kIdSize)) ::_exit(4);
+    }
+  };
+  const std::jthread first(write), second(write);
+  write();
+  return 0;
 }
 
 int look_for(const Options& options, const std::vector<std::string>& ids) {

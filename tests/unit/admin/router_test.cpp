@@ -10,11 +10,29 @@ namespace {
 
 using vault::Error;
 
+class BrokenUpkeep final : public vault::Upkeep {
+ public:
+  explicit BrokenUpkeep(Error::Code code) : code_(code) {}
+  vault::Result<vault::KeyStatus> keys() const override { return no(); }
+  vault::Result<vault::Rotation> rotate() override { return no(); }
+  vault::Result<vault::Rotation> continue_rotation(std::size_t) override { return no(); }
+  vault::Result<vault::KeyStatus> rewrap(const vault::KeySource&) override { return no(); }
+  vault::Result<std::uint64_t> backup(const std::filesystem::path&) override { return no(); }
+  vault::Result<vault::Verified> verify(std::string_view, std::size_t) const override { return no(); }
+  vault::Result<vault::Migrated> migrate(std::string_view, std::size_t) override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code) {}
+  vault::Upkeep& upkeep() override { return upkeep_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
+  vault::Result<void> accept_copy() override { return no(); }
   vault::Result<vault::Connection> create_connection(vault::Connection, const vault::Credential&) override {
     return no();
   }
@@ -25,6 +43,9 @@ class BrokenVault final : public vault::Vault {
     return no();
   }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<std::vector<vault::Connection>> create_connections(std::vector<vault::NewConnection>) override {
+    return no();
+  }
   vault::Result<vault::ConnectionPage> list_connections(const vault::ConnectionQuery&) const override { return no(); }
   vault::Result<vault::NewToken> create_authorization(vault::Authorization) override { return no(); }
   vault::Result<vault::Authorization> authenticate(std::string_view) const override { return no(); }
@@ -42,6 +63,7 @@ class BrokenVault final : public vault::Vault {
  private:
   std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
   Error::Code code_;
+  BrokenUpkeep upkeep_;
   std::string id_ = "vault";
 };
 

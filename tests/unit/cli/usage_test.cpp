@@ -152,11 +152,12 @@ TEST(Usage, names_of_verbs_may_be_arguments) {
 
 TEST(Run, flags_become_setting_paths) {
   World world;
-  EXPECT_EQ(world.run({"run", "--accept-rollback", "--listen-proxy", "127.0.0.1:0", "--set", "client.idle=30s", "--set",
-                       "log.level=debug", "--listen-admin", "127.0.0.1:1"}),
+  EXPECT_EQ(world.run({"run", "--accept-rollback", "--accept-copy", "--listen-proxy", "127.0.0.1:0", "--set",
+                       "client.idle=30s", "--set", "log.level=debug", "--listen-admin", "127.0.0.1:1"}),
             0)
       << world.err.str();
   EXPECT_TRUE(world.ran.accept_rollback);
+  EXPECT_TRUE(world.ran.accept_copy);
   EXPECT_FALSE(world.ran.dev);
   EXPECT_FALSE(world.ran.config.has_value());
   using Settings = std::vector<std::pair<std::string, std::string>>;

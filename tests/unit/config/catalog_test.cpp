@@ -54,6 +54,10 @@ TEST(ShippedCatalog, holds_only_auths_that_can_be_planned) {
         config += "}";
       }
       const auto planned = plan_connection(*provider, {auth.type, name, {}, config}, false);
+      if (auth.oauth) {  // nothing obtains its token yet
+        EXPECT_FALSE(planned) << file.name;
+        continue;
+      }
       ASSERT_TRUE(planned) << file.name << ": " << planned.error()[0].text();
       EXPECT_FALSE(planned->destinations.empty()) << file.name;
       EXPECT_FALSE(planned->inject.empty()) << file.name;
@@ -222,7 +226,8 @@ TEST(Lint, passes_types_that_a_later_version_serves) {
   const auto file = folder.write(
       "o.yaml",
       "id: o\ntitle: O\ndocs: https://o.example\nhosts: [a.example.com]\nauth:\n  oauth:\n    type: OAUTH2\n"
-      "    token: {url: https://o.example.com/token}\n    inject: [{header: Authorization, value: \"Bearer "
+      "    authorize: {url: https://o.example.com/authorize}\n    token: {url: https://o.example.com/token}\n    "
+      "inject: [{header: Authorization, value: \"Bearer "
       "${accessToken}\"}]\n");
   for (const Error& error : lint_providers({file})) ADD_FAILURE() << error.text();
 }

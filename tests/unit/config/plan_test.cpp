@@ -131,7 +131,8 @@ TEST(PlanAuth, is_chosen_by_type_or_by_name) {
 
 TEST(PlanAuth, refuses_types_that_this_version_does_not_serve) {
   const Provider p = entry(
-      "id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH2, inject: [{header: Authorization, value: \"Bearer "
+      "id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH2, token: {url: https://a.example.com/t}, inject: "
+      "[{header: Authorization, value: \"Bearer "
       "${accessToken}\"}]}}");
   EXPECT_EQ(plan_mistakes(p, "OAUTH2", {}),
             "/type: type OAUTH2 needs the connect flow, which this version does not serve yet");

@@ -62,48 +62,36 @@ auth:
     inject: [{header: Authorization, value: "Bearer ${accessToken}"}]
 )");
   const Auth& auth = p.auth.at("oauth");
-  EXPECT_EQ(auth.authorize->url, "https://example.com/authorize");
-  EXPECT_EQ(auth.authorize->params.at("access_type"), "offline");
-  EXPECT_EQ(auth.token->client_auth, "basic");
-  EXPECT_EQ(auth.refresh_json, R"({"rotates":"maybe"})");
-  EXPECT_EQ(auth.answer_json,
-            R"({"access_token":"access_token","expires":{"in":"expires_in","unit":"s"},"default_lifetime":"1h"})");
-  EXPECT_EQ(auth.scopes_json, R"({"default":["read"]})");
-  EXPECT_EQ(auth.revoke_json, R"({"url":"https://example.com/revoke"})");
-  EXPECT_EQ(auth.app_fields_json, R"({"clientId":{"secret":"false"},"clientSecret":{}})");
-}
-
-TEST(Provider, refuses_unknown_names_in_the_oauth_keys) {
-  const auto oauth = [](const std::string& line) {
-    return entry_mistake(with_auth("    type: OAUTH2\n    " + line + "\n"));
-  };
-  EXPECT_EQ(oauth("authorize: {uri: https://a.b}"), "test.yaml:6:16: authorize needs a url");
-  EXPECT_EQ(oauth("authorize: {url: https://a.example.com, pkse: none}"),
-            "test.yaml:6:45: unknown key 'pkse', did you mean 'pkce'? (in authorize)");
-  EXPECT_EQ(oauth("authorize: {url: https://a.example.com, pkce: maybe}"),
-            "test.yaml:6:51: 'maybe' is not one of required, supported, none");
-  EXPECT_EQ(oauth("token: {url: https://a.example.com, encoding: xml}"),
-            "test.yaml:6:51: 'xml' is not one of form, json, query");
-  EXPECT_EQ(oauth("token: {url: https://a.example.com, client_auth: digest}").substr(0, 40),
-            "test.yaml:6:54: 'digest' is not one of b");
-  EXPECT_EQ(oauth("token: {url: http://a.example.com}"), "test.yaml:6:18: a URL here starts with https://");
-  EXPECT_EQ(oauth("token: {url: \"https://a.example.com?x=1\"}").substr(0, 16), "test.yaml:6:18: ");
-  EXPECT_EQ(oauth("token: {url: https://a.example.com, headers: {Host: x}}"),
-            "test.yaml:6:51: the header 'Host' frames or routes the request and cannot be injected");
-  EXPECT_EQ(oauth("refresh: {rotate: yes}"),
-            "test.yaml:6:15: unknown key 'rotate', did you mean 'rotates'? (in refresh)");
-  EXPECT_EQ(oauth("refresh: {rotates: often}"), "test.yaml:6:24: rotates is yes, no or maybe");
-  EXPECT_EQ(oauth("answer: {expires: {inn: x}}"), "test.yaml:6:24: unknown key 'inn', did you mean 'in'? (in expires)");
-  EXPECT_EQ(oauth("scopes: {defaults: []}"),
-            "test.yaml:6:14: unknown key 'defaults', did you mean 'default'? (in scopes)");
+  const OAuth& oauth = *auth.oauth;
+  EXPECT_EQ(oauth.authorize->url.text(), "https://example.com/authorize");
+  EXPECT_EQ(oauth.authorize->params.at("access_type").text(), "offline");
+  EXPECT_EQ(oauth.authorize->pkce, Pkce::required);
+  EXPECT_EQ(oauth.token.client_auth, ClientAuth::basic);
+  EXPECT_EQ(oauth.token.encoding, Encoding::form);
+  EXPECT_EQ(oauth.refresh.rotates, Rotates::maybe);
+  EXPECT_EQ(oauth.answer.expires.in, "expires_in");
+  EXPECT_EQ(oauth.answer.expires.unit, TimeUnit::seconds);
+  EXPECT_EQ(oauth.answer.default_lifetime, std::chrono::hours(1));
+  EXPECT_EQ(oauth.scopes.defaults, std::vector<std::string>{"read"});
+  EXPECT_EQ(oauth.revoke->url.text(), "https://example.com/revoke");
+  EXPECT_EQ(oauth.revoke->client_auth, ClientAuth::basic);
+  EXPECT_FALSE(auth.app_fields.at("clientId").secret);
+  EXPECT_TRUE(auth.app_fields.at("clientSecret").secret);
+  EXPECT_TRUE(auth.fields.at("refreshToken").secret);
 }
 
 TEST(Provider, knows_every_type_of_the_design) {
   for (const std::string& type : known_types()) {
     const bool plain = type == "BEARER" || type == "BASIC";
+    const auto& oauth = oauth_types();
+    const bool asks = std::find(oauth.begin(), oauth.end(), type) != oauth.end();
+    const std::string token = asks ? "    token: {url: https://a.example.com/token}\n" : "";
+    const std::string signer = type == "JWT_BEARER"   ? "    assertion: {issuer: \"${k}\", key: token}\n"
+                               : type == "GITHUB_APP" ? "    app_fields: {appId: {secret: false}, privateKey: }\n"
+                                                      : "";
     const std::string inject = plain ? "" : "    inject: [{header: X-Key, value: \"${k}\"}]\n";
-    EXPECT_EQ(entry_mistake(
-                  with_auth("    type: " + type + "\n    fields: {k: , token: , username: , password: }\n" + inject)),
+    EXPECT_EQ(entry_mistake(with_auth("    type: " + type + "\n    fields: {k: , token: , username: , password: }\n" +
+                                      token + signer + inject)),
               "(accepted)");
   }
   EXPECT_EQ(entry_mistake(with_auth("    type: API-KEY\n")),

@@ -20,12 +20,13 @@ TEST(SettingsRefuse, keys_that_a_later_version_serves) {
   EXPECT_EQ(mistake("vault: {store: postgres}"),
             "postern.yaml:1:16: vault.store postgres is not served by this version; use rocksdb");
   EXPECT_EQ(mistake("vault: {key: {passphrase: x}}"),
-            "postern.yaml:1:15: 'vault.key.passphrase' is not served by this version: use vault.key.file");
+            "postern.yaml:1:15: 'vault.key.passphrase' is not served by this version: a passphrase never stands in the "
+            "settings: name its file in vault.key.passphrase_file");
   EXPECT_EQ(mistake("", {{"POSTERN__LISTEN__CALLBACK", "/s"}}),
             "environment: POSTERN__LISTEN__CALLBACK is not served by this version: the OAuth callback is served on "
             "listen.admin");
-  EXPECT_EQ(mistake("", {}, {{"vault.key.exec", "x"}}),
-            "flag: 'vault.key.exec' is not served by this version: use vault.key.file");
+  EXPECT_EQ(mistake("", {}, {{"vault.key.systemd", "x"}}),
+            "flag: 'vault.key.systemd' is not served by this version: use vault.key.credential");
 }
 
 TEST(SettingsRefuse, duplicate_keys) {
@@ -58,6 +59,8 @@ TEST(SettingsRefuse, durations_and_sizes_without_a_unit_of_theirs) {
   EXPECT_EQ(mistake("limits: {body_buffer: none}"),
             "postern.yaml:1:23: 'none' is not a size like 512, 64KiB, 1MiB or 1GiB (at most 1TiB)");
   EXPECT_EQ(mistake("limits: {body_buffer: 2GiB}"), "postern.yaml:1:23: a body held in memory is at most 1GiB");
+  EXPECT_EQ(mistake("vault: {cache: {size: 2000GiB}}"), "postern.yaml:1:23: a cache is at most 1024GiB");
+  EXPECT_EQ(mistake("vault: {cache: {idle: 0s}}"), "postern.yaml:1:23: must be longer than zero");
 }
 
 TEST(SettingsRefuse, listeners_that_are_not_addresses) {
@@ -100,6 +103,24 @@ TEST(SettingsRefuse, open_callers_off_loopback_whatever_else_is_said) {
   const auto dev = load("listen: {proxy: \"0.0.0.0:1\"}\ninsecure_listen: true", {}, {}, true);
   ASSERT_FALSE(dev);
   EXPECT_EQ(dev.error().line, 1);
+}
+
+TEST(SettingsRefuse, a_master_key_from_two_places) {
+  const std::string text = "vault.key names more than one place: keep one of file, passphrase_file, credential, exec";
+  EXPECT_EQ(mistake("vault: {key: {file: ./k, credential: c}}"), "postern.yaml:1:21: " + text);
+  EXPECT_EQ(mistake("vault: {key: {passphrase_file: ./p, exec: [/bin/k]}}"), "postern.yaml: " + text);
+  EXPECT_EQ(mistake("vault: {key: {passphrase_file: ./p}}"), "(accepted)");
+  EXPECT_EQ(mistake("vault: {key: {passphrase_file: '-'}}"), "(accepted)");
+  EXPECT_EQ(mistake("vault: {key: {credential: postern.key}}"), "(accepted)");
+  EXPECT_EQ(mistake("vault: {key: {exec: [/bin/k, --key, alias/x]}}"), "(accepted)");
+}
+
+TEST(SettingsRefuse, a_credential_with_a_folder_and_a_command_without_one) {
+  EXPECT_EQ(mistake("vault: {key: {credential: ../c}}"),
+            "postern.yaml:1:27: must be the name of a credential, without a folder");
+  EXPECT_EQ(mistake("vault: {key: {exec: [kms]}}"), "postern.yaml:1:22: must be an absolute path: no PATH is searched");
+  EXPECT_EQ(mistake("vault: {key: {exec: '/bin/kms --key x'}}"),
+            "postern.yaml:1:21: must be a list: an absolute path and its arguments; no shell reads it");
 }
 
 TEST(SettingsRefuse, a_master_key_inside_the_state_directory) {

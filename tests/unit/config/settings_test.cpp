@@ -32,6 +32,8 @@ TEST(Settings, have_the_documented_defaults) {
   EXPECT_EQ(s->client_max, 10'000U);
   EXPECT_FALSE(s->body_limit);
   EXPECT_EQ(s->body_buffer, 1U << 20);
+  EXPECT_EQ(s->cache_size, 64U << 20);
+  EXPECT_EQ(s->cache_idle, std::chrono::minutes(10));
   EXPECT_EQ(s->workers, 1U);
   EXPECT_EQ(s->drain, 30s);
   EXPECT_TRUE(s->access_log);
@@ -41,7 +43,7 @@ TEST(Settings, read_every_key_of_a_file) {
   const auto s = load(R"(
 listen: {proxy: ["127.0.0.1:1", "[::1]:2"], admin: "localhost:3", health: "0.0.0.0:4"}
 state: ./data
-vault: {store: memory, key: {file: ~/k}}
+vault: {store: memory, key: {file: ~/k}, cache: {size: 1GiB, idle: 90s}}
 callers: {mode: open}
 insecure_listen: true
 admin: {public_url: "https://postern.example.com/x/", socket_uids: [0, 1000]}
@@ -97,6 +99,8 @@ log: {level: debug, access: false}
   EXPECT_TRUE(s->isolate_connections);
   EXPECT_EQ(s->body_limit, 65'536U);
   EXPECT_EQ(s->body_buffer, 32'768U);
+  EXPECT_EQ(s->cache_size, 1U << 30);
+  EXPECT_EQ(s->cache_idle, std::chrono::seconds(90));
   EXPECT_EQ(s->drain, 0s);
   EXPECT_EQ(s->catalog, (std::vector<fs::path>{base / "p", "/q"}));
   ASSERT_EQ(s->connections.size(), 2U);

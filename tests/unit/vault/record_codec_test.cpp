@@ -6,7 +6,6 @@
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"
 #include "vault/envelope.hpp"
-#include "vault/marker.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -83,6 +82,21 @@ Reference reference() {
   return {"org_default", "proj_default", "conn_1"};
 }
 
+RotationRecord rotation() {
+  RotationRecord record;
+  record.progress = {.state = Rotation::State::verifying,
+                     .key_id = "0123456789abcdef",
+                     .total = 1000,
+                     .done = 640,
+                     .resealed = 600,
+                     .unreadable = 3,
+                     .started = 1'700'000'000'000,
+                     .finished = 0};
+  record.cursor = "credential/org_default/proj_default/conn_x";
+  record.pass_resealed = 17;
+  return record;
+}
+
 std::string golden(const char* name) {
   std::string text = read_file(kGolden / name);
   EXPECT_TRUE(text.ends_with('\n')) << name;
@@ -130,6 +144,8 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(organization(), "organization.hex");
   check(project(), "project.hex");
   check(reference(), "reference.hex");
+  check(IndexState{1, true, "a/b"}, "index_state.hex");
+  check(rotation(), "rotation.hex");
 }
 
 TEST(RecordCodec, the_default_of_every_record_survives) {
@@ -177,22 +193,6 @@ TEST(GoldenEnvelope, opens_and_is_what_would_be_sealed_today) {
                                                   binding.id, std::string_view("\0\0\0\0\0\0\0\x09", 8)});
   EXPECT_EQ(hex(sealed), hex("pstv\x01key-id-1" + nonce +
                              xaes_256_gcm_seal(key.key().expose(), nonce, encode(connection()), additional)));
-}
-
-TEST(GoldenMarker, is_still_believed) {
-  const Scratch scratch;
-  const auto file = scratch.path() / "marker";
-  write_file(file, read_file(kGolden / "marker"));
-  Marker marker(file, "vaultid00000", [](std::string_view bytes) { return hmac_sha256(std::string(32, 'm'), bytes); });
-  EXPECT_TRUE(marker.check(42, false));
-  EXPECT_EQ(read_file(file), read_file(kGolden / "marker")) << "a marker that fits is left alone";
-  EXPECT_EQ(Marker::claimed(file), 42U);
-  EXPECT_TRUE(marker.check(43, false)) << "one behind: the crash between store and marker";
-  EXPECT_EQ(Marker::claimed(file), 43U);
-  EXPECT_REFUSED(marker.check(42, false), rolled_back);
-  EXPECT_REFUSED(marker.check(45, false), rolled_back);
-  EXPECT_TRUE(marker.check(45, true));
-  EXPECT_EQ(Marker::claimed(file), 45U);
 }
 
 }  // namespace

@@ -4,8 +4,9 @@
 #include <functional>
 #include <thread>
 
+#include "tests/support/faults.hpp"
 #include "tests/unit/vault/scratch.hpp"
-#include "vault/store.hpp"
+#include "vault/supervised_store.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -16,6 +17,7 @@ struct Kind {
   const char* name;
   std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
   bool lasting;
+  bool feeds = true;  // false: it is opened again all the time, and its feed never reaches back
 };
 
 std::unique_ptr<Store> rocksdb(const std::filesystem::path& directory) {
@@ -25,8 +27,59 @@ std::unique_ptr<Store> rocksdb(const std::filesystem::path& directory) {
   return opened ? std::move(*opened) : nullptr;
 }
 
+// RocksDB under the supervisor; with a fault, each commit meets it once.
+class Supervised final : public Store {
+ public:
+  Supervised(const std::filesystem::path& directory, std::optional<Fault> fault) : fault_(fault) {
+    std::filesystem::create_directories(directory);
+    const RocksdbOptions where{.directory = directory, .create = true, .env = env_.get()};
+    store_ = std::make_unique<SupervisedStore>(
+        std::move(*open_rocksdb_store(where)), std::nullopt,
+        SupervisedStore::Repair{.probe = [where] { return probe_rocksdb_store(where); },
+                                .open = [where](bool) { return open_rocksdb_store(where); },
+                                .reopened = {}});
+  }
+  std::string_view name() const override { return store_->name(); }
+  Result<Entry> get(std::string_view key) const override { return store_->get(key); }
+  Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override {
+    return store_->scan(prefix, after, limit);
+  }
+  Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
+    return store_->scan_back(prefix, before, limit);
+  }
+  Group commit_group(std::span<const Batch* const> batches) override {
+    if (fault_) plan_.arm(*fault_, 1);
+    return store_->commit_group(batches);
+  }
+  std::uint64_t last_commit() const override { return store_->last_commit(); }
+  Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
+    return store_->checkpoint(directory);
+  }
+  Feed changes(std::uint64_t after) const override { return store_->changes(after); }
+
+ private:
+  const std::optional<Fault> fault_;
+  FaultPlan plan_;
+  std::unique_ptr<rocksdb::Env> env_ = make_faulty_env(plan_);
+  std::unique_ptr<SupervisedStore> store_;
+};
+
+Kind supervised(const char* name, std::optional<Fault> fault) {
+  return {name,
+          [fault](const std::filesystem::path& directory) { return std::make_unique<Supervised>(directory, fault); },
+          true, !fault};
+}
+
 std::vector<Kind> stores() {
-  return {{"memory", [](const auto&) { return make_memory_store(); }, false}, {"rocksdb", rocksdb, true}};
+  return {{"memory", [](const auto&) { return make_memory_store(); }, false},
+          {"rocksdb", rocksdb, true},
+          supervised("supervised", std::nullopt),
+          supervised("no_space", Fault::no_space),
+          supervised("io_error", Fault::io_error),
+          supervised("torn_write", Fault::torn_write),
+          supervised("sync_fails", Fault::sync_fails),
+          supervised("sync_loses", Fault::sync_loses),
+          supervised("read_only", Fault::read_only)};
 }
 
 Write put(std::string key, std::string value, std::uint64_t expected = kAnyVersion) {
@@ -54,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(stores()),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(StoreContract, starts_empty) {
-  EXPECT_EQ(store->name(), GetParam().name);
+  EXPECT_EQ(store->name(), GetParam().lasting ? "rocksdb" : "memory");
   EXPECT_EQ(store->last_commit(), 0U);
   EXPECT_REFUSED(store->get("a"), not_found);
   EXPECT_TRUE(scan("").empty());
@@ -108,6 +161,20 @@ TEST_P(StoreContract, a_batch_is_written_whole_or_not_at_all) {
   EXPECT_THAT(scan(""), ElementsAre("b", "c"));
 }
 
+TEST_P(StoreContract, judges_the_batches_of_a_group_one_after_another) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  const Batch first{put("a", "2", 1)}, late{put("a", "3", 1), put("c", "1")}, next{erase("a", 2), put("b", "1", 0)};
+  const std::vector<const Batch*> batches{&first, &late, &next};
+  const Group group = store->commit_group(batches);
+  EXPECT_EQ(group.commit, 2U);
+  EXPECT_FALSE(group.failed);
+  ASSERT_EQ(group.refused.size(), 3U);
+  EXPECT_FALSE(group.refused[0]);
+  EXPECT_TRUE(group.refused[1] && group.refused[1]->code == Error::Code::conflict);
+  EXPECT_FALSE(group.refused[2]);
+  EXPECT_THAT(scan(""), ElementsAre("b"));
+}
+
 TEST_P(StoreContract, scans_a_prefix_in_byte_order_from_a_cursor) {
   ASSERT_TRUE(store->commit(
       {put("t/b", ""), put("t/a", ""), put("t/a/x", ""), put("t/\xff", ""), put("s", ""), put("u", ""), put("t", "")}));
@@ -119,6 +186,25 @@ TEST_P(StoreContract, scans_a_prefix_in_byte_order_from_a_cursor) {
   EXPECT_THAT(scan("t/", "a", 1), ElementsAre("t/a"));
   EXPECT_TRUE(scan("x").empty());
   EXPECT_THAT(scan(""), ElementsAre("s", "t", "t/a", "t/a/x", "t/b", "t/\xff", "u"));
+}
+
+TEST_P(StoreContract, scans_a_prefix_backwards_from_a_cursor) {
+  ASSERT_TRUE(store->commit({put("a/1", ""), put("b/1", ""), put("b/2", ""), put("b/3", ""), put("c/1", "")}));
+  const auto back = [&](std::string_view prefix, std::string_view before = {}, std::size_t limit = 100) {
+    const auto page = store->scan_back(prefix, before, limit);
+    EXPECT_TRUE(page);
+    std::vector<std::string> keys;
+    for (const auto& entry : page->entries) keys.push_back(entry.key);
+    return keys;
+  };
+  EXPECT_THAT(back("b/"), ElementsAre("b/3", "b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/3"), ElementsAre("b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/25"), ElementsAre("b/2", "b/1"));
+  EXPECT_THAT(back("b/", "b/1"), ElementsAre());
+  EXPECT_THAT(back("", "", 2), ElementsAre("c/1", "b/3"));
+  EXPECT_THAT(back("\xff"), ElementsAre());
+  EXPECT_TRUE(store->scan_back("b/", "", 2)->has_more);
+  EXPECT_FALSE(store->scan_back("b/", "", 3)->has_more);
 }
 
 TEST_P(StoreContract, says_whether_there_is_more) {
@@ -133,6 +219,10 @@ TEST_P(StoreContract, feeds_changes_in_the_order_of_their_commits) {
   ASSERT_TRUE(store->commit({put("a", ""), put("b", "")}));
   ASSERT_TRUE(store->commit({erase("a")}));
   EXPECT_FALSE(store->commit({put("c", "", 9)}));
+  if (!GetParam().feeds) {
+    EXPECT_FALSE(store->changes(0).complete);
+    return;
+  }
   const Feed all = store->changes(0);
   ASSERT_TRUE(all.complete);
   ASSERT_EQ(all.changes.size(), 2U);
@@ -194,7 +284,7 @@ TEST(RocksdbStore, does_not_collect_a_log_file_with_every_start) {
 
 TEST(RecentChanges, forget_the_distant_past_and_say_so) {
   RecentChanges recent(0);
-  for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {put("k", "")});
+  for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {"k"});
   EXPECT_FALSE(recent.after(0).complete);
   EXPECT_TRUE(recent.after(1).complete);
   EXPECT_EQ(recent.after(1).changes.size(), RecentChanges::kKept);

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
+#include "tests/support/faults.hpp"
 #include "tests/unit/vault/scratch.hpp"
-#include "vault/store.hpp"
+#include "vault/vault_impl.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -250,53 +252,54 @@ TEST(VaultLifecycle, nothing_readable_reaches_the_state_directory) {
   scan();
 }
 
-TEST(VaultLifecycle, after_a_write_error_it_reads_on_and_writes_no_more) {
+// A vault on a disk that fails when it is told to.
+class Failing : public testing::Test {
+ protected:
+  Failing() {
+    world.create().reset();
+    vault =
+        World::checked(open_vault(world.options, {env.get(), make_faulty_marker(plan), std::chrono::milliseconds(1)}));
+    made = *vault->create_connection(stripe(), api_key("k"));
+  }
+  void until_ready() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (vault->status().state != "READY" && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    ASSERT_EQ(vault->status().state, "READY");
+  }
   World world;
-  auto vault = world.create();
-  const auto made = vault->create_connection(stripe(), api_key("k"));
-  ASSERT_TRUE(made);
-  // The disk is "full" from here: no file of this process may grow beyond one byte.
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  struct rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  struct rlimit full = before;
-  full.rlim_cur = 1;
-  ::setrlimit(RLIMIT_FSIZE, &full);
-  const auto failed = vault->rotate_credential(*made, api_key("lost"));
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
+  FaultPlan plan;
+  std::unique_ptr<rocksdb::Env> env = make_faulty_env(plan);
+  std::unique_ptr<Vault> vault;
+  Connection made;
+};
 
-  EXPECT_REFUSED(failed, io);
+TEST_F(Failing, reads_on_and_writes_no_more_until_the_disk_is_well) {
+  plan.arm(Fault::no_space, 1, FaultPlan::kUntilCleared);
+  EXPECT_REFUSED(vault->rotate_credential(made, api_key("lost")), io);
   EXPECT_EQ(vault->status().state, "READ_ONLY");
-  EXPECT_REFUSED(vault->update_connection(*made), read_only);
+  EXPECT_FALSE(vault->status().trouble.empty());
+  EXPECT_REFUSED(vault->update_connection(made), read_only);
   EXPECT_REFUSED(vault->create_connection(stripe(), {}), read_only);
-  EXPECT_REFUSED(vault->erase_connection({}, made->id, 0), read_only);
+  EXPECT_REFUSED(vault->erase_connection({}, made.id, 0), read_only);
   EXPECT_REFUSED(vault->create_authorization(step()), read_only);
-  EXPECT_TRUE(vault->find_connection({}, "stripe"));
-  vault.reset();
-  vault = world.open();
-  ASSERT_TRUE(vault);
+  EXPECT_REFUSED(vault->accept_copy(), read_only);
   const auto found = vault->find_connection({}, "stripe");
   ASSERT_TRUE(found);
   EXPECT_TRUE(vault->open_credential(*found)->values.at("apiKey").equals("k"));
-  EXPECT_TRUE(vault->update_connection(*found));
+  plan.clear();
+  until_ready();
+  EXPECT_TRUE(vault->rotate_credential(*found, api_key("new")));
+  EXPECT_EQ(vault->create_connection(stripe(), {})->alias, "stripe-2") << "a failed creation holds no alias back";
 }
 
-TEST(VaultLifecycle, a_marker_that_cannot_be_written_ends_writing) {
-  World world;
-  auto vault = world.create();
-  std::filesystem::create_directory(world.options.state / "marker.new");
-  EXPECT_REFUSED(vault->create_connection(stripe(), api_key("k")), io);
-  EXPECT_EQ(vault->status().state, "READ_ONLY");
-  EXPECT_REFUSED(vault->create_connection(stripe(), api_key("k")), read_only);
-  vault.reset();
-  std::filesystem::remove(world.options.state / "marker.new");
-  // The store is one commit ahead of its marker: what a crash between the two leaves. It opens.
-  vault = world.open();
-  ASSERT_TRUE(vault);
-  EXPECT_TRUE(vault->find_connection({}, "stripe"));
-  vault.reset();
-  EXPECT_TRUE(world.open());
+TEST_F(Failing, tells_the_writer_the_truth_where_the_fault_passes) {
+  for (int step = 1; step <= 4; ++step) {
+    plan.arm(Fault::io_error, static_cast<std::uint64_t>(step));
+    const auto rotated = vault->rotate_credential(*vault->find_connection({}, "stripe"), api_key("new"));
+    EXPECT_TRUE(plan.struck());
+    ASSERT_TRUE(rotated) << rotated.error().message;
+    EXPECT_EQ(rotated->generation, static_cast<std::uint64_t>(step) + 1);
+  }
 }
 
 class Rollback : public testing::Test {
@@ -388,12 +391,13 @@ TEST_F(Rollback, a_missing_marker_is_refused_unless_accepted) {
   EXPECT_EQ(secret(), "2");
 }
 
-TEST_F(Rollback, a_marker_with_any_byte_changed_is_refused_and_cannot_be_waved_through) {
+TEST_F(Rollback, a_marker_with_both_halves_changed_is_refused_and_cannot_be_waved_through) {
   const std::string good = read_file(marker);
   world.options.accept_rollback = true;
-  for (std::size_t at = 0; at < good.size(); ++at) {
+  for (const std::size_t at : {0UL, 20UL, 100UL, 4000UL, 4095UL}) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 1);
+    bad[at + 4096] = static_cast<char>(bad[at + 4096] ^ 1);
     write_file(marker, bad);
     ASSERT_EQ(world.refusal(), Error::Code::corrupt) << at;
   }
@@ -401,6 +405,67 @@ TEST_F(Rollback, a_marker_with_any_byte_changed_is_refused_and_cannot_be_waved_t
   EXPECT_EQ(world.refusal(), Error::Code::corrupt);
   write_file(marker, good);
   EXPECT_EQ(secret(), "2");
+}
+
+class Copied : public Rollback {
+ protected:
+  Provenance provenance() {
+    const auto vault = world.open();
+    return vault ? vault->status().provenance : Provenance{};
+  }
+};
+
+TEST_F(Copied, a_copied_directory_opens_and_stays_marked_until_it_is_accepted) {
+  EXPECT_FALSE(provenance().marked());
+  world.options.state = newer;
+  const Provenance mark{Provenance::Kind::copied, world.now, "file"};
+  EXPECT_EQ(provenance(), mark);
+  EXPECT_EQ(secret(), "2");
+  world.now += 1000;
+  EXPECT_EQ(provenance(), mark);
+  {
+    const auto vault = world.open();
+    ASSERT_TRUE(vault->create_connection(stripe(), {}));
+    EXPECT_EQ(vault->status().provenance, mark);
+    ASSERT_TRUE(vault->accept_copy());
+    EXPECT_FALSE(vault->status().provenance.marked());
+    ASSERT_TRUE(vault->create_connection(stripe(), {}));
+  }
+  EXPECT_FALSE(provenance().marked());
+}
+
+TEST_F(Copied, the_mark_is_lifted_at_the_start_too) {
+  world.options.state = older;
+  EXPECT_TRUE(provenance().marked());
+  world.options.accept_copy = true;
+  EXPECT_FALSE(provenance().marked());
+  world.options.accept_copy = false;
+  EXPECT_FALSE(provenance().marked());
+}
+
+TEST_F(Copied, an_accepted_roll_back_is_marked) {
+  std::filesystem::remove(marker);
+  world.options.accept_rollback = true;
+  EXPECT_EQ(provenance().kind, Provenance::Kind::rolled_back);
+}
+
+TEST_F(Copied, a_restored_backup_is_marked_whatever_its_marker_says) {
+  std::filesystem::remove_all(world.options.state / "vault");
+  std::filesystem::copy(older / "vault", world.options.state / "vault", std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(Vault::mark_restored(world.options));
+  EXPECT_EQ(provenance(), (Provenance{Provenance::Kind::restored, world.now, "backup"}));
+  EXPECT_EQ(secret(), "1");
+  std::filesystem::remove(marker);
+  ASSERT_TRUE(Vault::mark_restored(world.options));
+  EXPECT_EQ(provenance().kind, Provenance::Kind::restored);
+}
+
+TEST_F(Copied, a_place_without_a_vault_or_with_another_key_is_not_marked) {
+  world.options.key_file = world.scratch.path() / "other.key";
+  ASSERT_TRUE(Vault::make_key_file(world.options.key_file));
+  EXPECT_REFUSED(Vault::mark_restored(world.options), wrong_key);
+  world.options.state = world.scratch.path() / "nothing";
+  EXPECT_REFUSED(Vault::mark_restored(world.options), not_found);
 }
 
 TEST_F(Rollback, the_marker_of_another_vault_is_refused) {

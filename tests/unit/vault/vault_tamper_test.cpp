@@ -126,6 +126,53 @@ TEST_F(Tampered, an_alias_whose_connection_was_removed_is_damage) {
   EXPECT_REFUSED(world.open()->find_connection({}, first.alias), corrupt);
 }
 
+TEST_F(Tampered, an_index_entry_under_another_name_is_noticed) {
+  const auto hosts = keys("host/" + first.organization + "/" + first.project + "/");
+  ASSERT_EQ(hosts.size(), 4U);
+  put(hosts[0].substr(0, hosts[0].find('-') + 1) + elsewhere.id, get(hosts[0]));
+  ConnectionQuery query;
+  query.project = first.project;
+  for (const char* host : {"api.stripe.com", "files.stripe.com"}) {
+    query.host = host;
+    const auto listed = world.open()->list_connections(query);
+    if (!listed) EXPECT_EQ(listed.error().code, Error::Code::corrupt);
+    if (listed) EXPECT_EQ(listed->data.size(), 2U);
+  }
+  query.host = "api.stripe.com";
+  const bool api_is_damaged = !world.open()->list_connections(query);
+  query.host = "files.stripe.com";
+  EXPECT_NE(api_is_damaged, !world.open()->list_connections(query));
+}
+
+TEST_F(Tampered, an_index_entry_whose_connection_was_removed_is_damage) {
+  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("connection", first)).ok()); });
+  ConnectionQuery query;
+  query.app = first.app;
+  EXPECT_REFUSED(world.open()->list_connections(query), corrupt);
+  query.order = ConnectionQuery::Order::created;
+  EXPECT_REFUSED(world.open()->list_connections(query), corrupt);
+}
+
+TEST_F(Tampered, an_index_entry_of_an_earlier_status_put_back_is_noticed) {
+  auto vault = world.open();
+  Connection changed = first;
+  changed.status = Status::error;
+  changed = *vault->update_connection(changed);
+  vault.reset();
+  const auto entries = keys("status/");
+  ASSERT_EQ(entries.size(), 1U);
+  const std::string entry = get(entries[0]);
+  vault = world.open();
+  changed.status = Status::active;
+  ASSERT_TRUE(vault->update_connection(changed));
+  vault.reset();
+  ASSERT_TRUE(keys("status/").empty());
+  put(entries[0], entry);
+  ConnectionQuery query;
+  query.status = Status::error;
+  EXPECT_REFUSED(world.open()->list_connections(query), corrupt);
+}
+
 TEST_F(Tampered, a_token_that_leads_to_another_authorization_is_noticed) {
   auto vault = world.open();
   const auto other = vault->create_authorization(step());

@@ -1,0 +1,31 @@
+#include "vault/gather.hpp"
+
+#include <algorithm>
+
+namespace postern::vault {
+
+Group Gather::commit(std::span<const Batch* const> batches) {
+  Waiting mine{batches, std::nullopt};
+  std::unique_lock lock(mutex_);
+  waiting_.push_back(&mine);
+  moved_.wait(lock, [&] { return mine.outcome || !led_; });
+  while (!mine.outcome) {
+    led_ = true;
+    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMost));
+    const std::vector<Waiting*> group(waiting_.begin(), end);
+    waiting_.erase(waiting_.begin(), end);
+    lock.unlock();
+    flush_(group);
+    lock.lock();
+    led_ = false;
+    moved_.notify_all();
+  }
+  return std::move(*mine.outcome);
+}
+
+std::size_t Gather::waiting() const {
+  const std::scoped_lock lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace postern::vault
