@@ -42,7 +42,8 @@ struct Call {
   Session* session;
   Service& service() const noexcept { return session->service; }
   net::Client& client() const noexcept { return session->client; }
-  // What held when the call began, whatever a reload says meanwhile.
+  // What held when the connection was found, and before that when the call began, whatever a reload says later: rules,
+  // catalog and connection are of one configuration.
   const Rules* rules = nullptr;
   const config::Settings& settings() const noexcept { return *rules->settings; }
 

@@ -75,7 +75,7 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std:
     : worker_(worker),
       common_(std::move(common)),
       rules_(std::move(rules)),
-      directory_(worker, *common_->vault_offload, common_->source,
+      directory_(worker, *common_->vault_offload, rules_->source,
                  {settings().cache_size / settings().workers, settings().cache_idle}),
       resolver_(worker, *common_->dns_offload),
       pool_(worker, common_->addresses, settings().pool_max_idle, settings().timeouts.pool_idle),
@@ -285,7 +285,7 @@ void Service::adopt(std::shared_ptr<const Rules> rules) {
   drop_retired();
   pool_.set_limits(settings().pool_max_idle, settings().timeouts.pool_idle);
   pool_.clear();
-  directory_.forget({});
+  directory_.adopt(rules_->source);
 }
 
 void Service::drop_retired() {

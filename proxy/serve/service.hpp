@@ -30,16 +30,16 @@ struct HostException {
   std::vector<net::Range> ranges;
 };
 
-// What a reload replaces, as one immutable whole. A call keeps the rules it began with.
+// What a reload replaces, as one immutable whole. A call keeps those under which its connection was found.
 struct Rules {
   std::shared_ptr<const config::Settings> settings;
   std::shared_ptr<const net::Trust> trust;
   std::vector<HostException> exceptions;
+  std::shared_ptr<Source> source;
 };
 
 // Shared by all workers, immutable once they run.
 struct Common {
-  std::shared_ptr<Source> source;
   net::AddressPolicy addresses;
   std::vector<net::Endpoint> listeners;  // our own, as bound
   std::string pseudonym;                 // postern-<vault id>
