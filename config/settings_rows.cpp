@@ -186,7 +186,7 @@ void read_body_buffer(const Node& node, Settings& out, Reading& in) {
 }
 
 void read_cache_size(const Node& node, Settings& out, Reading& in) {
-  held(node, out.cache_size, std::uint64_t{1} << 40, "a cache is at most 1024GiB", in.mistakes);
+  held(node, out.cache_size, std::uint64_t{64} << 30, "a cache is at most 64GiB", in.mistakes);
 }
 
 // A count, or none.

@@ -95,10 +95,11 @@ class Store {
   virtual Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const = 0;
 };
 
-// The recent past of a store with one writing process: the last kKept commits. Thread safe.
+// The recent past of a store with one writing process: the last kKept commits, fewer where they are large. Thread safe.
 class RecentChanges {
  public:
   static constexpr std::size_t kKept = 1024;
+  static constexpr std::size_t kKeptKeys = 64 * 1024;
   explicit RecentChanges(std::uint64_t last_commit) : last_(last_commit) {}
   void add(std::uint64_t commit, std::vector<std::string> keys);
   Feed after(std::uint64_t commit) const;
@@ -107,6 +108,7 @@ class RecentChanges {
   mutable std::mutex mutex_;
   std::uint64_t last_;
   std::deque<Change> kept_;
+  std::size_t keys_ = 0;  // in all of them
 };
 
 // The versions that keys have while a group is judged: the store's own, and over them those of the batches before.

@@ -135,7 +135,11 @@ void RecentChanges::add(std::uint64_t commit, std::vector<std::string> keys) {
   const std::scoped_lock lock(mutex_);
   last_ = commit;
   kept_.push_back(std::move(change));
-  if (kept_.size() > kKept) kept_.pop_front();
+  keys_ += kept_.back().keys.size();
+  while (kept_.size() > kKept || (keys_ > kKeptKeys && kept_.size() > 1)) {
+    keys_ -= kept_.front().keys.size();
+    kept_.pop_front();
+  }
 }
 
 Feed RecentChanges::after(std::uint64_t commit) const {

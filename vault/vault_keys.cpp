@@ -212,7 +212,8 @@ std::vector<std::string> SealedVault::end_pass(RotationRecord& at, Batch& batch)
 }
 
 Result<KeyStatus> SealedVault::rewrap(const KeySource& to) {
-  if (!to.file.empty()) {
+  if (auto outside = refuse_key_in_state(options_, to); !outside) return std::unexpected(outside.error());
+  if (!to.file.empty() && to.passphrase_file.empty() && to.credential.empty() && to.exec.empty()) {
     if (auto made = write_key_file(to.file); !made && made.error().code != Error::Code::exists) {
       return std::unexpected(made.error());
     }

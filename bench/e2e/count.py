@@ -7,6 +7,7 @@ import argparse
 import glob
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +96,7 @@ def read_counts(file):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     p = argparse.ArgumentParser(prog="scripts/bench --callgrind")
     p.add_argument("--programs", required=True)
     p.add_argument("--work", required=True)

@@ -3,6 +3,7 @@ import argparse
 import json
 import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from world import BIG, SMALL, World, memory, private
+from world import BIG, IDS, SMALL, World, memory, private
 
 NOISE = 0.15  # of a core, used by others during a cell: the cell is taken again, and dropped if it stays so
 
@@ -150,7 +151,7 @@ class Run:
             settings = f"  pool: {{isolate: {isolate}}}\n"
             contender = self.world.postern("postern", settings=settings)
             process = self.world.serve(contender)
-            self.world.load(contender, "-c", clients, "-e", SMALL, seconds=1.5, warm=1.0)
+            self.world.load(contender, "-c", clients, "-e", SMALL, "-q", 3 * IDS, seconds=60)  # each was used by then
             hit, miss = ('postern_upstream_pool_leases_total{result="%s"}' % r for r in ("hit", "miss"))
             before = self.world.metrics(contender)
             self.world.load(contender, "-c", clients, "-e", SMALL, seconds=2 * self.options.seconds)
@@ -198,6 +199,7 @@ def shown(row):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     options = arguments()
     parts = options.rows.split(",")
     unknown = set(parts) - {"small", "idle", "start", "bulk", "pool", "scale"}

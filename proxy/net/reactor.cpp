@@ -6,12 +6,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "proxy/net/ticker.hpp"
-
 namespace postern::net {
 namespace {
-
-constexpr std::int64_t kMomentMs = 10;
 
 std::uint8_t meaning(std::uint32_t events) noexcept {
   std::uint8_t ready = 0;
@@ -75,10 +71,6 @@ void Reactor::abort(Source& source) {
   if (aborted_ != nullptr) resume_later();
 }
 
-bool Reactor::is_current() const noexcept {
-  return monotonic_ms() - harvested_ <= kMomentMs;
-}
-
 void Reactor::arm() {
   if (armed_ || count_ != 0) return;  // a harvest arms when it is through
   armed_ = true;
@@ -95,7 +87,6 @@ void Reactor::harvest() {
   std::array<epoll_event, kBatch> events;
   const int found = ::epoll_wait(epoll_.native_handle(), events.data(), static_cast<int>(kBatch), 0);
   count_ = found > 0 ? static_cast<std::size_t>(found) : 0;
-  if (count_ < kBatch) harvested_ = monotonic_ms();
   // What is known is written down before anybody acts on it.
   for (std::size_t i = 0; i < count_; ++i) {
     reported_[i] = static_cast<Source*>(events[i].data.ptr);

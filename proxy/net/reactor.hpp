@@ -46,8 +46,9 @@ class Reactor {
   void yield(Waiter& waiter);
   // Resumes all who wait for the source, with ok == false, from a later turn of the loop.
   void abort(Source& source);
-  // Whether everything that the kernel had to report a moment ago (10 ms) is in the sources' `ready`.
-  bool is_current() const noexcept;
+  // Whether we are called from a report that is whole: whatever reached any socket before what woke the caller did is
+  // then in that socket's `ready`.
+  bool is_current() const noexcept { return count_ != 0 && count_ < kBatch; }
 
  private:
   static constexpr std::size_t kBatch = 256;
@@ -63,7 +64,6 @@ class Reactor {
   std::size_t waiting_ = 0;
   Waiter* yielded_ = nullptr;
   Waiter* aborted_ = nullptr;
-  std::int64_t harvested_ = -1'000;  // monotonic ms
   bool armed_ = false, later_ = false;
 };
 

@@ -87,7 +87,8 @@ class Socket {
   Io peer() noexcept;
   // What a read would find: ok = bytes are waiting, again = nothing, closed/failed.
   Io peek() noexcept;
-  // True if a read would find nothing, as far as the reactor has heard a moment ago: a peek without the system call.
+  // True if nothing had come by the time of the report that we are called from: a peek without the system call. False
+  // when called from elsewhere.
   bool is_quiet() const noexcept { return (source_.ready & Reactor::kIn) == 0 && reactor_.is_current(); }
 
  private:

@@ -55,7 +55,8 @@ class Upstream {
   // Writes all of it. ok, failed (reset, cancelled, expired).
   Soon<Io> write(std::string_view bytes);
   // True if the idle connection may carry another request: open, and nothing waits on it but TLS's own tickets.
-  // `sure`: asks the kernel now, for a request that cannot be sent twice; otherwise what it last reported will do.
+  // `sure`: asks the kernel now, for a request that cannot be sent twice; otherwise what it had reported when the
+  // request that wants it came will do.
   bool fresh(bool sure) noexcept;
 
  private:

@@ -109,7 +109,9 @@ class Wire {
  private:
   bool more() {
     char part[16384];
-    const auto n = ::recv(fd_, part, sizeof part, 0);
+    ssize_t n = 0;
+    do n = ::recv(fd_, part, sizeof part, 0);
+    while (n < 0 && errno == EINTR);  // a key command of ours may end meanwhile
     if (n <= 0) return false;
     bytes_.append(part, std::size_t(n));
     return true;

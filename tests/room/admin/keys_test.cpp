@@ -60,7 +60,7 @@ TEST_F(AdminRoom, a_new_master_key_is_named_exactly_and_a_command_only_on_the_so
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(refused.pointer(), "/key/exec");
   const auto tried = over_socket("POST", "/api/v1/keys/rewrap", R"({"key":{"exec":["/bin/true"]}})");
-  EXPECT_THAT(tried.text("detail"), HasSubstr("/bin/true"));
+  EXPECT_THAT(tried.text("detail"), HasSubstr("/bin/true")) << tried.status << " " << tried.body;
   const auto done = call("POST", "/api/v1/keys/rewrap", R"({"key":{"file":")" + file + R"("}})");
   EXPECT_EQ(done.status, 200) << done.body;
   EXPECT_EQ(done.text("provider"), "file " + file);

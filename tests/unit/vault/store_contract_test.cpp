@@ -282,6 +282,14 @@ TEST(RocksdbStore, does_not_collect_a_log_file_with_every_start) {
   EXPECT_LE(logs, 2);
 }
 
+TEST(RecentChanges, keep_fewer_commits_where_they_are_large) {
+  RecentChanges recent(0);
+  recent.add(1, {"a"});
+  recent.add(2, std::vector<std::string>(RecentChanges::kKeptKeys, "b"));
+  EXPECT_FALSE(recent.after(0).complete);
+  EXPECT_EQ(recent.after(1).changes.size(), 1U);
+}
+
 TEST(RecentChanges, forget_the_distant_past_and_say_so) {
   RecentChanges recent(0);
   for (std::uint64_t commit = 1; commit <= RecentChanges::kKept + 1; ++commit) recent.add(commit, {"k"});

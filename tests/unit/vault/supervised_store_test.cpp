@@ -177,22 +177,24 @@ TEST_F(Supervised, reads_on_and_refuses_writes_until_the_disk_is_well) {
 }
 
 TEST_F(Supervised, a_marker_that_fails_is_written_again_without_closing_the_store) {
-  plan.arm(Fault::io_error, 3);  // append, sync, then the marker
-  const auto done = store->commit({put("a", "1")});
+  ASSERT_TRUE(store->commit({put("a", "1")}));  // the first one also syncs the directory
+  plan.arm(Fault::io_error, 3);                 // append, sync, then the marker
+  const auto done = store->commit({put("a", "2")});
   ASSERT_TRUE(plan.struck());
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(opened, 0);
-  EXPECT_EQ(marked(), 1U);
+  EXPECT_EQ(marked(), 2U);
 }
 
 TEST_F(Supervised, an_outcome_that_nobody_could_be_told_is_kept_when_it_was_written) {
-  plan.arm(Fault::sync_fails, 3, FaultPlan::kUntilCleared);  // the marker, and everything after it
+  ASSERT_TRUE(store->commit({put("a", "0")}));
+  plan.arm(Fault::sync_fails, 2, FaultPlan::kUntilCleared);  // of append, sync and marker: the marker, and all after it
   EXPECT_REFUSED(store->commit({put("a", "1")}), io);
   plan.clear();
   until(State::ready);
   EXPECT_EQ(store->get("a")->value, "1");
-  EXPECT_EQ(store->last_commit(), 1U);
-  EXPECT_EQ(marked(), 1U);
+  EXPECT_EQ(store->last_commit(), 2U);
+  EXPECT_EQ(marked(), 2U);
   EXPECT_EQ(reopened, 1) << "whoever kept the old record forgets it";
 }
 

@@ -155,13 +155,18 @@ TEST(Verify, counts_every_record_of_a_sound_vault) {
   EXPECT_EQ(world.sound, (std::map<std::string, std::uint64_t>{{"alias", 2},
                                                                {"authorization", 1},
                                                                {"connection", 2},
+                                                               {"created", 2},
                                                                {"credential", 2},
                                                                {"header", 1},
+                                                               {"host", 4},
+                                                               {"index", 1},
                                                                {"key", 2},
                                                                {"locator", 2},
                                                                {"organization", 1},
                                                                {"project", 1},
-                                                               {"token", 1}}));
+                                                               {"provider", 2},
+                                                               {"token", 1},
+                                                               {"updated", 2}}));
 }
 
 TEST(Verify, names_each_record_that_does_not_open) {
@@ -183,7 +188,11 @@ TEST(Verify, follows_the_indexes_in_both_directions) {
       {"credential/", {"connection"}},  //
       {"token/", {"authorization"}},    //
       {"authorization/", {"token"}},    // the token leads nowhere
-      {"connection/", {"alias", "credential", "locator"}},
+      {"created/", {"connection"}},     //
+      {"host/", {"connection"}},        //
+      {"provider/", {"connection"}},    //
+      {"updated/", {"connection"}},     //
+      {"connection/", {"alias", "created", "credential", "host", "locator", "provider", "updated"}},
   };
   for (const auto& [prefix, expected] : cases) {
     Edited world;
@@ -227,7 +236,7 @@ TEST(Migrate, has_nothing_to_do_where_every_record_is_of_the_current_format) {
     }
     after = page->next;
   } while (!after.empty());
-  EXPECT_EQ(records, 15U);
+  EXPECT_EQ(records, 26U);
 }
 
 TEST(Migrate, every_golden_record_opens_and_is_written_in_the_current_format) {
