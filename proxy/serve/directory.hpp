@@ -53,28 +53,44 @@ class Shapes {
 
  private:
   struct Row {
-    std::shared_ptr<const config::Provider> provider;  // another one now: the catalog was read anew
+    std::shared_ptr<const config::Provider> provider;
     std::shared_ptr<const Shape> shape;
   };
   std::mutex mutex_;
   std::unordered_map<std::string, Row> rows_;
 };
 
-// What every worker's directory reads. Thread safety: any thread; declared() and set_declared() swap a snapshot.
+// Requests under way, by authorization and over all workers. Thread safety: any thread.
+class Turns {
+ public:
+  // One counter an authorization, for as long as anybody holds it.
+  std::shared_ptr<std::atomic<std::size_t>> of(const std::string& authorization);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> counters_;
+};
+
+// What every worker's directory reads: the vault, and the catalog and declared connections of one configuration. A
+// reload makes another one with the same turns. Thread safety: any thread; set_declared() swaps a snapshot.
 class Source {
  public:
-  Source(const vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog)
-      : vault_(vault), catalog_(std::move(catalog)), declared_(std::make_shared<DeclaredSet>()) {}
+  Source(const vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog,
+         std::shared_ptr<const DeclaredSet> declared = std::make_shared<DeclaredSet>(),
+         std::shared_ptr<Turns> turns = std::make_shared<Turns>())
+      : vault_(vault), catalog_(std::move(catalog)), declared_(std::move(declared)), turns_(std::move(turns)) {}
   const vault::Vault& vault() const noexcept { return vault_; }
-  const config::Catalog& catalog() const noexcept { return *catalog_; }
+  const std::shared_ptr<const config::Catalog>& catalog() const noexcept { return catalog_; }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
+  Turns& turns() const noexcept { return *turns_; }
   Shapes& shapes() const noexcept { return shapes_; }
 
  private:
   const vault::Vault& vault_;
-  std::shared_ptr<const config::Catalog> catalog_;
+  const std::shared_ptr<const config::Catalog> catalog_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  const std::shared_ptr<Turns> turns_;
   mutable Shapes shapes_;
 };
 
@@ -101,6 +117,7 @@ struct Caller {
   vault::Secret token;
   bool live = true;
   bool any_connection = false;
+  std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
   std::vector<std::pair<std::string, std::string>> default_for;  // host, connection id
@@ -143,6 +160,8 @@ class Directory {
   // Aliases of connections the caller could name for a host, at most 20. For the error path.
   net::Task<std::vector<std::string>> choices(const Caller& caller, std::string host);
   void forget(const Forget& what);
+  // From now on everything comes from there; what is known is forgotten.
+  void adopt(std::shared_ptr<Source> source);
   std::shared_ptr<Caller> open_caller() const { return open_caller_; }
   std::size_t cached_bytes() const noexcept { return known_.bytes() + callers_.bytes(); }
   std::size_t cached() const noexcept { return known_.size() + callers_.size(); }
