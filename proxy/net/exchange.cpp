@@ -140,14 +140,19 @@ Io Exchange::fill_now() {
     in_.compact();
     if (in_.space_size() == 0) return Io::failed;
   }
-  const IoResult r = upstream_->read_now(in_.space(), in_.space_size());
-  if (r.io == Io::ok) {
-    in_.grow(r.size);
+  const IoResult first = upstream_->read_now(in_.space(), in_.space_size());
+  if (first.io == Io::ok) {
+    in_.grow(first.size);
     saw_bytes_ = true;
+    // A full record is seldom the last: what else is there goes on in the same write. An end shows with the next fill.
+    for (IoResult r = first; r.io == Io::ok && r.size == kRecord && in_.space_size() >= kRecord;) {
+      r = upstream_->read_now(in_.space(), in_.space_size());
+      if (r.io == Io::ok) in_.grow(r.size);
+    }
   } else if (in_.empty()) {
     in_.release();
   }
-  return r.io;
+  return first.io;
 }
 
 Task<Io> Exchange::fill() {

@@ -155,7 +155,9 @@ IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
   const int result = SSL_read_ex(ssl_.get(), to, size, &got);
   read_wants_write_ = false;
   if (result == 1) return {Io::ok, got};
-  return outcome(result, read_wants_write_);
+  const IoResult none = outcome(result, read_wants_write_);
+  if (none.io != Io::again) ended_ = true;
+  return none;
 }
 
 Io Upstream::write_now(std::string_view& bytes) noexcept {

@@ -51,6 +51,7 @@ class Upstream {
   // Awaits that read_now() may find something; false: cancelled or expired (ask socket()).
   auto readable() { return Readable(*this); }
   // Reads what is there now. ok: size > 0; again: nothing is; closed: a clean end (close_notify); failed: reset, cut.
+  // An end shows again each time.
   IoResult read_now(char* to, std::size_t size) noexcept;
   // Writes all of it. ok, failed (reset, cancelled, expired).
   Soon<Io> write(std::string_view bytes);
@@ -66,7 +67,7 @@ class Upstream {
   class Readable {
    public:
     explicit Readable(Upstream& upstream)
-        : in_hand_(!upstream.read_wants_write_ && SSL_has_pending(upstream.ssl_.get()) != 0),
+        : in_hand_(upstream.ended_ || (!upstream.read_wants_write_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
           wait_(upstream.read_wants_write_ ? upstream.socket_.writable() : upstream.socket_.readable()) {}
     bool await_ready() noexcept { return in_hand_ || wait_.await_ready(); }
     void await_suspend(std::coroutine_handle<> h) { wait_.await_suspend(h); }
@@ -90,6 +91,7 @@ class Upstream {
   Endpoint address_;
   std::string reason_;
   bool read_wants_write_ = false, write_wants_write_ = false;  // what the last call of each kind waits for
+  bool ended_ = false;                                         // a read found an end or a failure
   bool connected_ = false;
 };
 

@@ -229,6 +229,18 @@ TEST_F(ExchangeRoom, ends_a_close_delimited_answer_only_if_tls_says_that_it_is_w
   }
 }
 
+TEST_F(ExchangeRoom, sees_an_end_that_came_with_full_records_though_the_connection_stays) {
+  const std::string head_bytes = "HTTP/1.1 200 OK\r\n\r\n";
+  const std::string text(3 * 16384 - head_bytes.size(), 'x');
+  answer(head_bytes + text, [](Peer& p) {
+    p.close_notify();
+    p.wait_for_end();
+  });
+  connect_client();
+  EXPECT_EQ(call("GET", Out::until_close).relay, Fault::none);
+  EXPECT_EQ(received(), "HEAD|" + text);
+}
+
 TEST_F(ExchangeRoom, calls_an_answer_that_ends_too_soon_cut) {
   for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
