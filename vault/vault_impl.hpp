@@ -33,7 +33,7 @@
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep {
+class SealedVault final : public Vault, public Upkeep, public TokenBook {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -41,6 +41,7 @@ class SealedVault final : public Vault, public Upkeep {
   VaultStatus status() const override;
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
+  TokenBook& tokens() override { return *this; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate() override;
@@ -68,6 +69,31 @@ class SealedVault final : public Vault, public Upkeep {
                                                          std::size_t limit) const override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
+
+  Result<AuthConfig> create_auth_config(AuthConfig auth_config) override;
+  Result<AuthConfig> find_auth_config(Space space, std::string_view id) const override;
+  Result<AuthConfigPage> list_auth_configs(const AuthConfigQuery& query) const override;
+  Result<AuthConfig> update_auth_config(AuthConfig auth_config) override;
+  Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version) override;
+  Result<std::vector<Connection>> connections_of(const AuthConfig& auth_config, std::size_t limit) const override;
+
+  Result<Intent> begin_refresh(const Connection& meta, std::string_view holder, const Secret* spent) override;
+  Result<Intent> take_over(const Intent& pending, std::string_view holder) override;
+  bool spends(const Intent& intent, const Secret& token) const override;
+  Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more) override;
+  Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change) override;
+  Result<std::vector<Intent>> pending_intents(std::string_view after, std::size_t limit) const override;
+  Result<Connection> set_status(Space space, std::string_view id, std::uint64_t generation,
+                                const StatusChange& change) override;
+  Result<std::vector<Due>> due(std::int64_t before_ms, std::string_view after, std::size_t limit) const override;
+
+  Result<Link> create_link(Link link) override;
+  Result<Link> find_link(Space space, std::string_view id) const override;
+  Result<Link> find_link(std::string_view id) const override;
+  Result<Link> find_link_by_state(std::string_view state) const override;
+  Result<Link> update_link(Link link, std::string_view state) override;
+  Result<void> erase_link(Space space, std::string_view id) override;
+  Result<std::size_t> sweep_links(std::int64_t now_ms) override;
 
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
