@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
+
 #include "config/decode.hpp"
 #include "config/shipped.hpp"
 
@@ -82,9 +84,10 @@ class LazyCatalog : public Catalog {
     return shared;
   }
   std::vector<std::string> ids() const override { return ids_; }
+  const std::map<std::string, std::string>& own() const override { return own_; }
 
   // Start only, before the catalog is shared.
-  Result<void> add(Provider provider, const Node& at) {
+  Result<void> add(Provider provider, const Node& at, const Node& tree) {
     if (const auto* file = shipped_file(provider.id))
       return std::unexpected(
           at.error(fmt::format("the provider '{}' is shipped already ({}); take another id, with "
@@ -95,6 +98,7 @@ class LazyCatalog : public Catalog {
     const auto [it, fresh] = parsed_.emplace(id, std::make_shared<const Provider>(std::move(provider)));
     if (!fresh)
       return std::unexpected(at.error(fmt::format("a second provider '{}'; the first is {}", id, it->second->source)));
+    own_.emplace(id, boost::json::serialize(to_json(tree)));
     return {};
   }
   void index() {
@@ -107,6 +111,7 @@ class LazyCatalog : public Catalog {
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::shared_ptr<const Provider>, std::less<>> parsed_;
   std::vector<std::string> ids_;
+  std::map<std::string, std::string> own_;
 };
 
 }  // namespace
@@ -141,11 +146,25 @@ Result<std::shared_ptr<const Catalog>> Catalog::load(const std::vector<fs::path>
     if (!provider) return std::unexpected(provider.error());
     if (provider->id != entry.stem) return std::unexpected(misnamed(entry.tree, entry.stem));
     const Node* id = entry.tree.find("id");
-    if (auto added = catalog->add(std::move(*provider), id ? *id : entry.tree); !added)
+    if (auto added = catalog->add(std::move(*provider), id ? *id : entry.tree, entry.tree); !added)
       return std::unexpected(added.error());
   }
   catalog->index();
   return catalog;
+}
+
+CatalogChanges compare_catalogs(const Catalog& before, const Catalog& after) {
+  CatalogChanges changes;
+  for (const auto& [id, text] : after.own()) {
+    const auto old = before.own().find(id);
+    if (old == before.own().end())
+      changes.added.push_back(id);
+    else if (old->second != text)
+      changes.changed.push_back(id);
+  }
+  for (const auto& [id, text] : before.own())
+    if (!after.own().contains(id)) changes.removed.push_back(id);
+  return changes;
 }
 
 }  // namespace postern::config

@@ -4,6 +4,7 @@
 // Thread safety: const methods from any thread (lazy parsing is internally synchronized). Ownership: providers live as
 // long as the catalog and are shared. A second entry with an existing id is a start error.
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,7 +21,15 @@ class Catalog {
   // nullptr: no such provider (a shipped entry that does not parse is a bug the tests exclude).
   virtual std::shared_ptr<const Provider> find(std::string_view id) const = 0;
   virtual std::vector<std::string> ids() const = 0;  // sorted
+  // The entries of `catalog:` folders, each with its content in one normal form: equal texts, equal entries.
+  virtual const std::map<std::string, std::string>& own() const = 0;
 };
+
+// The ids of entries of folders that differ between two loads, sorted.
+struct CatalogChanges {
+  std::vector<std::string> added, removed, changed;
+};
+CatalogChanges compare_catalogs(const Catalog& before, const Catalog& after);
 
 // One file, strictly; errors carry file:line:column.
 Result<Provider> parse_provider(std::string_view yaml, std::string_view file_name);
@@ -57,6 +66,10 @@ std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider
                                                         bool values_given = true);
 // Same plan for a stored connection: nothing is re-checked but the config must still parse.
 Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::string_view config_json);
+// What lies in both: a stored secret's destinations under a catalog entry that has changed since. Never more than
+// either.
+std::vector<HostPattern> destinations_in_both(const std::vector<HostPattern>& one,
+                                              const std::vector<HostPattern>& other);
 // Every destination of `narrow` is inside one of `wide`.
 bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide);
 

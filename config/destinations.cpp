@@ -161,14 +161,37 @@ bool add_destination(std::vector<HostPattern>& destinations, HostPattern host) {
   return true;
 }
 
-bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide) {
-  const auto inside = [](const HostPattern& small, const HostPattern& large) {
-    if (small.wildcard || large.wildcard || small.host != large.host || small.port != large.port) return false;
-    const std::string& prefix = large.path_prefix;
-    if (prefix.empty() || small.path_prefix == prefix) return true;
-    // On a segment boundary: /v1 holds /v1/charges, not /v10.
-    return small.path_prefix.starts_with(prefix) && (prefix.ends_with('/') || small.path_prefix[prefix.size()] == '/');
+namespace {
+
+bool inside(const HostPattern& small, const HostPattern& large) {
+  if (small.wildcard || large.wildcard || small.host != large.host || small.port != large.port) return false;
+  const std::string& prefix = large.path_prefix;
+  if (prefix.empty() || small.path_prefix == prefix) return true;
+  // On a segment boundary: /v1 holds /v1/charges, not /v10.
+  return small.path_prefix.starts_with(prefix) && (prefix.ends_with('/') || small.path_prefix[prefix.size()] == '/');
+}
+
+}  // namespace
+
+std::vector<HostPattern> destinations_in_both(const std::vector<HostPattern>& one,
+                                              const std::vector<HostPattern>& other) {
+  std::vector<HostPattern> both;
+  const auto add = [&](const HostPattern& host) {
+    const bool there = std::any_of(both.begin(), both.end(), [&](const HostPattern& b) { return inside(host, b); });
+    if (!there) both.push_back(host);
   };
+  for (const HostPattern& a : one) {
+    for (const HostPattern& b : other) {
+      if (inside(a, b))
+        add(a);
+      else if (inside(b, a))
+        add(b);
+    }
+  }
+  return both;
+}
+
+bool destinations_within(const std::vector<HostPattern>& narrow, const std::vector<HostPattern>& wide) {
   return std::all_of(narrow.begin(), narrow.end(), [&](const HostPattern& small) {
     return std::any_of(wide.begin(), wide.end(), [&](const HostPattern& large) { return inside(small, large); });
   });

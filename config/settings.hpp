@@ -24,7 +24,8 @@ struct Listen {
   std::string proxy = "127.0.0.1:8480";  // host:port; port 0 picks one. More than one address: a list is accepted
   std::vector<std::string> more_proxy;   // the rest of the list
   std::string admin = "127.0.0.1:8481";
-  std::string health;  // probes and metrics only, without a token; empty: none
+  std::string health;               // probes and metrics only, without a token; empty: none
+  std::filesystem::path unix_path;  // a unix socket for callers, beside the proxy; empty: none
 };
 
 struct HostException {  // one row of upstream.hosts
@@ -86,6 +87,9 @@ struct Settings {
   std::size_t client_max = 10'000;
   std::optional<std::uint64_t> body_limit;  // limits.body; absent: none
   std::size_t body_buffer = 1 << 20;
+  std::optional<std::size_t> requests_max;         // limits.requests, of the process; absent: none
+  std::optional<std::size_t> caller_requests_max;  // limits.caller_requests, of one authorization; absent: none
+  std::uint64_t buffered_max = 256ULL << 20;       // limits.buffered, of the process
   unsigned workers = 1;
   Millis drain{30'000};
   std::vector<std::filesystem::path> catalog;
@@ -104,6 +108,18 @@ struct Sources {
 
 // Errors name the first mistake. A given --config that cannot be read is an error; no file at all is not.
 Result<Settings> load_settings(const Sources& sources);
+
+// One key whose value differs between two loads. Values are JSON, as `config show` prints them.
+struct SettingChange {
+  std::string path, before, after;
+  bool needs_restart = false;
+};
+// Every key that differs, in the order of `config show`. Files that a setting names are not looked into.
+std::vector<SettingChange> compare_settings(const Settings& running, const Settings& wanted);
+// What a running daemon makes of newly loaded settings: keys that need a restart keep the running value. Where a
+// listener's address would change, callers.mode and insecure_listen keep theirs too: they were checked together.
+Settings without_restart(const Settings& running, Settings wanted);
+
 // The settings as commented YAML, in the file's own form, every value spelled out (nothing in it is secret).
 std::string show_settings(const Settings& settings);
 // The commented file that `init` writes.

@@ -189,6 +189,28 @@ void read_cache_size(const Node& node, Settings& out, Reading& in) {
   held(node, out.cache_size, std::uint64_t{64} << 30, "a cache is at most 64GiB", in.mistakes);
 }
 
+// A count, or none.
+void read_most(const Node& node, std::optional<std::size_t>& out, Reading& in) {
+  out.reset();
+  if (node.is_scalar() && node.text == "none") return;
+  std::size_t value = 0;
+  count(node, value, 1, 1'000'000, in.mistakes);
+  out = value;
+}
+
+Value show_most(const std::optional<std::size_t>& most) {
+  return most ? Value(*most) : text("none");
+}
+
+void read_buffered(const Node& node, Settings& out, Reading& in) {
+  const std::size_t before = in.mistakes.size();
+  const auto parsed = parse_size(scalar(node, in.mistakes));
+  if (in.mistakes.size() != before) return;
+  if (!parsed) return in.mistakes.add(node, parsed.error());
+  if (*parsed < std::uint64_t{1} << 20) return in.mistakes.add(node, "must be at least 1MiB");
+  out.buffered_max = *parsed;
+}
+
 void read_catalog(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list()) return in.mistakes.add(node, "must be a list of folders");
   out.catalog.clear();
@@ -218,6 +240,14 @@ constexpr std::initializer_list<std::string_view> kLevels = {"trace", "debug", "
 #define PATH(key, member, meaning)                                                                            \
   {key, Written::text, meaning, [](const Node& n, Settings& s, Reading& in) { s.member = read_path(n, in); }, \
    [](const Settings& s) -> Value { return text_or_null(s.member.string()); }}
+#define KEEP(member) [](const Settings& running, Settings& wanted) { wanted.member = running.member; }
+#define FIXED_PATH(key, member, meaning)                                         \
+  {key,                                                                          \
+   Written::text,                                                                \
+   meaning,                                                                      \
+   [](const Node& n, Settings& s, Reading& in) { s.member = read_path(n, in); }, \
+   [](const Settings& s) -> Value { return text_or_null(s.member.string()); },   \
+   KEEP(member)}
 // Two words, the first of which is `false`.
 #define EITHER(key, member, no, yes, meaning)                                                           \
   {key, Written::text, meaning,                                                                         \
@@ -226,29 +256,35 @@ constexpr std::initializer_list<std::string_view> kLevels = {"trace", "debug", "
 
 constexpr SettingRow kRows[] = {
     {"listen.proxy", Written::addresses, "where callers connect: host:port, or a list of them; port 0 picks one",
-     read_proxy, show_proxy},
+     read_proxy, show_proxy, KEEP(listen)},
     {"listen.admin", Written::text, "admin API and console",
      [](const Node& n, Settings& s, Reading& in) { s.listen.admin = address(n, in.mistakes); },
-     [](const Settings& s) -> Value { return text(s.listen.admin); }},
+     [](const Settings& s) -> Value { return text(s.listen.admin); }, KEEP(listen)},
     {"listen.health", Written::text, "probes and metrics only, without a token; none unless given",
      [](const Node& n, Settings& s, Reading& in) { s.listen.health = address(n, in.mistakes); },
-     [](const Settings& s) -> Value { return text_or_null(s.listen.health); }},
-    PATH("state", state, "store, marker and sockets; made with mode 0700"),
+     [](const Settings& s) -> Value { return text_or_null(s.listen.health); }, KEEP(listen)},
+    {"listen.unix", Written::text, "a unix socket for callers on this machine, beside listen.proxy; mode 0660",
+     [](const Node& n, Settings& s, Reading& in) { s.listen.unix_path = read_path(n, in); },
+     [](const Settings& s) -> Value { return text_or_null(s.listen.unix_path.string()); }, KEEP(listen)},
+    FIXED_PATH("state", state, "store, marker and sockets; made with mode 0700"),
     {"vault.store", Written::text, "rocksdb, or memory (nothing outlives the process)", read_store,
-     [](const Settings& s) -> Value { return text(s.store); }},
-    PATH("vault.key.file", key_file, "the master key; never inside the state directory"),
+     [](const Settings& s) -> Value { return text(s.store); }, KEEP(store)},
+    FIXED_PATH("vault.key.file", key_file, "the master key; never inside the state directory"),
     {"vault.key.passphrase_file", Written::text,
      "instead of file: a passphrase, in a file of one line; /dev/fd/3, or - to be asked for it", read_passphrase_file,
-     [](const Settings& s) -> Value { return text_or_null(s.key_passphrase_file.string()); }},
+     [](const Settings& s) -> Value { return text_or_null(s.key_passphrase_file.string()); },
+     KEEP(key_passphrase_file)},
     {"vault.key.credential", Written::text, "instead of file: a systemd credential (LoadCredential=) that holds one",
-     read_credential, [](const Settings& s) -> Value { return text_or_null(s.key_credential); }},
+     read_credential, [](const Settings& s) -> Value { return text_or_null(s.key_credential); }, KEEP(key_credential)},
     {"vault.key.exec", Written::yaml,
      "instead of file: a command that wraps and unwraps, as a list; it begins with an absolute path", read_key_exec,
-     show_key_exec},
+     show_key_exec, KEEP(key_exec)},
     {"vault.cache.size", Written::text,
      "memory for callers and connections that are kept ready, for all workers together", read_cache_size,
-     [](const Settings& s) -> Value { return text(show_size(s.cache_size)); }},
-    DURATION("vault.cache.idle", cache_idle, false, "how long what is ready is kept without a request for it"),
+     [](const Settings& s) -> Value { return text(show_size(s.cache_size)); }, KEEP(cache_size)},
+    {"vault.cache.idle", Written::text, "how long what is ready is kept without a request for it",
+     [](const Node& n, Settings& s, Reading& in) { duration(n, s.cache_idle, false, in.mistakes); },
+     [](const Settings& s) -> Value { return text(show_duration(s.cache_idle)); }, KEEP(cache_idle)},
     EITHER("callers.mode", open_callers, "required", "open",
            "required, or open: anybody who reaches the port, loopback only"),
     FLAG("insecure_listen", insecure_listen, "allow plain listeners off loopback (tokens cross the network in clear)"),
@@ -281,7 +317,18 @@ constexpr SettingRow kRows[] = {
      [](const Settings& s) -> Value { return text(s.body_limit ? show_size(*s.body_limit) : "none"); }},
     {"limits.body_buffer", Written::text, "largest body held in memory, where an injection needs the whole of it",
      read_body_buffer, [](const Settings& s) -> Value { return text(show_size(s.body_buffer)); }},
-    COUNT("workers", workers, 1, 256, "threads that serve callers"),
+    {"limits.requests", Written::text, "requests at a time, or none (client.max bounds them); more are answered 503",
+     [](const Node& n, Settings& s, Reading& in) { read_most(n, s.requests_max, in); },
+     [](const Settings& s) -> Value { return show_most(s.requests_max); }},
+    {"limits.caller_requests", Written::text, "requests of one authorization at a time, or none; more are answered 429",
+     [](const Node& n, Settings& s, Reading& in) { read_most(n, s.caller_requests_max, in); },
+     [](const Settings& s) -> Value { return show_most(s.caller_requests_max); }},
+    {"limits.buffered", Written::text,
+     "bytes of requests and answers held in memory; beyond it requests are answered 503", read_buffered,
+     [](const Settings& s) -> Value { return text(show_size(s.buffered_max)); }},
+    {"workers", Written::text, "threads that serve callers",
+     [](const Node& n, Settings& s, Reading& in) { count(n, s.workers, 1, 256, in.mistakes); },
+     [](const Settings& s) -> Value { return s.workers; }, KEEP(workers)},
     DURATION("shutdown.drain", drain, true, "what SIGTERM waits for requests in flight"),
     {"catalog", Written::yaml, "folders of catalog entries, in addition to the shipped ones", read_catalog,
      show_catalog},
@@ -294,7 +341,6 @@ constexpr SettingRow kRows[] = {
 
 constexpr LaterKey kLater[] = {
     {"listen.callback", "the OAuth callback is served on listen.admin"},
-    {"listen.unix", "the CLI's socket is <state>/admin.sock"},
     {"vault.key.passphrase", "a passphrase never stands in the settings: name its file in vault.key.passphrase_file"},
     {"vault.key.systemd", "use vault.key.credential"},
     {"vault.key.kms", "use vault.key.exec with a command that asks your KMS"},

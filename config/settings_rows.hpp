@@ -29,6 +29,8 @@ struct SettingRow {
   std::string_view meaning;
   void (*read)(const Node&, Settings&, Reading&);
   boost::json::value (*show)(const Settings&);  // null: nothing is set
+  // Copies the value; set for keys that a running daemon cannot change: listeners, state, key, threads.
+  void (*keep)(const Settings& running, Settings& wanted) = nullptr;
 };
 std::span<const SettingRow> setting_rows();
 

@@ -1,5 +1,7 @@
 // Build, start and stop order of the daemon. Everything that may block or fail happens before "ready"; nothing is
 // served before everything is there, and on SIGTERM what is running is finished first.
+//
+// As long as it is because one class owns every part, and start, reload, drain and stop are orders among these parts.
 #include "proxy/app.hpp"
 
 #include <fmt/format.h>
@@ -11,15 +13,17 @@
 #include <csignal>
 #include <cstdio>
 #include <latch>
+#include <mutex>
 #include <thread>
 
 #include "proxy/admin/admin.hpp"
-#include "proxy/app_declared.hpp"
+#include "proxy/app_activation.hpp"
+#include "proxy/app_listeners.hpp"
+#include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
+#include "proxy/app_reload.hpp"
 #include "proxy/app_rotation.hpp"
-#include "proxy/app_upstreams.hpp"
 #include "proxy/cli/offline_settings.hpp"
-#include "proxy/net/listener.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
 
@@ -41,35 +45,51 @@ int fail(int code, std::string_view message) {
   return code;
 }
 
+void warn_of_open_callers() {
+  log_event(Level::warn, "open_callers",
+            "callers.mode is open: every process that reaches the proxy port may use every connection");
+}
+
 // One thread of the data path: worker and service are made and destroyed in order, the thread runs in between.
 struct Lane {
   net::Worker worker;
   std::unique_ptr<serve::Service> service;
   std::thread thread;
-  Lane(observe::Metrics& metrics, const std::shared_ptr<const serve::Common>& common)
-      : worker(metrics), service(std::make_unique<serve::Service>(worker, common)) {}
+  std::atomic<std::size_t> coming{0};  // handed over, not yet among the open ones
+  Lane(observe::Metrics& metrics, const std::shared_ptr<const serve::Common>& common,
+       const std::shared_ptr<const serve::Rules>& rules)
+      : worker(metrics), service(std::make_unique<serve::Service>(worker, common, rules)) {}
 };
 
 class Daemon {
  public:
-  explicit Daemon(std::shared_ptr<const config::Settings> settings) : settings_(std::move(settings)) {}
+  explicit Daemon(config::Sources sources) : sources_(std::move(sources)) {}
   // Empty: all is ready. Otherwise the message; `code` is the exit code.
-  std::string build(const cli::RunArguments& arguments, int& code);
+  std::string build(const config::Settings& settings, const cli::RunArguments& arguments, int& code);
   void serve();
 
  private:
   std::string open_vault(const cli::RunArguments& arguments, int& code);
-  std::string bind_listeners(serve::Common& common);
+  std::string bind(serve::Common& common);
   std::string start_admin();
   void accept(int fd);
   void announce(const serve::Forget& what, bool ended);
+  std::expected<admin::Reloaded, std::string> reload();
+  void hang_up();
+  void take_over(Configuration next);
+  void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
+  void reread_declared();
   void drain();
   void stop();
   void say_ready();
+  void watch();
 
-  std::shared_ptr<const config::Settings> settings_;
-  std::shared_ptr<const config::Catalog> catalog_;
+  const config::Sources sources_;  // of every reload as of the start
+  // Written at the start and by reloads, which exclude each other; read as snapshots.
+  std::mutex reloading_;
+  Configuration configuration_;
+  std::atomic<std::shared_ptr<const config::Settings>> settings_;
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
@@ -77,18 +97,20 @@ class Daemon {
   std::shared_ptr<serve::Source> source_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  Activation activation_;
+  Listeners listeners_;
   std::unique_ptr<admin::Server> admin_;
   std::optional<boost::asio::signal_set> signals_;
-  std::optional<boost::asio::steady_timer> timer_, drain_timer_;
-  std::string fingerprint_;
+  std::optional<boost::asio::steady_timer> timer_, drain_timer_, watchdog_;
   std::atomic<bool> draining_{false};
-  std::size_t client_max_ = 0;
+  bool running_ = false;  // lanes run and may be told; guarded by reloading_
+  std::atomic<std::size_t> client_max_{0};
   std::size_t lanes_left_ = 0;
 };
 
 std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
-  vault::Options options = cli::offline::vault_options(*settings_);
+  const config::Settings& settings = *configuration_.settings;
+  vault::Options options = cli::offline::vault_options(settings);
   options.accept_rollback = arguments.accept_rollback;
   options.accept_copy = arguments.accept_copy;
   options.reopened = [this] {
@@ -99,7 +121,7 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     });
   };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
-  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings_->key_file)) options.key = {};
+  if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings.key_file)) options.key = {};
   auto opened = vault::Vault::open(options);
   if (!opened) {
     code = exit_code_of(opened.error());
@@ -108,23 +130,20 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
   vault_ = std::move(*opened);
   std::error_code ignored;  // the state is the daemon's alone, whoever made the folder
   if (options.store != vault::StoreKind::memory) {
-    std::filesystem::permissions(settings_->state, std::filesystem::perms::owner_all, ignored);
+    std::filesystem::permissions(settings.state, std::filesystem::perms::owner_all, ignored);
   }
   return {};
 }
 
-std::string Daemon::bind_listeners(serve::Common& common) {
+std::string Daemon::bind(serve::Common& common) {
   front_ = std::make_unique<net::Worker>(metrics_);
-  std::vector<std::string> addresses{settings_->listen.proxy};
-  addresses.insert(addresses.end(), settings_->listen.more_proxy.begin(), settings_->listen.more_proxy.end());
-  for (const std::string& text : addresses) {
-    const auto at = net::Endpoint::parse(text.starts_with("localhost:") ? "127.0.0.1" + text.substr(9) : text);
-    if (!at) return "listen.proxy: " + at.error();
-    auto listener = net::Listener::bind(*front_, *at);
-    if (!listener) return "listen.proxy: " + listener.error();
-    common.listeners.push_back((*listener)->address());
-    common.addresses.add_own((*listener)->address());
-    listeners_.push_back(std::move(*listener));
+  auto bound = bind_listeners(*front_, *configuration_.settings, activation_);
+  if (!bound) return bound.error();
+  listeners_ = std::move(*bound);
+  for (const auto& listener : listeners_) {
+    if (listener->address().family() == AF_UNSPEC) continue;
+    common.listeners.push_back(listener->address());
+    common.addresses.add_own(listener->address());
   }
   return {};
 }
@@ -133,8 +152,9 @@ std::string Daemon::start_admin() {
   admin::Deps deps;
   deps.vault = vault_.get();
   deps.metrics = &metrics_;
-  deps.settings = [this] { return settings_; };
-  deps.catalog = [this] { return catalog_; };
+  deps.settings = [this] { return settings_.load(); };
+  deps.catalog = [this] { return source_->catalog(); };
+  deps.reload = [this] { return reload(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
     for (const auto& d : *source_->declared()) metas.push_back(d->meta);
@@ -152,10 +172,12 @@ std::string Daemon::start_admin() {
   };
   deps.proxy_addresses = [this] {
     std::vector<std::string> addresses;
-    for (const auto& listener : listeners_) addresses.push_back(listener->address().text());
+    for (const auto& listener : listeners_) addresses.push_back(listener->text());
     return addresses;
   };
   deps.now_ms = wall_ms;
+  deps.admin_descriptor = activation_.admin;
+  deps.health_descriptor = activation_.health;
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
@@ -163,22 +185,21 @@ std::string Daemon::start_admin() {
   return {};
 }
 
-std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
+std::string Daemon::build(const config::Settings& settings, const cli::RunArguments& arguments, int& code) {
   code = cli::config_invalid;
-  auto catalog = config::Catalog::load(settings_->catalog);
-  if (!catalog) return catalog.error().text();
-  catalog_ = std::move(*catalog);
-  auto common = std::make_shared<serve::Common>();
-  if (std::string wrong = read_upstreams(*settings_, *common); !wrong.empty()) return wrong;
-  auto declared = read_declared(*settings_, *catalog_, wall_ms());
-  if (!declared) return declared.error();
-  fingerprint_ = declared_fingerprint(*settings_);
+  auto read = read_configuration(settings, wall_ms());
+  if (!read) return read.error();
+  configuration_ = std::move(*read);
+  settings_ = configuration_.settings;
+  auto activation = take_activation();
+  if (!activation) return activation.error();
+  activation_ = std::move(*activation);
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  source_ = std::make_shared<serve::Source>(*vault_, catalog_);
-  source_->set_declared(*declared);
-  common->settings = settings_;
+  source_ = std::make_shared<serve::Source>(*vault_, configuration_.catalog);
+  source_->set_declared(configuration_.declared);
+  auto common = std::make_shared<serve::Common>();
   common->source = source_;
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -187,72 +208,132 @@ std::string Daemon::build(const cli::RunArguments& arguments, int& code) {
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
-  if (std::string wrong = bind_listeners(*common); !wrong.empty()) return wrong;
+  if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
-  client_max_ = affordable_clients(settings_->client_max);
-  for (unsigned i = 0; i < settings_->workers; ++i) lanes_.push_back(std::make_unique<Lane>(metrics_, common));
+  client_max_ = affordable_clients(settings.client_max);
+  for (unsigned i = 0; i < settings.workers; ++i)
+    lanes_.push_back(std::make_unique<Lane>(metrics_, common, configuration_.rules));
   return {};
 }
 
-// The least loaded lane takes the connection; over client.max it is turned away by a lane all the same.
+// The least loaded lane takes the connection; over client.max it is turned away by a lane all the same, and far over it
+// here and at once, so that a flood costs neither memory nor descriptors.
 void Daemon::accept(int fd) {
+  constexpr std::size_t kTurningAway = 128;
   Lane* least = nullptr;
   std::size_t total = 0, fewest = SIZE_MAX;
   for (const auto& lane : lanes_) {
-    const std::size_t open = lane->service->open_connections();
+    const std::size_t open = lane->service->open_connections() + lane->coming.load(std::memory_order_relaxed);
     total += open;
     if (open < fewest) {
       fewest = open;
       least = lane.get();
     }
   }
+  if (total >= client_max_ + kTurningAway) {
+    front_->metrics().add(observe::Counter::requests_shed);
+    return serve::Service::turn_away_at_once(fd);
+  }
   const bool over = total >= client_max_;
-  least->worker.post(
-      [service = least->service.get(), fd, over] { over ? service->turn_away(fd) : service->accept(fd); });
+  least->coming.fetch_add(1, std::memory_order_relaxed);
+  least->worker.post([least, fd, over] {
+    over ? least->service->turn_away(fd) : least->service->accept(fd);
+    least->coming.fetch_sub(1, std::memory_order_relaxed);
+  });
+}
+
+// Returns when it has run on every lane. Not from a lane.
+void Daemon::on_every_lane(const std::function<void(serve::Service&)>& f) {
+  std::latch done(static_cast<std::ptrdiff_t>(lanes_.size()));
+  for (const auto& lane : lanes_) {
+    lane->worker.post([&, service = lane->service.get()] {
+      f(*service);
+      done.count_down();
+    });
+  }
+  done.wait();
 }
 
 // Returns when every lane has forgotten.
 void Daemon::announce(const serve::Forget& what, bool ended) {
-  std::latch forgotten(static_cast<std::ptrdiff_t>(lanes_.size()));
-  for (const auto& lane : lanes_) {
-    lane->worker.post([&, service = lane->service.get()] {
-      service->forget(what, ended);
-      forgotten.count_down();
-    });
-  }
-  forgotten.wait();
+  on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
-// Once a second the files of `connections:` are looked at; a set that does not read as a whole changes nothing.
+void Daemon::take_over(Configuration next) {
+  configuration_ = std::move(next);
+  settings_ = configuration_.settings;
+  source_->set_catalog(configuration_.catalog);
+  source_->set_declared(configuration_.declared);
+  on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
+  client_max_ = affordable_clients(configuration_.settings->client_max);
+  observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
+}
+
+// Reads everything first and changes nothing before all of it is sound. Any thread but a lane's.
+std::expected<admin::Reloaded, std::string> Daemon::reload() {
+  const std::scoped_lock lock(reloading_);
+  if (!running_ || draining_) return std::unexpected("postern is starting or stopping; nothing was read");
+  notify_reloading();
+  const auto failed = [](std::string why) {
+    log_event(Level::error, "reload_failed", why);
+    notify("READY=1");
+    return std::unexpected(std::move(why));
+  };
+  auto wanted = config::load_settings(sources_);
+  if (!wanted) return failed(wanted.error().text());
+  auto next = read_configuration(config::without_restart(*configuration_.settings, *wanted), wall_ms());
+  if (!next) return failed(next.error());
+  if (std::string wrong = refuse_listeners(*next->settings, listeners_); !wrong.empty())
+    return failed(std::move(wrong));
+  admin::Reloaded reloaded = what_changed(configuration_, *next, *wanted);
+  take_over(std::move(*next));
+  front_->post([this] { watch_declared(); });
+  log_event(Level::info, "reloaded", in_short(reloaded));
+  notify("READY=1");
+  if (configuration_.settings->open_callers) warn_of_open_callers();
+  return reloaded;
+}
+
+// SIGHUP: the same, off the thread that accepts.
+void Daemon::hang_up() {
+  vault_offload_.post([this] { static_cast<void>(reload()); });
+}
+
+// Once a second the files of `connections:` are looked at.
 void Daemon::watch_declared() {
-  if (settings_->connections.empty()) return;
+  if (settings_.load()->connections.empty()) return;
   timer_->expires_after(std::chrono::seconds(1));
   timer_->async_wait([this](const boost::system::error_code& ec) {
     if (ec) return;
-    if (std::string now = declared_fingerprint(*settings_); now != fingerprint_) {
-      fingerprint_ = std::move(now);
-      if (auto declared = read_declared(*settings_, *catalog_, wall_ms()); declared) {
-        source_->set_declared(*declared);
-        announce({}, false);
-        log_event(Level::info, "declared_connections_read", {});
-      } else {
-        log_event(Level::error, "declared_connections_kept", declared.error());
-      }
-    }
+    reread_declared();
     watch_declared();
   });
 }
 
-void Daemon::say_ready() {
-  if (settings_->open_callers) {
-    log_event(Level::warn, "open_callers",
-              "callers.mode is open: every process that reaches the proxy port may use every connection");
+// A set that does not read as a whole changes nothing.
+void Daemon::reread_declared() {
+  const std::unique_lock lock(reloading_, std::try_to_lock);
+  if (!lock) return;  // a reload reads them
+  std::string now = declared_fingerprint(*configuration_.settings);
+  if (now == configuration_.fingerprint) return;
+  configuration_.fingerprint = std::move(now);
+  if (auto declared = read_declared(*configuration_.settings, *configuration_.catalog, wall_ms()); declared) {
+    configuration_.declared = *declared;
+    source_->set_declared(*declared);
+    announce({}, false);
+    log_event(Level::info, "declared_connections_read", {});
+  } else {
+    log_event(Level::error, "declared_connections_kept", declared.error());
   }
+}
+
+void Daemon::say_ready() {
+  if (settings_.load()->open_callers) warn_of_open_callers();
   std::string proxies;
-  for (const auto& listener : listeners_) proxies += (proxies.empty() ? "" : ",") + listener->address().text();
+  for (const auto& listener : listeners_) proxies += (proxies.empty() ? "" : ",") + listener->text();
   if (const auto provenance = vault_->status().provenance; provenance.marked()) {
     log_event(Level::warn, "vault_not_original",
               fmt::format("the vault is marked as {} ({}): other systems may know newer secrets than it holds; start "
@@ -261,6 +342,22 @@ void Daemon::say_ready() {
   }
   log_event(Level::info, "ready", {},
             {{"proxy", proxies}, {"admin", admin_->address()}, {"vault", vault_->id()}, {"version", POSTERN_VERSION}});
+  notify("READY=1\nSTATUS=serving on " + proxies);
+}
+
+// The manager hears from us only while every lane answers: a stuck one ends the process, as it should.
+void Daemon::watch() {
+  watchdog_->expires_after(watchdog_interval());
+  watchdog_->async_wait([this](const boost::system::error_code& ec) {
+    if (ec) return;
+    const auto left = std::make_shared<std::atomic<std::size_t>>(lanes_.size());
+    for (const auto& lane : lanes_) {
+      lane->worker.post([left] {
+        if (--*left == 0) notify("WATCHDOG=1");
+      });
+    }
+    watch();
+  });
 }
 
 void Daemon::drain() {
@@ -269,6 +366,7 @@ void Daemon::drain() {
     return;  // asked twice: cut what is still running
   }
   log_event(Level::info, "draining", {});
+  notify("STOPPING=1");
   for (const auto& listener : listeners_) listener->close();
   lanes_left_ = lanes_.size();
   for (const auto& lane : lanes_) {
@@ -280,7 +378,7 @@ void Daemon::drain() {
       });
     });
   }
-  drain_timer_->expires_after(settings_->drain);
+  drain_timer_->expires_after(settings_.load()->drain);
   drain_timer_->async_wait([this](const boost::system::error_code& ec) {
     if (ec) return;
     log_event(Level::warn, "drain_timeout", "requests still running are cut");
@@ -293,6 +391,7 @@ void Daemon::stop() {
   signals_->cancel(ec);
   timer_->cancel();
   drain_timer_->cancel();
+  watchdog_->cancel();
   front_->close();
 }
 
@@ -300,12 +399,12 @@ void Daemon::serve() {
   signals_.emplace(front_->context(), SIGTERM, SIGINT, SIGHUP);
   timer_.emplace(front_->context());
   drain_timer_.emplace(front_->context());
+  watchdog_.emplace(front_->context());
   std::function<void()> wait_for_signal = [&] {
     signals_->async_wait([&](const boost::system::error_code& ec, int signal) {
       if (ec) return;
       if (signal == SIGHUP) {
-        fingerprint_.clear();  // the files of `connections:` are read anew
-        log_event(Level::warn, "hangup", "settings are read at the start only in this version: restart to change them");
+        hang_up();
       } else {
         drain();
       }
@@ -316,10 +415,19 @@ void Daemon::serve() {
   for (const auto& lane : lanes_) lane->thread = std::thread([&worker = lane->worker] { worker.run(); });
   for (const auto& listener : listeners_) listener->start([this](int fd) { accept(fd); });
   watch_declared();
+  {
+    const std::scoped_lock lock(reloading_);
+    running_ = true;
+  }
   rotation_->start();  // goes on with what a kill has interrupted
   say_ready();
+  if (watchdog_interval().count() != 0) watch();
   front_->run();
 
+  {
+    const std::scoped_lock lock(reloading_);  // one that has begun is finished; its lanes still run
+    running_ = false;
+  }
   admin_->stop();
   rotation_->stop();
   for (const auto& lane : lanes_) {
@@ -345,14 +453,13 @@ int run(const cli::RunArguments& arguments) {
     if (const auto split = pair.find('='); split != std::string_view::npos)
       sources.environment.emplace(pair.substr(0, split), pair.substr(split + 1));
   }
-  auto loaded = config::load_settings(sources);
-  if (!loaded) return postern::fail(cli::config_invalid, loaded.error().text());
-  auto settings = std::make_shared<const config::Settings>(std::move(*loaded));
+  const auto settings = config::load_settings(sources);
+  if (!settings) return postern::fail(cli::config_invalid, settings.error().text());
   observe::start_logs(settings->log_level, settings->access_log);
   int code = 0;
   {
-    Daemon daemon(settings);
-    if (const std::string wrong = daemon.build(arguments, code); !wrong.empty()) {
+    Daemon daemon(std::move(sources));
+    if (const std::string wrong = daemon.build(*settings, arguments, code); !wrong.empty()) {
       observe::flush_logs();
       return postern::fail(code, wrong);
     }

@@ -4,10 +4,10 @@
 
 namespace postern {
 
-std::string read_upstreams(const config::Settings& settings, serve::Common& common) {
+std::string read_upstreams(const config::Settings& settings, serve::Rules& rules) {
   const auto trust = settings.upstream_trust.empty() ? net::Trust::system() : net::Trust::file(settings.upstream_trust);
   if (!trust) return "upstream.trust: " + trust.error();
-  common.trust = *trust;
+  rules.trust = *trust;
   for (const config::HostException& row : settings.upstream_hosts) {
     serve::HostException e{row.host, row.wildcard, row.port, std::nullopt, nullptr, {}};
     if (!row.resolve.empty()) {
@@ -25,7 +25,7 @@ std::string read_upstreams(const config::Settings& settings, serve::Common& comm
       if (!range) return fmt::format("upstream.hosts '{}': addresses: {}", row.pattern, range.error());
       e.ranges.push_back(*range);
     }
-    common.exceptions.push_back(std::move(e));
+    rules.exceptions.push_back(std::move(e));
   }
   return {};
 }

@@ -7,7 +7,7 @@
 
 namespace postern {
 
-// Fills common.trust and common.exceptions. Empty: all is well; otherwise one line: what, where, what to do.
-std::string read_upstreams(const config::Settings& settings, serve::Common& common);
+// Fills rules.trust and rules.exceptions. Empty: all is well; otherwise one line: what, where, what to do.
+std::string read_upstreams(const config::Settings& settings, serve::Rules& rules);
 
 }  // namespace postern

@@ -26,6 +26,13 @@ struct Change {
   bool ended = false;  // revoked, disabled or deleted: running streams end too
 };
 
+// What a reload changed. Settings that need a restart are listed, and keep their running value.
+struct Reloaded {
+  std::vector<config::SettingChange> settings;
+  config::CatalogChanges providers;
+  std::vector<std::string> connections_added, connections_removed;  // aliases of `connections:`
+};
+
 struct Deps {
   vault::Vault* vault = nullptr;
   observe::Metrics* metrics = nullptr;
@@ -35,11 +42,16 @@ struct Deps {
   std::function<std::vector<vault::Connection>()> declared;
   // Returns when every worker has acknowledged. Called after the commit is durable and before the answer is sent.
   std::function<void(const Change&)> announce;
+  // Reads settings, catalog and declared connections anew and swaps them, all or nothing. The error is one line with
+  // file:line:column; everything stays as it was then. Called in the admin thread, which waits.
+  std::function<std::expected<Reloaded, std::string>()> reload;
   // What is wrong, one line each; empty: ready (readyz 200).
   std::function<std::vector<std::string>()> not_ready;
   // The listeners' bound addresses, for `status` ("127.0.0.1:8480").
   std::function<std::vector<std::string>()> proxy_addresses;
   std::function<std::int64_t()> now_ms;  // wall clock
+  // Listening TCP sockets that take the place of listen.admin and listen.health; -1: bind those. Taken by start().
+  int admin_descriptor = -1, health_descriptor = -1;
   // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
   std::function<void()> rotation_begun;
 };

@@ -111,6 +111,19 @@ std::expected<Bound, std::string> listen_tcp(const std::string& address, const c
   return bound;
 }
 
+std::expected<Bound, std::string> adopt_tcp(int descriptor, const char* name) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+  if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
+    return std::unexpected(
+        fmt::format("the socket named '{}' is not TCP; the CLI's socket is <state>/admin.sock", name));
+  Bound bound;
+  bound.address = bound_address(descriptor, bound.loopback);
+  bound.descriptor = descriptor;
+  return bound;
+}
+
 std::expected<Bound, std::string> listen_unix(const std::filesystem::path& path) {
   const UnixAddress at(path);
   const std::string what = fmt::format("admin socket {}", path.native());

@@ -16,6 +16,9 @@ struct Bound {
 // `address` is host:port; port 0 picks one. `setting` names it in the error.
 std::expected<Bound, std::string> listen_tcp(const std::string& address, const char* setting);
 
+// A listening socket that somebody else has bound; `name` tells it from others in the error: it has to be TCP.
+std::expected<Bound, std::string> adopt_tcp(int descriptor, const char* name);
+
 // A socket file only its owner may connect to. A stale file (nobody accepts behind it) is replaced; a live one is not.
 std::expected<Bound, std::string> listen_unix(const std::filesystem::path& path);
 // Removes the file if it is still the one `descriptor` was bound to.

@@ -38,6 +38,7 @@ constexpr Row kTable[] = {
     {"target-too-long", 414, "The target is too long", false},
     {"unsupported-media-type", 415, "Unsupported media type", false},
     {"expectation-failed", 417, "The expectation cannot be met", false},
+    {"configuration-invalid", 422, "The configuration is invalid and was not taken over", false},
     {"idempotency-mismatch", 422, "The Idempotency-Key was used for another body", false},
     {"head-too-large", 431, "The head is too large", false},
     {"internal-error", 500, "Our own fault", false},

@@ -19,6 +19,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/metrics", "metrics:read", show_metrics},
     {"GET", "/api/v1/openapi.yaml", "", show_openapi},
     {"GET", "/api/v1/status", "", show_status},
+    {"POST", "/api/v1/reload", "system:config", reload},
     {"GET", "/api/v1/self", "", show_self},
     {"GET", "/api/v1/connections", "connections:read", list_connections},
     {"POST", "/api/v1/connections", "connections:write", create_connection},

@@ -1,4 +1,5 @@
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/connection_text.hpp"
@@ -134,6 +135,31 @@ Answer show_status(Service& service, Call&) {
   out["proxy"] = to_array(service.deps.proxy_addresses());
   out["admin"] = service.addresses.admin;
   out["health"] = text_or_null(service.addresses.health);
+  return json_response(out);
+}
+
+// Settings that need a restart are named; they are not in force. Everything else is, for every request from now on.
+Answer reload(Service& service, Call&) {
+  const auto done = service.deps.reload();
+  if (!done) return refuse("configuration-invalid", done.error());
+  json::array changed, restart;
+  for (const config::SettingChange& change : done->settings) {
+    json::object one;
+    one["setting"] = change.path;
+    one["before"] = json::parse(change.before);
+    one["after"] = json::parse(change.after);
+    (change.needs_restart ? restart : changed).push_back(std::move(one));
+  }
+  json::object providers, connections, out;
+  providers["added"] = to_array(done->providers.added);
+  providers["removed"] = to_array(done->providers.removed);
+  providers["changed"] = to_array(done->providers.changed);
+  connections["added"] = to_array(done->connections_added);
+  connections["removed"] = to_array(done->connections_removed);
+  out["changed"] = std::move(changed);
+  out["restart"] = std::move(restart);
+  out["providers"] = std::move(providers);
+  out["connections"] = std::move(connections);
   return json_response(out);
 }
 

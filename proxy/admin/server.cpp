@@ -45,7 +45,8 @@ class AdminServer final : public Server {
 };
 
 std::expected<void, std::string> AdminServer::bind_admin(const config::Settings& settings, Pending& pending) {
-  auto bound = listen_tcp(settings.listen.admin, "listen.admin");
+  const int inherited = service_.deps.admin_descriptor;
+  auto bound = inherited < 0 ? listen_tcp(settings.listen.admin, "listen.admin") : adopt_tcp(inherited, "admin");
   if (!bound) return std::unexpected(bound.error());
   pending.all.push_back({bound->descriptor, Door::tcp});
   if (!bound->loopback && !settings.insecure_listen) {
@@ -80,8 +81,9 @@ std::expected<void, std::string> AdminServer::start() {
   const auto settings = service_.deps.settings();
   Pending pending;
   if (auto done = bind_admin(*settings, pending); !done) return done;
-  if (!settings->listen.health.empty()) {
-    auto bound = listen_tcp(settings->listen.health, "listen.health");
+  const int inherited = service_.deps.health_descriptor;
+  if (inherited >= 0 || !settings->listen.health.empty()) {
+    auto bound = inherited < 0 ? listen_tcp(settings->listen.health, "listen.health") : adopt_tcp(inherited, "health");
     if (!bound) return std::unexpected(bound.error());
     pending.all.push_back({bound->descriptor, Door::health});
     service_.addresses.health = std::move(bound->address);

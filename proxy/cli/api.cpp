@@ -16,7 +16,8 @@ std::string text_of(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-Exit exit_for(int status) {
+Exit exit_for(int status, std::string_view code) {
+  if (code == "configuration-invalid") return Exit::config_invalid;
   if (status == 404) return Exit::not_found;
   if (status == 401 || status == 403) return Exit::denied;
   return Exit::failed;
@@ -70,13 +71,14 @@ Failure problem(int status, std::string_view path, std::string_view body) {
   boost::system::error_code error;
   const json::value parsed = json::parse(body, error);
   std::string title = fmt::format("status {}", status);
-  std::string detail = "see the daemon's log";
+  std::string detail = "see the daemon's log", code;
   if (!error && parsed.is_object()) {
     const json::object& object = parsed.get_object();
+    code = text_of(object, "code");
     if (auto text = text_of(object, "title"); !text.empty()) title = text;
     if (auto text = told(object); !text.empty()) detail = text;
   }
-  return Failure{exit_for(status), fmt::format("{}: {}: {}", title, path, detail)};
+  return Failure{exit_for(status, code), fmt::format("{}: {}: {}", title, path, detail)};
 }
 
 Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,

@@ -166,6 +166,10 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);
   add_config_verbs(root, command);
+  add_doctor_verb(root, command);
+  add_completion_verb(root, command);
+  if (!arguments.empty() && arguments.front() == kCompletionVerb)
+    return complete(root, command, {arguments.begin() + 1, arguments.end()}, surroundings);
   try {
     std::ranges::reverse(own);
     root.parse(std::move(own));

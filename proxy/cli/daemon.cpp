@@ -1,4 +1,4 @@
-// init, run, status, version: the daemon's own life.
+// init, run, reload, status, version: the daemon's own life.
 #include <fmt/format.h>
 
 #include <boost/json/parse.hpp>
@@ -87,6 +87,53 @@ Result<int> status(Session& session) {
   return ready->status == 200 ? Exit::ok : Exit::failed;
 }
 
+// "client.idle  75s -> 30s" a line; strings lose their quotes.
+std::string change_lines(const json::object& answer, std::string_view key, const char* start) {
+  const json::value* list = answer.if_contains(key);
+  std::string out;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::value& item : list->get_array()) {
+    if (!item.is_object()) continue;
+    const json::object& change = item.get_object();
+    const auto value = [&](std::string_view name) {
+      const json::value* found = change.if_contains(name);
+      return found == nullptr || found->is_null() ? std::string("(not set)") : cell(*found);
+    };
+    out += printable(
+               fmt::format("{}{}: {} -> {}", start, text_field(change, "setting"), value("before"), value("after"))) +
+           "\n";
+  }
+  return out;
+}
+
+// "providers added: acme, other" a line.
+std::string name_lines(const json::object& answer, const char* noun) {
+  std::string out;
+  const json::value* kinds = answer.if_contains(noun);
+  if (kinds == nullptr || !kinds->is_object()) return out;
+  for (const auto& [kind, names] : kinds->get_object())
+    if (names.is_array() && !names.get_array().empty())
+      out += printable(fmt::format("{} {}: {}", noun, std::string_view(kind), cell(names))) + "\n";
+  return out;
+}
+
+Result<int> reload(Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto answer = api->create("reload", {});
+  if (!answer) return std::unexpected(answer.error());
+  if (session.globals.quiet) return Exit::ok;
+  if (session.globals.format != Format::table) {
+    session.print_object(*answer);
+    return Exit::ok;
+  }
+  const std::string changed =
+      change_lines(*answer, "changed", "") + name_lines(*answer, "providers") + name_lines(*answer, "connections");
+  const std::string restart = change_lines(*answer, "restart", "needs a restart: ");
+  session.print(changed.empty() && restart.empty() ? "nothing changed\n" : changed + restart);
+  return Exit::ok;
+}
+
 Result<int> version(Session& session) {
   const json::object object{{"version", POSTERN_VERSION}, {"compiler", __VERSION__}};
   if (session.globals.format == Format::table || session.globals.quiet)
@@ -115,6 +162,14 @@ void add_daemon_verbs(CLI::App& root, Command& command) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return run(*flags, session); }; });
+  CLI::App* again = add_verb(
+      root, "reload", "take a changed configuration over while requests run; SIGHUP does the same", "postern reload");
+  again->footer(
+      again->get_footer() +
+      "\n\nAll or nothing: with a mistake anywhere the old configuration stays and the exit code is 78. "
+      "Requests under\nway finish with what they began with. listen, state, vault and workers need a restart, "
+      "and are named.");
+  again->callback([&command] { command.action = reload; });
   add_verb(root, "status", "what the daemon is doing, and whether it is ready", "postern status -o json")
       ->callback([&command] { command.action = status; });
   add_verb(root, "version", "the version of this binary", "postern version")->callback([&command] {

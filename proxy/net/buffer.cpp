@@ -16,6 +16,7 @@ void ReadBuffer::assign(std::string_view bytes) noexcept {
   std::memmove(data_, bytes.data(), bytes.size());
   begin_ = 0;
   end_ = bytes.size();
+  count();
 }
 
 }  // namespace postern::net

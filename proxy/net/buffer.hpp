@@ -35,13 +35,17 @@ class BufferPool {
       std::free(b);
     }
   }
+  // Bytes that have been written in buffers that are out: what they keep in memory.
+  std::size_t held() const noexcept { return held_; }
   BufferPool() { free_.reserve(kKeep); }
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
  private:
   static constexpr std::size_t kKeep = 128;
+  friend class ReadBuffer;
   std::vector<char*> free_;
+  std::size_t held_ = 0;
 };
 
 // A window [begin, end) of unread bytes in a pooled buffer; holds no buffer until ensure().
@@ -58,12 +62,16 @@ class ReadBuffer {
   void release() noexcept {
     if (data_ != nullptr) pool_->give(std::exchange(data_, nullptr));
     begin_ = end_ = 0;
+    pool_->held_ -= std::exchange(touched_, 0);
   }
   bool empty() const noexcept { return begin_ == end_; }
   std::string_view view() const noexcept { return {data_ + begin_, end_ - begin_}; }
   char* space() noexcept { return data_ + end_; }
   std::size_t space_size() const noexcept { return data_ == nullptr ? 0 : kBufferSize - end_; }
-  void grow(std::size_t n) noexcept { end_ += n; }
+  void grow(std::size_t n) noexcept {
+    end_ += n;
+    count();
+  }
   void consume(std::size_t n) noexcept {
     begin_ += n;
     if (begin_ == end_) begin_ = end_ = 0;
@@ -74,9 +82,15 @@ class ReadBuffer {
   void assign(std::string_view bytes) noexcept;
 
  private:
+  void count() noexcept {
+    if (end_ <= touched_) return;
+    pool_->held_ += end_ - touched_;
+    touched_ = end_;
+  }
   BufferPool* pool_;
   char* data_ = nullptr;
   std::size_t begin_ = 0, end_ = 0;
+  std::size_t touched_ = 0;  // the most that end_ has been since ensure()
 };
 
 }  // namespace postern::net

@@ -53,6 +53,11 @@ class Offload {
   Run<F> run(boost::asio::io_context& home, F f) {
     return Run<F>(*this, home, std::move(f));
   }
+  // Work that nobody waits for. It must not throw.
+  template <class F>
+  void post(F f) {
+    boost::asio::post(pool_, std::move(f));
+  }
   void stop() { pool_.join(); }
 
  private:

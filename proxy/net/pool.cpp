@@ -43,7 +43,7 @@ std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
 }
 
 void Pool::give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream) {
-  if (max_idle_ == 0) return;
+  if (max_idle_ == 0 || !route->current()) return;
   if (oldest_first_.size() >= max_idle_) drop(oldest_first_.begin());
   oldest_first_.push_back({route, std::move(upstream), monotonic_ms()});
   route->idle_.push_back(std::prev(oldest_first_.end()));

@@ -18,9 +18,10 @@ class Pool;
 
 class Route {
  public:
-  explicit Route(Destination to) : to_(std::move(to)) {}
+  // `kept`: false for one that no pool knows, whose connections are closed after use.
+  explicit Route(Destination to, bool kept = true) : to_(std::move(to)), current_(kept) {}
   const Destination& to() const noexcept { return to_; }
-  // False once the pool was cleared: ask it for the route again.
+  // False once its pool was cleared: ask it for the route again.
   bool current() const noexcept { return current_; }
 
  private:
@@ -31,7 +32,7 @@ class Route {
     std::int64_t since = 0;  // monotonic ms
   };
   Destination to_;
-  bool current_ = true;
+  bool current_;
   std::vector<std::list<Idle>::iterator> idle_;  // oldest first, newest at the back
 };
 
@@ -50,8 +51,13 @@ class Pool {
   // An idle connection that is still fresh and still allowed, or nullptr. `young_only`: idle for less than 4 s, for
   // requests that cannot be sent twice.
   std::unique_ptr<Upstream> lease(Route& route, bool young_only);
+  // Kept for the next one, unless the route is not current any more.
   void give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream);
   void clear();
+  void set_limits(std::size_t max_idle, Millis idle_for) noexcept {
+    max_idle_ = max_idle;
+    idle_for_ = idle_for;
+  }
   SessionCache& sessions() noexcept { return sessions_; }
 
  private:

@@ -3,6 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <atomic>
+
 #include "proxy/net/tls_bio.hpp"
 
 namespace postern::net {
@@ -40,7 +42,9 @@ bool has_hashed_names(const std::filesystem::path& folder) {
 }  // namespace
 
 std::expected<std::shared_ptr<Trust>, std::string> Trust::make() {
+  static std::atomic<std::uint64_t> made{0};
   auto trust = std::make_shared<Trust>();
+  trust->serial_ = ++made;
   trust->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* ctx = trust->context_.get();
   if (ctx == nullptr) return std::unexpected("OpenSSL cannot make a client context");

@@ -34,6 +34,8 @@ class Trust {
   static std::expected<std::shared_ptr<const Trust>, std::string> file(const std::filesystem::path& pem);
 
   SSL_CTX* context() const noexcept { return context_.get(); }
+  // Never given twice: sessions of other roots are not resumed under these, as an address in memory might allow.
+  std::uint64_t serial() const noexcept { return serial_; }
   // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. nullptr: out of
   // memory.
   SslPtr open(Socket& socket, const std::string& host, bool ip_literal) const;
@@ -41,6 +43,7 @@ class Trust {
  private:
   static std::expected<std::shared_ptr<Trust>, std::string> make();
   std::unique_ptr<SSL_CTX, SslFree> context_;
+  std::uint64_t serial_ = 0;
 };
 
 // The newest session of each {host, port, trust}, never across hosts, least recently used out at 1024.

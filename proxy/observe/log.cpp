@@ -106,6 +106,10 @@ void start_logs(std::string_view level, bool access) {
   made->set_error_handler([](const std::string&) {});  // a line after the end is lost, not an error
   all.loggers.push_back(made);
   logger.store(made.get(), std::memory_order_release);
+  set_logs(level, access);
+}
+
+void set_logs(std::string_view level, bool access) {
   access_on.store(access, std::memory_order_relaxed);
   lowest.store(level_of(level), std::memory_order_relaxed);
 }

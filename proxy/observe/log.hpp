@@ -15,6 +15,8 @@ enum class Level : std::uint8_t { trace, debug, info, warn, error };
 // `level` as in settings log.level. Call once before anything else; flush_logs() at the end.
 void start_logs(std::string_view level, bool access);
 void flush_logs();
+// Other levels while it runs; the lines already waiting are written. Any thread.
+void set_logs(std::string_view level, bool access);
 bool log_enabled(Level level) noexcept;
 void log_event(Level level, std::string_view event, std::string_view detail);
 // Adds up to four more pairs: log_event(info, "ready", "", {{"proxy","127.0.0.1:8480"},…}).

@@ -45,6 +45,7 @@ constexpr CounterRow kCounters[] = {
     {Counter::requests_5xx, "postern_requests_total", "{class=\"5xx\"}", ""},
     {Counter::requests_aborted, "postern_requests_total", "{class=\"aborted\"}", ""},
     {Counter::own_errors, "postern_own_errors_total", "", "Answers that were the proxy's own problems."},
+    {Counter::requests_shed, "postern_requests_shed_total", "", "Requests and connections refused because of a limit."},
     {Counter::upstream_connects, "postern_upstream_connects_total", "", "New TCP connections to upstreams."},
     {Counter::upstream_tls_full, "postern_upstream_tls_handshakes_total", "{kind=\"full\"}",
      "TLS handshakes with upstreams, by kind."},

@@ -24,6 +24,7 @@ enum class Counter : std::uint8_t {
   requests_5xx,
   requests_aborted,   // answers to callers, by class
   own_errors,         // answers that were ours (problem+json)
+  requests_shed,      // refused because of a limit (overloaded, rate-limited)
   upstream_connects,  // new upstream connections (TCP)
   upstream_tls_full,
   upstream_tls_resumed,

@@ -1,4 +1,6 @@
 // 2 admit: method, target form, limits, loops. Builds the one Target that policy, DNS, SNI, Host, pool key and log use.
+#include <sys/socket.h>
+
 #include "proxy/serve/call.hpp"
 
 namespace postern::serve {
@@ -15,11 +17,18 @@ Step refuse_browsers(const Call& call) {
   return {};
 }
 
+// No web page reaches a unix socket, whatever Host its clients make up.
+bool through_unix_socket(const Call& call) {
+  int family = 0;
+  socklen_t size = sizeof family;
+  return ::getsockopt(call.client().socket().fd(), SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
+}
+
 Step check_own_host(const Call& call) {
   const wire::Field* field = call.head.fields.find(wire::FieldId::host);
   wire::HostPort host;
   if (field == nullptr || wire::parse_host(field->value, host).fault != wire::Fault::none ||
-      !call.service().is_own_host(host.host, host.port)) {
+      (!call.service().is_own_host(host.host, host.port) && !through_unix_socket(call))) {
     return refuse(
         Code::browser_request_refused,
         "The Host of a request to this proxy itself must be one of its listeners; use the address it listens on.");
@@ -44,6 +53,7 @@ bool hops_used_up(const Call& call) {
 
 Step admit(Call& call) {
   const wire::RequestHead& head = call.head;
+  if (call.service().overloaded(call.settings())) return refuse_overload();
   if (wire::iequals(head.method, "TRACE") || wire::iequals(head.method, "TRACK")) {
     return refuse(Code::method_not_allowed, "TRACE and TRACK would show what was injected; use another method.");
   }
@@ -76,12 +86,11 @@ Step admit(Call& call) {
         Code::malformed_request,
         "This is a proxy: send an absolute target (http://host/path), or /c/<connection>/<path> in base-URL mode.");
   }
-  if (call.base_mode && call.service().settings().open_callers) {
+  if (call.base_mode && call.settings().open_callers) {
     return refuse(Code::malformed_request,
                   "Base-URL mode needs authenticated callers and is off while callers.mode is open.");
   }
-  if (head.body == wire::Body::length &&
-      head.content_length > call.service().settings().body_limit.value_or(UINT64_MAX)) {
+  if (head.body == wire::Body::length && head.content_length > call.settings().body_limit.value_or(UINT64_MAX)) {
     return refuse(Code::body_too_large, "The request body is larger than limits.body allows.");
   }
   return {};

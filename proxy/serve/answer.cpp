@@ -19,7 +19,7 @@ bool rewrites(const Call& call, FieldId id) {
 
 bool is_ours(const Call& call, std::string_view host, std::uint16_t port) {
   if (call.base_mode) return host == call.target.host && port == call.target.port;
-  if (!call.connection) return call.service().egress_allows(host, port);
+  if (!call.connection) return egress_allows(call.settings(), host, port);
   for (const vault::Destination& d : call.connection->meta.destinations) {
     if (d.host == host && d.port == port) return true;
   }

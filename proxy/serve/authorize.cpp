@@ -49,13 +49,14 @@ Step reachable(const Call& call, std::string_view path) {
 
 void find_route(Call& call, std::string_view tag) {
   const wire::Target& target = call.target;
-  Known* const known = call.connection.get();
+  // A call that began before a reload goes its own way, which nobody remembers.
+  Known* const known = call.rules == &call.service().rules() ? call.connection.get() : nullptr;
   if (known != nullptr && known->route && known->route->current() && known->route_tag == tag &&
       known->route->to().host == target.host && known->route->to().port == target.port) {
     call.route = known->route;
     return;
   }
-  call.route = call.service().route(tag, target.host, target.port, target.ip_literal);
+  call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
   known->route_tag = tag;
@@ -75,7 +76,7 @@ Step authorize(Call& call) {
     } else if (Step step = reachable(call, call.target.path_only()); !step) {
       return step;
     }
-    if (call.service().settings().isolate_connections) tag = call.connection->meta.id;
+    if (call.settings().isolate_connections) tag = call.connection->meta.id;
   }
   if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
     return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");

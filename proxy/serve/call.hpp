@@ -42,6 +42,9 @@ struct Call {
   Session* session;
   Service& service() const noexcept { return session->service; }
   net::Client& client() const noexcept { return session->client; }
+  // What held when the call began, whatever a reload says meanwhile.
+  const Rules* rules = nullptr;
+  const config::Settings& settings() const noexcept { return *rules->settings; }
 
   // 1 read_head
   wire::RequestHead head;
@@ -55,6 +58,7 @@ struct Call {
   std::shared_ptr<Caller> caller;
   std::string reference;              // what named the connection; empty: nothing did
   std::shared_ptr<Known> connection;  // null: a relay without credential
+  bool counted = false;               // in the caller's requests under way
   std::string_view token_field;       // base-URL mode: the field that held the caller's token
   // 4 authorize
   std::shared_ptr<net::Route> route;
@@ -62,6 +66,7 @@ struct Call {
   net::RequestBody body;
   bool collected = false;
   std::string collected_body;
+  std::size_t held = 0;  // bytes of memory that the service counts for it
   // 7 inject
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected

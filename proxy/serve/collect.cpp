@@ -1,4 +1,6 @@
 // 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413.
+#include <algorithm>
+
 #include "proxy/serve/call.hpp"
 
 namespace postern::serve {
@@ -6,7 +8,9 @@ namespace postern::serve {
 namespace {
 
 net::Task<Step> collect_body(Call& call) {
-  const std::size_t most = call.service().settings().body_buffer;
+  // What could not be held even alone is too large for good, not for the moment.
+  const std::uint64_t room = share_of_memory(call.settings()) - net::kBufferSize;
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(call.settings().body_buffer, room / 2));
   // Two of these would let one hide the other from the edit.
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
@@ -22,7 +26,7 @@ net::Task<Step> collect_body(Call& call) {
   if (call.head.body == wire::Body::length && call.head.content_length > most) co_return too_large();
   call.collected = true;
   call.collected_body.clear();
-  const net::Millis stall = call.service().settings().timeouts.stream_idle;
+  const net::Millis stall = call.settings().timeouts.stream_idle;
   if (call.head.expect_continue && !call.body.ended()) {
     // We are the ones who want the body now.
     if (co_await call.client().write("HTTP/1.1 100 Continue\r\n\r\n", stall) != net::Io::ok) {
@@ -37,6 +41,8 @@ net::Task<Step> collect_body(Call& call) {
       co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
     }
     if (call.collected_body.size() + piece.data.size() > most) co_return too_large();
+    // Twice: what was collected, and the request that is made of it.
+    if (!call.service().hold(call, 2 * piece.data.size())) co_return refuse_overload();
     call.collected_body.append(piece.data);
   }
   co_return Step{};

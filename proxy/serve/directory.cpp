@@ -77,6 +77,18 @@ std::string plainest_path(std::string_view path) {
 
 }  // namespace
 
+std::shared_ptr<std::atomic<std::size_t>> Source::requests_of(const std::string& authorization) {
+  constexpr std::size_t kSweep = 1024;
+  const std::scoped_lock lock(counting_);
+  if (requests_.size() % kSweep == kSweep - 1)
+    std::erase_if(requests_, [](const auto& row) { return row.second.expired(); });
+  auto& known = requests_[authorization];
+  if (auto counter = known.lock()) return counter;
+  auto counter = std::make_shared<std::atomic<std::size_t>>(0);
+  known = counter;
+  return counter;
+}
+
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
   return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
     if (d.host != host || d.port != port) return false;

@@ -60,21 +60,27 @@ class Shapes {
   std::unordered_map<std::string, Row> rows_;
 };
 
-// What every worker's directory reads. Thread safety: any thread; declared() and set_declared() swap a snapshot.
+// What every worker's directory reads. Thread safety: any thread; catalog and declared set are snapshots that are
+// swapped.
 class Source {
  public:
   Source(const vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog)
       : vault_(vault), catalog_(std::move(catalog)), declared_(std::make_shared<DeclaredSet>()) {}
   const vault::Vault& vault() const noexcept { return vault_; }
-  const config::Catalog& catalog() const noexcept { return *catalog_; }
+  std::shared_ptr<const config::Catalog> catalog() const { return catalog_.load(); }
+  void set_catalog(std::shared_ptr<const config::Catalog> catalog) { catalog_.store(std::move(catalog)); }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
+  // One counter an authorization, for as long as anybody holds it.
+  std::shared_ptr<std::atomic<std::size_t>> requests_of(const std::string& authorization);
   Shapes& shapes() const noexcept { return shapes_; }
 
  private:
   const vault::Vault& vault_;
-  std::shared_ptr<const config::Catalog> catalog_;
+  std::atomic<std::shared_ptr<const config::Catalog>> catalog_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  std::mutex counting_;
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> requests_;
   mutable Shapes shapes_;
 };
 
@@ -101,6 +107,7 @@ struct Caller {
   vault::Secret token;
   bool live = true;
   bool any_connection = false;
+  std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
   std::vector<std::pair<std::string, std::string>> default_for;  // host, connection id

@@ -35,8 +35,8 @@ net::Task<Fault> send_once_leased(Call& call, net::Soon<Fault> leasing) {
 
 net::Soon<Fault> send(Call& call, bool new_only) {
   const bool young_only = !call.idempotent();
-  net::Soon<Fault> leasing = net::Exchange::lease(call.service().network(), call.route, call.service().timeouts(),
-                                                  young_only, new_only, *call.exchange);
+  net::Soon<Fault> leasing = net::Exchange::lease(
+      call.service().network(), call.route, exchange_timeouts(call.settings()), young_only, new_only, *call.exchange);
   if (!leasing.await_ready()) return send_once_leased(call, std::move(leasing));
   return send_leased(call, leasing.await_resume());
 }
@@ -51,8 +51,7 @@ net::Task<Fault> read_final_head(Call& call) {
     if (call.answer.status == 101 || interim >= kMostInterim) co_return Fault::malformed;
     if (call.head.minor >= 1 && !(call.answer.status == 100 && call.collected)) {
       write_interim_head(call);
-      if (co_await call.client().write(call.answer_head, call.service().settings().timeouts.stream_idle) !=
-          net::Io::ok) {
+      if (co_await call.client().write(call.answer_head, call.settings().timeouts.stream_idle) != net::Io::ok) {
         co_return Fault::client_gone;
       }
     }

@@ -41,7 +41,7 @@ bool is_remembered(const Call& call) {
 net::Task<Step> find_caller(Call& call, const Presented& presented) {
   Session& session = *call.session;
   if (presented.token.empty()) {
-    if (!call.service().settings().open_callers) co_return unauthenticated(call);
+    if (!call.settings().open_callers) co_return unauthenticated(call);
     call.caller = call.service().directory().open_caller();
     co_return Step{};
   }
@@ -100,12 +100,26 @@ Step default_connection(Call& call) {
 }
 
 net::Task<Step> nothing_named(Call& call) {
-  if (call.service().egress_allows(call.target.host, call.target.port)) co_return Step{};
+  if (egress_allows(call.settings(), call.target.host, call.target.port)) co_return Step{};
   Problem p;
   p.code = Code::connection_id_missing;
   p.detail = "Name a connection with X-Connection-Id, or as the user name of the proxy URL.";
   p.choices = co_await call.service().directory().choices(*call.caller, call.target.host);
   co_return std::unexpected(std::move(p));
+}
+
+// limits.caller_requests: one token cannot take every turn.
+Step take_turn(Call& call) {
+  const std::optional<std::size_t>& most = call.settings().caller_requests_max;
+  if (!most || !call.caller->under_way) return {};
+  std::atomic<std::size_t>& under_way = *call.caller->under_way;
+  if (under_way.fetch_add(1, std::memory_order_relaxed) < *most) {
+    call.counted = true;
+    return {};
+  }
+  under_way.fetch_sub(1, std::memory_order_relaxed);
+  return refuse(Code::rate_limited,
+                "This token has as many requests under way as limits.caller_requests allows; wait for one to end.");
 }
 
 Step take(Call& call, Found<Known> found) {
@@ -124,6 +138,7 @@ net::Soon<Step> with_caller(Call& call, const std::string& user) {
     return Step(refuse(Code::connection_unavailable,
                        "This token may not call through the proxy: it lacks the capability proxy:call."));
   }
+  if (Step step = take_turn(call); !step) return step;
   if (Step step = name_connection(call, user); !step) return step;
   if (call.reference.empty()) {
     if (Step step = default_connection(call); !step) return step;

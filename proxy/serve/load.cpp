@@ -83,6 +83,17 @@ void forbid_endpoints(const config::Provider& provider, Shape& known) {
   }
 }
 
+// What was sealed with the secret bounds it for good; an entry that has changed since may only narrow it (DESIGN
+// section 8).
+void narrow(Known& known) {
+  std::vector<config::HostPattern> sealed;
+  for (const vault::Destination& d : known.meta.destinations) sealed.push_back({d.host, false, d.port, d.path_prefix});
+  if (config::destinations_within(sealed, known.plan.destinations)) return;
+  known.meta.destinations.clear();
+  for (const auto& d : config::destinations_in_both(sealed, known.plan.destinations))
+    known.meta.destinations.push_back({d.host, d.port, d.path_prefix});
+}
+
 void read_base_url(Shape& known) {
   const auto url = boost::urls::parse_uri(known.plan.base_url);
   if (!url) return;
@@ -127,13 +138,14 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
     if (!meta) return std::unexpected(meta.error());
     known.meta = std::move(*meta);
   }
-  const auto provider = source.catalog().find(known.meta.app);
+  const auto provider = source.catalog()->find(known.meta.app);
   if (!provider)
     return vault::fail(vault::Error::Code::invalid,
                        "connection " + known.meta.id + ": the catalog has no provider " + known.meta.app);
   const auto shape = source.shapes().of(provider, known.meta);
   if (!shape) return std::unexpected(shape.error());
   static_cast<Shape&>(known) = **shape;
+  narrow(known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
   return known;
@@ -175,13 +187,14 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   return prepared;
 }
 
-vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
+vault::Result<Caller> load_caller(Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
   Caller caller;
   caller.authorization = std::move(*authorization);
   caller.token = token.clone();
   const vault::Authorization& a = caller.authorization;
+  caller.under_way = source.requests_of(a.id);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;

@@ -25,6 +25,7 @@ enum class Code : std::uint8_t {
   connection_needs_reconnect,
   destination_not_allowed,
   destination_address_prohibited,
+  rate_limited,
   browser_request_refused,
   tunnel_not_supported,
   malformed_request,
@@ -82,6 +83,11 @@ using Step = std::expected<void, Problem>;
 
 inline std::unexpected<Problem> refuse(Code code, std::string detail) {
   return std::unexpected(Problem{code, std::move(detail), {}, {}, {}});
+}
+
+// Before memory grows: limits.requests or limits.buffered is reached.
+inline std::unexpected<Problem> refuse_overload() {
+  return refuse(Code::overloaded, "The proxy has as much under way as its limits allow; try again.");
 }
 
 // What a look into the directory came to, if it did not find: whose fault, and what to do. `detail` is for the log

@@ -8,8 +8,7 @@ namespace {
 Step begin(Call& call) {
   net::Client& client = call.client();
   client.in.consume(call.head.size);
-  call.body.start(client, call.head.body, call.head.content_length,
-                  call.service().settings().body_limit.value_or(UINT64_MAX));
+  call.body.start(client, call.head.body, call.head.content_length, call.settings().body_limit.value_or(UINT64_MAX));
   return {};
 }
 
@@ -26,8 +25,13 @@ std::optional<Step> parse(Call& call) {
 net::Task<Step> read_more(Call& call) {
   net::Client& client = call.client();
   // The first byte is here. The deadline is absolute: a byte now and then does not move it.
-  client.socket().expire_after(call.service().settings().client_head);
-  while (co_await client.fill(client.in) == net::Io::ok) {
+  client.socket().expire_after(call.settings().client_head);
+  for (;;) {
+    if (call.service().overloaded(call.settings())) {  // a head that comes in pieces holds memory too
+      call.head.reset();
+      co_return refuse_overload();
+    }
+    if (co_await client.fill(client.in) != net::Io::ok) break;
     if (std::optional<Step> step = parse(call)) {
       client.socket().no_deadline();
       co_return std::move(*step);

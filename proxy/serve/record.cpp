@@ -33,7 +33,7 @@ void record(Call& call) {
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - call.started);
   const auto microseconds = static_cast<std::uint64_t>(elapsed.count());
   metrics.observe(observe::Histogram::request_seconds, microseconds);
-  if (!call.service().settings().access_log) return;
+  if (!call.settings().access_log) return;
 
   observe::Access line;
   line.request_id = call.request_id;

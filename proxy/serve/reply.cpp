@@ -86,6 +86,8 @@ net::Task<void> reply(Call& call, const Problem& problem) {
   }
   client.socket().revive();
   const Row& r = row(problem.code);
+  if (problem.code == Code::overloaded || problem.code == Code::rate_limited)
+    call.service().worker().metrics().add(observe::Counter::requests_shed);
   const bool empty_ok = call.status == 200;
   std::uint16_t status = empty_ok ? 200 : r.status;
   if (problem.code == Code::caller_unauthenticated && call.base_mode) status = 401;

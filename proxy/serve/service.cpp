@@ -1,5 +1,8 @@
 #include "proxy/serve/service.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 
@@ -68,13 +71,14 @@ void Call::end() {
   client().socket().cancel();
 }
 
-Service::Service(net::Worker& worker, std::shared_ptr<const Common> common)
+Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std::shared_ptr<const Rules> rules)
     : worker_(worker),
       common_(std::move(common)),
+      rules_(std::move(rules)),
       directory_(worker, *common_->vault_offload, common_->source,
-                 {common_->settings->cache_size / common_->settings->workers, common_->settings->cache_idle}),
+                 {settings().cache_size / settings().workers, settings().cache_idle}),
       resolver_(worker, *common_->dns_offload),
-      pool_(worker, common_->addresses, common_->settings->pool_max_idle, common_->settings->timeouts.pool_idle),
+      pool_(worker, common_->addresses, settings().pool_max_idle, settings().timeouts.pool_idle),
       network_{worker, resolver_, pool_, common_->addresses},
       round_(
           worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this),
@@ -126,6 +130,41 @@ net::Task<void> Service::run(int fd) {
   }
 }
 
+void Service::turn_away_at_once(int fd) noexcept {
+  static constexpr char kAnswer[] =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+      "Proxy-Status: postern; error=connection_limit_reached; details=\"overloaded\"\r\nx-should-retry: true\r\n"
+      "Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 193\r\n\r\n"
+      R"({"type":"urn:postern:problem:overloaded","title":"Overloaded","status":503,"detail":"The proxy has far more )"
+      R"(connections than client.max allows; try again.","code":"overloaded","retryable":true})";
+  static_assert(std::string_view(kAnswer).size() - std::string_view(kAnswer).find("\r\n\r\n") - 4 == 193);
+  ::send(fd, kAnswer, sizeof kAnswer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(fd);
+}
+
+// A request that has just begun holds next to nothing and may come to hold a buffer: a burst must not be let in for
+// that.
+std::uint64_t Service::memory() const noexcept {
+  return std::max<std::uint64_t>(worker_.buffers().held(), active_.size() * net::kBufferSize) + bodies_;
+}
+
+std::uint64_t share_of_memory(const config::Settings& settings) {
+  return std::max<std::uint64_t>(settings.buffered_max / settings.workers, 1 << 20);
+}
+
+bool Service::overloaded(const config::Settings& settings) const noexcept {
+  if (settings.requests_max && active_.size() > (*settings.requests_max + settings.workers - 1) / settings.workers)
+    return true;
+  return memory() > share_of_memory(settings);
+}
+
+bool Service::hold(Call& call, std::size_t bytes) noexcept {
+  if (memory() + bytes > share_of_memory(call.settings())) return false;
+  bodies_ += bytes;
+  call.held += bytes;
+  return true;
+}
+
 std::unique_ptr<Call> Service::take_call(Session& session) {
   std::unique_ptr<Call> call;
   if (spare_calls_.empty()) {
@@ -135,6 +174,7 @@ std::unique_ptr<Call> Service::take_call(Session& session) {
     spare_calls_.pop_back();
     call->session = &session;  // given back clean
   }
+  call->rules = rules_.get();
   call->request_id = next_request_id();
   call->place = active_.size();
   active_.push_back(call.get());
@@ -150,6 +190,8 @@ void Service::give_call(std::unique_ptr<Call> call) {
   active_[call->place]->place = call->place;
   active_.pop_back();
   call->session->call = nullptr;
+  bodies_ -= std::exchange(call->held, 0);
+  if (std::exchange(call->counted, false)) call->caller->under_way->fetch_sub(1, std::memory_order_relaxed);
   call->reset(*call->session);
   if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
 }
@@ -171,17 +213,16 @@ std::string_view Service::next_request_id() {
   return request_id_;
 }
 
-net::ExchangeTimeouts Service::timeouts() const {
-  const config::Timeouts& t = settings().timeouts;
+net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings) {
+  const config::Timeouts& t = settings.timeouts;
   return {{t.dns, t.connect, t.tls}, t.head, t.stream_idle};
 }
 
-bool Service::egress_allows(std::string_view host, std::uint16_t port) const {
-  if (settings().egress_allow_by_default) return true;
-  return std::any_of(
-      settings().egress_allow.begin(), settings().egress_allow.end(), [&](const config::EgressRule& rule) {
-        return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
-      });
+bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  if (settings.egress_allow_by_default) return true;
+  return std::any_of(settings.egress_allow.begin(), settings.egress_allow.end(), [&](const config::EgressRule& rule) {
+    return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
+  });
 }
 
 bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
@@ -199,19 +240,18 @@ bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
   });
 }
 
-std::shared_ptr<net::Route> Service::route(std::string_view tag, const std::string& host, std::uint16_t port,
-                                           bool ip_literal) {
-  key_.assign(tag).append(1, '\n').append(host).append(1, '\n').append(std::to_string(port));
-  return pool_.route(key_, [&] {
+std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view tag, const std::string& host,
+                                           std::uint16_t port, bool ip_literal) {
+  const auto make = [&] {
     net::Destination to;
     to.host = host;
     to.port = port;
     to.ip_literal = ip_literal;
     to.authority = host.find(':') != std::string::npos ? "[" + host + "]" : host;
     if (port != 443) to.authority += ":" + std::to_string(port);
-    to.trust = common_->trust;
+    to.trust = rules.trust;
     const HostException* best = nullptr;
-    for (const HostException& e : common_->exceptions) {
+    for (const HostException& e : rules.exceptions) {
       if (e.port != port || !(e.wildcard ? ends_with_host(host, e.host) : e.host == host)) continue;
       // The exact name wins, then the longest suffix.
       if (best == nullptr || (best->wildcard && (!e.wildcard || e.host.size() > best->host.size()))) best = &e;
@@ -221,10 +261,13 @@ std::shared_ptr<net::Route> Service::route(std::string_view tag, const std::stri
       to.exceptions = best->ranges;
       if (best->trust) to.trust = best->trust;
     }
-    to.session_key =
-        host + ":" + std::to_string(port) + "/" + std::to_string(reinterpret_cast<std::uintptr_t>(to.trust.get()));
+    to.session_key = host + ":" + std::to_string(port) + "/" + std::to_string(to.trust->serial());
     return to;
-  });
+  };
+  // A call that began before a reload dials by its own rules, and leaves nothing behind for those that came after it.
+  if (&rules != rules_.get()) return std::make_shared<net::Route>(make(), false);
+  key_.assign(tag).append(1, '\n').append(host).append(1, '\n').append(std::to_string(port));
+  return pool_.route(key_, make);
 }
 
 void Service::forget(const Forget& what, bool ended) {
@@ -235,6 +278,20 @@ void Service::forget(const Forget& what, bool ended) {
                                          : call->connection && call->connection->meta.id == what.id;
     if (same) call->end();
   }
+}
+
+void Service::adopt(std::shared_ptr<const Rules> rules) {
+  retired_.push_back(std::exchange(rules_, std::move(rules)));
+  drop_retired();
+  pool_.set_limits(settings().pool_max_idle, settings().timeouts.pool_idle);
+  pool_.clear();
+  directory_.forget({});
+}
+
+void Service::drop_retired() {
+  std::erase_if(retired_, [&](const auto& old) {
+    return std::none_of(active_.begin(), active_.end(), [&](const Call* call) { return call->rules == old.get(); });
+  });
 }
 
 // Running calls whose authorization has expired or whose caller is gone come to an end within a round.
@@ -253,6 +310,7 @@ void Service::round() {
       call->end();
     }
   }
+  if (!retired_.empty()) drop_retired();
   if (!active_.empty()) round_.arm(kRound);
 }
 

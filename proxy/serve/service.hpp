@@ -30,12 +30,16 @@ struct HostException {
   std::vector<net::Range> ranges;
 };
 
-// Shared by all workers, immutable once they run.
-struct Common {
+// What a reload replaces, as one immutable whole. A call keeps the rules it began with.
+struct Rules {
   std::shared_ptr<const config::Settings> settings;
-  std::shared_ptr<Source> source;
   std::shared_ptr<const net::Trust> trust;
   std::vector<HostException> exceptions;
+};
+
+// Shared by all workers, immutable once they run.
+struct Common {
+  std::shared_ptr<Source> source;
   net::AddressPolicy addresses;
   std::vector<net::Endpoint> listeners;  // our own, as bound
   std::string pseudonym;                 // postern-<vault id>
@@ -45,20 +49,30 @@ struct Common {
   std::function<std::int64_t()> now_ms;  // wall clock
 };
 
+net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
+// Of limits.buffered, for one worker; never so small that it could serve nobody.
+std::uint64_t share_of_memory(const config::Settings& settings);
+bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
+
 class Service {
  public:
-  Service(net::Worker& worker, std::shared_ptr<const Common> common);
+  Service(net::Worker& worker, std::shared_ptr<const Common> common, std::shared_ptr<const Rules> rules);
   ~Service();
 
   // Serves one accepted connection until it ends.
   void accept(int fd);
   // Answers 503 to a connection over the limit and closes it.
   void turn_away(int fd);
+  // The same where even that is too much: what the socket takes at once, then closed. Any thread.
+  static void turn_away_at_once(int fd) noexcept;
   // Open client connections; may be asked from any thread.
   std::size_t open_connections() const noexcept { return open_.load(std::memory_order_relaxed); }
 
   // A change: forget it, and end the calls that run on what ended.
   void forget(const Forget& what, bool ended);
+  // New rules for the calls that begin from now on; forgets every connection and caller, and idle upstream connections,
+  // so that nothing of the old trust and exceptions lives on in them.
+  void adopt(std::shared_ptr<const Rules> rules);
   // No new requests: idle connections close now, others after their answer; `drained` is called when all are gone.
   void drain(std::function<void()> drained);
   // Cuts what is still running.
@@ -67,14 +81,20 @@ class Service {
   // --- for the steps of the story ---
   net::Worker& worker() noexcept { return worker_; }
   const Common& common() const noexcept { return *common_; }
-  const config::Settings& settings() const noexcept { return *common_->settings; }
+  // Of the calls that begin now; a call has its own.
+  const Rules& rules() const noexcept { return *rules_; }
+  const config::Settings& settings() const noexcept { return *rules_->settings; }
   Directory& directory() noexcept { return directory_; }
   net::Network& network() noexcept { return network_; }
   bool draining() const noexcept { return draining_; }
-  net::ExchangeTimeouts timeouts() const;
-  bool egress_allows(std::string_view host, std::uint16_t port) const;
   bool is_own_host(std::string_view host, std::uint16_t port) const;
-  std::shared_ptr<net::Route> route(std::string_view tag, const std::string& host, std::uint16_t port, bool ip_literal);
+  std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
+                                    std::uint16_t port, bool ip_literal);
+  // New work would cost memory or turns that are not there: limits.requests, limits.buffered. Each worker has its
+  // share.
+  bool overloaded(const config::Settings& settings) const noexcept;
+  // Memory for a body of this call, until the call ends; false: there is no more.
+  bool hold(Call& call, std::size_t bytes) noexcept;
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
@@ -89,9 +109,13 @@ class Service {
   net::Task<void> refuse_overload(int fd);
   void round();
   void session_gone(Session* session);
+  void drop_retired();
+  std::uint64_t memory() const noexcept;
 
   net::Worker& worker_;
   std::shared_ptr<const Common> common_;
+  std::shared_ptr<const Rules> rules_;
+  std::vector<std::shared_ptr<const Rules>> retired_;  // that calls under way began with
   Directory directory_;
   net::Resolver resolver_;
   net::Pool pool_;
@@ -104,7 +128,8 @@ class Service {
   std::function<void()> drained_;
   std::string request_id_;
   std::uint64_t request_count_ = 0;
-  std::string key_;  // scratch
+  std::string key_;         // scratch
+  std::size_t bodies_ = 0;  // bytes that calls hold of collected bodies
   bool draining_ = false;
 };
 

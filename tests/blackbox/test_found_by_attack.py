@@ -93,7 +93,7 @@ def test_one_token_used_by_many_at_once_ends_for_all_of_them(world):
 
 def test_a_hangup_signal_does_not_end_the_daemon(world):
     world.daemon.signal(signal.SIGHUP)
-    until(lambda: "hangup" in world.daemon.log_file.read_text(), what="the line about it")
+    until(lambda: "reloaded" in world.daemon.log_file.read_text(), what="the line about it")
     assert world.call().status == 200
 
 

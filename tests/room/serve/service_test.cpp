@@ -21,8 +21,10 @@ using testing::StartsWith;
 
 // As in the daemon: worker and service on a thread of their own.
 struct Lane {
-  Lane(observe::Metrics& metrics, const std::shared_ptr<const Common>& common)
-      : worker(metrics), service(std::make_unique<Service>(worker, common)), thread([this] { worker.run(); }) {}
+  Lane(observe::Metrics& metrics, const std::shared_ptr<const Common>& common, std::shared_ptr<const Rules> rules)
+      : worker(metrics),
+        service(std::make_unique<Service>(worker, common, std::move(rules))),
+        thread([this] { worker.run(); }) {}
   // Runs on the lane's thread; returns when it is done.
   template <class F>
   void on(F f) {
@@ -57,18 +59,22 @@ class ServiceRoom : public testing::Test, public World {
   void serve(TlsServer::Handler handler, int lane_count = 1) {
     server.emplace(authority.issue(kHost), std::move(handler));
     auto made = std::make_shared<Common>();
-    made->settings = std::make_shared<config::Settings>(settings);
     made->source = source;
-    made->trust = *net::Trust::file(authority.pem());
-    made->exceptions = {{kHost, false, server->port(), server->endpoint(), nullptr, {}}};
     made->pseudonym = "postern-test";
     made->vault_offload = &vault_offload;
     made->dns_offload = &dns_offload;
     made->now_ms = [this] { return now.load(); };
     common = made;
-    for (int i = 0; i < lane_count; ++i) lanes.push_back(std::make_unique<Lane>(metrics, common));
+    for (int i = 0; i < lane_count; ++i) lanes.push_back(std::make_unique<Lane>(metrics, common, rules()));
     connection = connect("billing", "sk_live_1", server->port());
     token = permit();
+  }
+  std::shared_ptr<Rules> rules() const {
+    auto made = std::make_shared<Rules>();
+    made->settings = std::make_shared<config::Settings>(settings);
+    made->trust = *net::Trust::file(authority.pem());
+    made->exceptions = {{kHost, false, server->port(), server->endpoint(), nullptr, {}}};
+    return made;
   }
   ~ServiceRoom() override {
     for (auto& lane : lanes) lane->stop();

@@ -30,6 +30,11 @@ class World {
     meta.auth = "api_key";
     meta.type = "API_KEY";
     meta.config = "{}";
+    if (port != 443) {  // the shipped entry knows no other
+      meta.app = "http";
+      meta.config = R"({"hosts":[")" + std::string(kHost) + ":" + std::to_string(port) +
+                    R"("],"inject":[{"header":"Authorization","value":"Bearer ${apiKey}"}]})";
+    }
     meta.destinations = {{kHost, port, ""}};
     return *vault->create_connection(meta, credential(secret));
   }

@@ -17,15 +17,14 @@ TEST(SettingsRefuse, keys_that_a_later_version_serves) {
   EXPECT_EQ(mistake("listen:\n  callback: 127.0.0.1:1\n"),
             "postern.yaml:2:3: 'listen.callback' is not served by this version: the OAuth callback is served on "
             "listen.admin");
-  EXPECT_EQ(mistake("listen: {unix: /s}").substr(0, 68),
-            "postern.yaml:1:10: 'listen.unix' is not served by this version: the ");
   EXPECT_EQ(mistake("vault: {store: postgres}"),
             "postern.yaml:1:16: vault.store postgres is not served by this version; use rocksdb");
   EXPECT_EQ(mistake("vault: {key: {passphrase: x}}"),
             "postern.yaml:1:15: 'vault.key.passphrase' is not served by this version: a passphrase never stands in the "
             "settings: name its file in vault.key.passphrase_file");
-  EXPECT_EQ(mistake("", {{"POSTERN__LISTEN__UNIX", "/s"}}),
-            "environment: POSTERN__LISTEN__UNIX is not served by this version: the CLI's socket is <state>/admin.sock");
+  EXPECT_EQ(mistake("", {{"POSTERN__LISTEN__CALLBACK", "/s"}}),
+            "environment: POSTERN__LISTEN__CALLBACK is not served by this version: the OAuth callback is served on "
+            "listen.admin");
   EXPECT_EQ(mistake("", {}, {{"vault.key.systemd", "x"}}),
             "flag: 'vault.key.systemd' is not served by this version: use vault.key.credential");
 }
