@@ -197,7 +197,8 @@ bool Child::attend(const Program& program, char* output, std::size_t& got, std::
         {{input_.in, POLLOUT, 0}, {output_.out, POLLIN, 0}, {error_.out, POLLIN, 0}, {ended.get(), POLLIN, 0}}};
     const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     // Without a pidfd (kernels before 5.3) the end is looked for every 10 ms.
-    const int wait_ms = static_cast<int>(std::clamp<std::int64_t>(rest + 1, 0, ended ? program.deadline.count() + 1 : 10));
+    const int wait_ms =
+        static_cast<int>(std::clamp<std::int64_t>(rest + 1, 0, ended ? program.deadline.count() + 1 : 10));
     ::poll(waiting.data(), waiting.size(), wait_ms);
     siginfo_t info{};
     over = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
