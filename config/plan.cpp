@@ -82,7 +82,7 @@ class Planner {
       return add(input_.type.empty() ? "/type" : "/auth",
                  fmt::format("several auth entries fit; name one as auth: {}", fmt::join(choices, ", ")));
     }
-    if (!is_served_type(fits[0]->type))
+    if (!is_served_type(fits[0]->type) && !(checks_ == Checks::none && is_oauth_type(fits[0]->type)))
       return add("/type",
                  fmt::format("type {} needs the connect flow, which this version does not serve yet", fits[0]->type));
     auth_ = fits[0];

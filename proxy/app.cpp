@@ -197,7 +197,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  source_ = std::make_shared<serve::Source>(*vault_, configuration_.catalog);
+  source_ = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms);
   source_->set_declared(configuration_.declared);
   auto common = std::make_shared<serve::Common>();
   common->source = source_;

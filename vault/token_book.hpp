@@ -39,8 +39,8 @@ struct AuthConfigPage {
 // What a connection's status is to be.
 struct StatusChange {
   Status status = Status::active;
-  std::string reason;                      // machine readable; empty: nothing is wrong
-  std::string text;                        // for people; never a secret
+  std::string reason = {};                 // machine readable; empty: nothing is wrong
+  std::string text = {};                   // for people; never a secret
   std::optional<std::int64_t> touch = {};  // Connection::touch from now on; absent: as it is
 };
 

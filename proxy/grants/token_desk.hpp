@@ -3,9 +3,8 @@
 // (DESIGN section 7). An interface, because the REST API asks too and knows nothing of the data path; serve's
 // TokenService is the implementation.
 //
-// Thread safety: any thread. `done` is called once, always, on the desk's own thread: it hands over and returns at once,
-// and it must not wait for the desk. Ownership: arguments are moved in. After the desk has stopped, everything answers
-// as if the endpoint could not be reached.
+// Thread safety: any thread. `done` is called once, always, on the desk's own thread: it hands over and returns at
+// once, and it must not wait for the desk. Ownership: arguments are moved in. Nobody asks a desk that has been stopped.
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -25,14 +24,14 @@ struct Sent {
   std::int64_t wall_ms = 0, boot_ms = 0;
   std::string boot_id;
 };
-Sent sent_now();  // the system's clocks, at this moment
+Sent moment(std::int64_t wall_ms);  // with the boot clock as it is now
 
 enum class Why : std::uint8_t {
   due,      // in the background: nobody waits for it
   forced,   // it is about to end
   ended,    // it has ended, or there never was one
   refused,  // the service answered 401 to it: limited, because callers can provoke that
-  test      // a person asks: tries although what is known says that it is of no use
+  test      // a person asks: if it is due, or was refused for good, whatever is known of its chances
 };
 
 struct Renewed {
@@ -79,11 +78,13 @@ class TokenDesk {
   virtual void exchange(Question question, std::function<void(Answer)> done) = 0;
   virtual void call(TokenRequest request, std::function<void(Called)> done) = 0;
   // Renews a connection's token: durable intent, one request, durable outcome. `generation`: of the credential that the
-  // asker has (0: whatever there is). Joins a flight that is under way.
+  // asker has (0: whatever there is). Joins a flight that is under way. `done` may be empty.
   virtual void refresh(ConnectionKey key, std::uint64_t generation, Why why, std::function<void(Renewed)> done) = 0;
+  // The token of a refresh for Why::refused was taken by the service: the next one need not wait longer.
+  virtual void accepted(const std::string& connection_id) = 0;
   // A connection was made, rotated or enabled, or an auth config changed: look at what is due, and forget earlier
   // failures (of all connections with an empty id).
-  virtual void wake(std::string_view connection_id) = 0;
+  virtual void wake(const std::string& connection_id) = 0;
 };
 
 }  // namespace postern::grants

@@ -19,6 +19,11 @@ constexpr TypeRow kTypes[] = {
     {"BEARER", "field"},
     {"BASIC", "field"},
     {"CUSTOM", "field"},
+    {"OAUTH2", "field"},
+    {"OAUTH2_CLIENT_CREDENTIALS", "field"},
+    {"JWT_BEARER", "field"},
+    {"TWO_STEP", "field"},
+    {"GITHUB_APP", "field"},
 };
 
 }  // namespace
