@@ -26,6 +26,7 @@
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
+#include "proxy/serve/token_service.hpp"
 
 extern char** environ;
 
@@ -95,6 +96,7 @@ class Daemon {
   std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   std::shared_ptr<serve::Source> source_;
+  std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
   Activation activation_;
@@ -118,6 +120,7 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     front_->post([this] {
       announce({.authorization = true, .organization = {}, .project = {}, .id = {}}, false);
       announce({}, false);
+      tokens_->wake({});
     });
   };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
@@ -209,7 +212,12 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
+  const serve::TokenService::Deps renewing{
+      vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
+  tokens_ = std::make_unique<serve::TokenService>(metrics_, renewing, configuration_.rules);
+  common->tokens = tokens_.get();
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
+  common->admin_url = "http://" + admin_->address();
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
@@ -268,6 +276,7 @@ void Daemon::take_over(Configuration next) {
   source_->set_catalog(configuration_.catalog);
   source_->set_declared(configuration_.declared);
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
+  tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
@@ -367,6 +376,7 @@ void Daemon::drain() {
   }
   log_event(Level::info, "draining", {});
   notify("STOPPING=1");
+  tokens_->quiet();
   for (const auto& listener : listeners_) listener->close();
   lanes_left_ = lanes_.size();
   for (const auto& lane : lanes_) {
@@ -420,6 +430,7 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
   front_->run();
@@ -430,6 +441,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
       lane->service.reset();

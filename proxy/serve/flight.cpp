@@ -56,6 +56,10 @@ void TokenService::ask(Asked asked, std::function<void(Renewed)> done) {
     last.retry_after_ms = left;
     return answer(std::move(last));
   }
+  // Callers who provoke 401s do not even cost a look into the vault.
+  if (asked.why == Why::refused && known != states_.end() && known->second.generation != 0 &&
+      asked.generation >= known->second.generation && known->second.forced.next_ms() > net::monotonic_ms())
+    return answer({Kind::limited, known->second.generation, {}, {}, 0});
   auto flight = std::make_shared<Flight>(*this, std::move(asked));
   flights_.emplace(flight->asked.key.id, flight);
   join(*flight, std::move(done));
@@ -102,7 +106,9 @@ void TokenService::land(const std::shared_ptr<Flight>& flight, const Renewed& ou
 std::optional<Renewed> TokenService::may_ask(const Asked& asked, const Renewal& renewal) {
   const std::int64_t now = net::monotonic_ms();
   if (asked.why == Why::refused) {
-    if (!state(asked.key.id).forced.take(now)) return Renewed{Kind::limited, renewal.meta.generation, {}, {}, 0};
+    State& known = state(asked.key.id);
+    known.generation = renewal.meta.generation;
+    if (!known.forced.take(now)) return Renewed{Kind::limited, renewal.meta.generation, {}, {}, 0};
     if (rates_.size() >= kMostStates) rates_.clear();
     if (renewal.app && !rates_[renewal.app->id].take(now))
       return Renewed{Kind::limited, renewal.meta.generation, {}, {}, 0};
@@ -124,7 +130,7 @@ net::Task<Renewed> TokenService::renew(const Asked& asked) {
     return answer;
   };
   auto prepared = co_await offload_.run(worker_.context(),
-                                        [&] { return prepare(*deps_.vault, *deps_.source, asked, deps_.now_ms()); });
+                                        [&] { return prepare(*deps_.vault, *deps_.common->source, asked, now_ms()); });
   if (!prepared) {
     // A status may have been set: what the workers know of it is old.
     if (prepared.error().kind == Kind::rejected)
@@ -141,9 +147,9 @@ net::Task<Renewed> TokenService::renew(const Asked& asked) {
   if (state(asked.key.id).lost == renewal.meta.generation) renewal.lost = true;
 
   const auto transport = transport_;
-  const grants::Sent sent = grants::moment(deps_.now_ms());
+  const grants::Sent sent = grants::moment(now_ms());
   const grants::Delivery delivery = co_await transport->call(std::move(renewal.request), grants::kTokenDeadline);
-  const grants::Reading reading{renewal.oauth->answer, sent.wall_ms, deps_.now_ms(), &renewal.values};
+  const grants::Reading reading{renewal.oauth->answer, sent.wall_ms, now_ms(), &renewal.values};
   auto result = grants::read_delivery(reading, delivery);
   count(result);
   grants::Breaker& breaker = breakers_[host];
@@ -167,12 +173,13 @@ net::Task<Renewed> TokenService::keep(const Renewal& renewal, const grants::Toke
   const Written written =
       co_await offload_.run(worker_.context(), [&] { return write_tokens(*deps_.vault, got, false); });
   const std::uint64_t generation = renewal.meta.generation + 1;
+  state(renewal.meta.id).generation = generation;
   if (written == Written::superseded) {
     publish(renewal.meta);
     co_return Renewed{Kind::current, 0, {}, {}, 0};
   }
   if (written == Written::not_yet) {
-    deps_.source->unsaved().keep(renewal.meta.id, renewal.meta.generation, got.credential);
+    deps_.common->source->unsaved().keep(renewal.meta.id, renewal.meta.generation, got.credential);
     observe::log_event(observe::Level::error, "token_not_written", "the disk; it is served from memory meanwhile",
                        {{"connection", renewal.meta.id}});
     net::spawn(save(std::move(got)));
@@ -195,7 +202,7 @@ net::Task<void> TokenService::save(Fetched got) {
                          {{"connection", id}});
     break;
   }
-  deps_.source->unsaved().drop(id);
+  deps_.common->source->unsaved().drop(id);
   deps_.publish({false, got.intent.organization, got.intent.project, id, true});
   --busy_;
   end_if_idle();
@@ -204,7 +211,7 @@ net::Task<void> TokenService::save(Fetched got) {
 net::Task<Renewed> TokenService::fail(const Asked& asked, Renewal& renewal, Failure failure) {
   State& known = state(renewal.meta.id);
   const std::int64_t pause = grants::backoff_ms(++known.failures, random(), failure.retry_after_ms);
-  const std::int64_t now = deps_.now_ms();
+  const std::int64_t now = now_ms();
   Renewed answer = co_await offload_.run(
       worker_.context(), [&] { return write_failure(*deps_.vault, renewal, failure, now, now + pause); });
   State& after = state(renewal.meta.id);

@@ -22,9 +22,9 @@ TokenService::TokenService(observe::Metrics& metrics, Deps deps, std::shared_ptr
       rules_(std::move(rules)),
       holder_(fmt::format("{}@{}", vault::new_id("run"), ::getpid())),
       worker_(metrics),
-      resolver_(worker_, *deps_.dns_offload),
-      pool_(worker_, deps_.addresses, 0, net::Millis(0)),
-      network_{worker_, resolver_, pool_, deps_.addresses},
+      resolver_(worker_, *deps_.common->dns_offload),
+      pool_(worker_, deps_.common->addresses, 0, net::Millis(0)),
+      network_{worker_, resolver_, pool_, deps_.common->addresses},
       transport_(make_transport()),
       look_(worker_.ticker(), [](void* self) { net::spawn(static_cast<TokenService*>(self)->look_ahead()); }, this) {}
 
@@ -110,9 +110,9 @@ void TokenService::call(grants::TokenRequest request, std::function<void(grants:
 net::Task<void> TokenService::run_exchange(grants::Question question, std::function<void(grants::Answer)> done) {
   ++busy_;
   const auto transport = transport_;
-  grants::Answer answer{{}, grants::moment(deps_.now_ms())};
+  grants::Answer answer{{}, grants::moment(now_ms())};
   const grants::Delivery delivery = co_await transport->call(std::move(question.request), grants::kTokenDeadline);
-  const grants::Reading reading{question.answer, answer.sent.wall_ms, deps_.now_ms(), &question.values};
+  const grants::Reading reading{question.answer, answer.sent.wall_ms, now_ms(), &question.values};
   answer.tokens = grants::read_delivery(reading, delivery);
   count(answer.tokens);
   done(std::move(answer));
@@ -124,9 +124,9 @@ net::Task<void> TokenService::run_call(grants::TokenRequest request, std::functi
   ++busy_;
   const auto transport = transport_;
   grants::Called called;
-  called.sent_ms = deps_.now_ms();
+  called.sent_ms = now_ms();
   called.delivery = co_await transport->call(std::move(request), grants::kTokenDeadline);
-  called.received_ms = deps_.now_ms();
+  called.received_ms = now_ms();
   done(std::move(called));
   --busy_;
   end_if_idle();
@@ -186,7 +186,7 @@ net::Task<void> TokenService::look_ahead() {
   ++busy_;
   looking_ = true;
   look_again_ = false;
-  const std::int64_t now = deps_.now_ms();
+  const std::int64_t now = now_ms();
   std::int64_t next = now + kLongestLook.count();
   // Those that are being dealt with may still stand first.
   const auto page =
@@ -226,7 +226,7 @@ net::Task<void> TokenService::refresh_ahead(ConnectionKey key) {
   else if (outcome.kind != Kind::renewed && outcome.kind != Kind::gone)
     pause = outcome.kind == Kind::current ? kNotDueMs : kSkippedMs;
   if (pause != 0) {
-    const std::int64_t until = deps_.now_ms() + pause;
+    const std::int64_t until = now_ms() + pause;
     co_await offload_.run(worker_.context(), [&] {
       postpone(*deps_.vault, key, until);
       return true;

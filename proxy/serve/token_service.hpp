@@ -26,12 +26,9 @@ class TokenService final : public grants::TokenDesk {
  public:
   struct Deps {
     vault::Vault* vault = nullptr;
-    std::shared_ptr<Source> source;
-    net::Offload* dns_offload = nullptr;
-    net::AddressPolicy addresses;
+    std::shared_ptr<const Common> common;
     // Returns when every worker has forgotten.
     std::function<void(const Forget&)> publish;
-    std::function<std::int64_t()> now_ms;  // wall clock
     // Instead of the network, where a test scripts the endpoint. Absent: the upstream path.
     std::function<std::shared_ptr<grants::TokenTransport>(net::Worker&)> transport = {};
   };
@@ -76,6 +73,7 @@ class TokenService final : public grants::TokenDesk {
     std::int64_t next_ms = 0;  // not before
     Renewed last;              // why
     std::uint64_t lost = 0;    // generation whose refresh token may be spent
+    std::uint64_t generation = 0;  // the newest that was seen; 0: none yet
     grants::ForcedLimit forced;
   };
   // A pause that stop() ends.
@@ -111,6 +109,7 @@ class TokenService final : public grants::TokenDesk {
   void look_soon(net::Millis in);
   void end_if_idle();
   std::shared_ptr<grants::TokenTransport> make_transport();
+  std::int64_t now_ms() const { return deps_.common->now_ms(); }
   std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
 
   Deps deps_;
