@@ -73,6 +73,12 @@ class Decoder {
     mistakes_.add(node, fmt::format("{} needs a url", what));
     return {};
   }
+  // Compared byte for byte, so a last '/' stays.
+  Template issuer(const Node& node) {
+    decode_url(node, plain_, mistakes_);
+    const auto parsed = Template::parse(node.text);
+    return parsed ? *parsed : Template{};
+  }
   Texts texts(MapReader& in, std::string_view key) {
     const Node* node = in.get(key);
     if (!node) return {};
@@ -120,6 +126,7 @@ class Decoder {
     out.pkce = decode_choice<Pkce>(in.get("pkce"),
                                    {{"required", Pkce::required}, {"supported", Pkce::supported}, {"none", Pkce::none}},
                                    out.pkce, mistakes_);
+    if (const Node* at = in.get("issuer")) out.issuer = issuer(*at);
     in.finish();
     return out;
   }

@@ -49,6 +49,7 @@ struct OAuthAuthorize {
   Texts params;
   std::string scope_separator = " ", scope_param = "scope";
   Pkce pkce = Pkce::required;
+  std::optional<Template> issuer;  // RFC 9207; absent: a returned one must be of the authorize URL's origin
 };
 
 struct OAuthToken : OAuthCall {

@@ -181,6 +181,7 @@ std::string Daemon::start_admin() {
   deps.now_ms = wall_ms;
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
+  deps.desk = tokens_.get();
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();

@@ -125,6 +125,10 @@ boost::json::value time_or_null(std::int64_t ms) {
   return boost::json::value(to_time(ms));
 }
 
+boost::json::value text_or_null(const std::string& text) {
+  return text.empty() ? boost::json::value(nullptr) : boost::json::value(boost::json::string(text));
+}
+
 std::string base64url(std::string_view bytes) {
   std::string out;
   std::uint32_t bits = 0;

@@ -17,10 +17,6 @@ json::array to_array(const std::vector<std::string>& texts) {
   return json::array(texts.begin(), texts.end());
 }
 
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
-}
-
 // In the shape of the catalog file: a map by name.
 json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
   json::object out;

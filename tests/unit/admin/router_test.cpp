@@ -137,7 +137,8 @@ class BrokenStore : public testing::Test {
     request.body = body;
     if (*body) request.fields.emplace_back("content-type", "application/json");
     if (token) request.fields.emplace_back("authorization", "Bearer pst_x");
-    return handle(service, request);
+    auto reply = handle(service, request);
+    return reply.work ? reply.finish(reply.work()) : std::move(reply.response);
   }
   static std::string code_of(const Response& response) {
     return std::string(boost::json::parse(std::string(response.body)).at("code").as_string());
