@@ -130,6 +130,7 @@ class TokenService final : public grants::TokenDesk {
   net::Deadline look_;
   std::mt19937 random_{std::random_device{}()};
   std::size_t busy_ = 0;  // coroutines that must end before the thread does
+  std::int64_t look_at_ = 0;
   bool looking_ = false, look_again_ = false, quiet_ = true, stopping_ = false;
   std::thread thread_;
 };

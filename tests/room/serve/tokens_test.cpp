@@ -79,8 +79,6 @@ class TokensRoom : public testing::Test {
   void serve(std::vector<TokenStep> script) {
     endpoint.emplace(authority_.issue("token.acme.test"), std::move(script));
     api_.emplace(authority_.issue("api.acme.test"), [this](Peer& peer) { answer(peer); });
-    common_->source =
-        std::make_shared<Source>(*vault_, *config::Catalog::load({folder_}), [this] { return now.load(); });
     common_->pseudonym = "postern-test";
     common_->vault_offload = &vault_offload_;
     common_->dns_offload = &dns_offload_;
@@ -88,6 +86,7 @@ class TokensRoom : public testing::Test {
     common_->admin_url = "http://127.0.0.1:8481";
     auto rules = std::make_shared<Rules>();
     rules->settings = std::make_shared<config::Settings>();
+    rules->source = std::make_shared<Source>(*vault_, *config::Catalog::load({folder_}), [this] { return now.load(); });
     rules->trust = *net::Trust::file(authority_.pem());
     rules->exceptions = {{"token.acme.test", false, 443, endpoint->endpoint(), nullptr, {}},
                          {"api.acme.test", false, 443, api_->endpoint(), nullptr, {}}};

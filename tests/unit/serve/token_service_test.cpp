@@ -149,13 +149,14 @@ class TokenService : public testing::Test {
     options.store = vault::StoreKind::memory;
     options.now_ms = [this] { return now.load(); };
     vault = std::move(*vault::Vault::create(options));
-    common->source = std::make_shared<Source>(*vault, *config::Catalog::load({folder_}), [this] { return now.load(); });
+    auto rules = std::make_shared<Rules>();
+    rules->source = std::make_shared<Source>(*vault, *config::Catalog::load({folder_}), [this] { return now.load(); });
     common->dns_offload = &dns_;
     common->now_ms = [this] { return now.load(); };
     const serve::TokenService::Deps deps{vault.get(), common,
                                          [this](const Forget& what) { published.fetch_add(what.renewed ? 1 : 0); },
                                          [this](net::Worker& worker) { return endpoint.transport(worker); }};
-    service.emplace(metrics, deps, std::make_shared<Rules>());
+    service.emplace(metrics, deps, rules);
   }
   ~TokenService() override {
     service.reset();
