@@ -77,6 +77,7 @@ class Daemon {
   void announce(const serve::Forget& what, bool ended);
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
+  void give_source(Configuration& configuration) const;
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -95,7 +96,9 @@ class Daemon {
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
-  std::shared_ptr<serve::Source> source_;
+  const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
+  const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
+  std::atomic<std::shared_ptr<serve::Source>> source_;
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
@@ -156,11 +159,12 @@ std::string Daemon::start_admin() {
   deps.vault = vault_.get();
   deps.metrics = &metrics_;
   deps.settings = [this] { return settings_.load(); };
-  deps.catalog = [this] { return source_->catalog(); };
+  deps.catalog = [this] { return source_.load()->catalog(); };
   deps.reload = [this] { return reload(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
-    for (const auto& d : *source_->declared()) metas.push_back(d->meta);
+    const auto declared = source_.load()->declared();
+    for (const auto& d : *declared) metas.push_back(d->meta);
     return metas;
   };
   deps.announce = [this](const admin::Change& change) {
@@ -201,10 +205,9 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  source_ = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms);
-  source_->set_declared(configuration_.declared);
+  give_source(configuration_);
+  source_ = configuration_.rules->source;
   auto common = std::make_shared<serve::Common>();
-  common->source = source_;
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
   common->via_11 = "1.1 " + common->pseudonym;
@@ -271,11 +274,16 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
   on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
+void Daemon::give_source(Configuration& configuration) const {
+  configuration.rules->source = std::make_shared<serve::Source>(*vault_, configuration.catalog, wall_ms,
+                                                                configuration.declared, turns_, unsaved_);
+}
+
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  source_->set_catalog(configuration_.catalog);
-  source_->set_declared(configuration_.declared);
+  give_source(configuration_);
+  source_ = configuration_.rules->source;
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
@@ -332,7 +340,7 @@ void Daemon::reread_declared() {
   configuration_.fingerprint = std::move(now);
   if (auto declared = read_declared(*configuration_.settings, *configuration_.catalog, wall_ms()); declared) {
     configuration_.declared = *declared;
-    source_->set_declared(*declared);
+    source_.load()->set_declared(*declared);
     announce({}, false);
     log_event(Level::info, "declared_connections_read", {});
   } else {

@@ -17,7 +17,7 @@ namespace postern {
 struct Configuration {
   std::shared_ptr<const config::Settings> settings;
   std::shared_ptr<const config::Catalog> catalog;
-  std::shared_ptr<const serve::Rules> rules;
+  std::shared_ptr<serve::Rules> rules;  // without its source, which needs the vault; immutable once it is taken over
   std::shared_ptr<const serve::DeclaredSet> declared;
   std::string fingerprint;
 };

@@ -158,6 +158,10 @@ Result<void> Records::commit(const Batch& batch) {
     if (!is_stale(one)) continue;
     const std::uint64_t version = one.kind == Write::Kind::put ? one.expected + 1 : one.expected;
     const auto sealed = reseal({.key = one.key, .value = one.value, .version = version});
+    // A whole rotation has passed since it was sealed, and nothing opens it any more: whoever wrote it reads again.
+    if (!sealed && !keyring_.knows(*sealed_under(one.value))) {
+      return fail(Error::Code::conflict, "the data key was rotated meanwhile: try again");
+    }
     if (!sealed) return std::unexpected(sealed.error());
     one.value = (*sealed)->value;
   }

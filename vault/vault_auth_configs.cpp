@@ -53,8 +53,10 @@ Result<AuthConfig> SealedVault::create_auth_config(AuthConfig auth_config) {
       records_->put(auth_config_path(to.organization, to.project, to.id), encode(auth_config), 0),
       records_->put(auth_locator_path(to.organization, to.id), encode(to), 0),
   });
-  if (!done && outdated(done.error())) return fail(Error::Code::exists, "id: taken in this organization");
-  if (!done) return std::unexpected(done.error());
+  if (!done) {
+    const bool taken = outdated(done.error()) && records_->read<Reference>(auth_locator_path(to.organization, to.id));
+    return taken ? fail(Error::Code::exists, "id: taken in this organization") : std::unexpected(done.error());
+  }
   auth_config.version = 1;
   return auth_config;
 }

@@ -145,8 +145,8 @@ Result<Link> SealedVault::update_link(Link link, std::string_view state) {
   }
   if (const auto done = records_->commit(batch); !done) {
     if (!outdated(done.error())) return std::unexpected(done.error());
-    const auto now = find_link({link.organization, link.project}, link.id);
-    if (now && now->version == old->version) return fail(Error::Code::exists, "state: it is another link's");
+    const auto taken = records_->read<Reference>(state_path(link.state_digest));
+    if (moved && taken && taken->record.id != link.id) return fail(Error::Code::exists, "state: it is another link's");
     return changed();
   }
   link.version = old->version + 1;

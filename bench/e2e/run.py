@@ -207,15 +207,15 @@ def main():
         sys.exit(f"scripts/bench: no such row: {', '.join(sorted(unknown))}")
     with World(options.work, options.programs) as world:
         run = Run(options, world)
+        print("| what | measured | goal | met | |\n|---|---|---|---|---|", flush=True)
         for part in parts:
-            print(f"… {part}", file=sys.stderr, flush=True)
+            shown_before = len(run.rows)
             getattr(run, part)()
+            for row in run.rows[shown_before:]:
+                print(shown(row), flush=True)
             world_children = [c for c in world.children if c is not world.service]
             for child in world_children:
                 world.stop(child)
-    print("| what | measured | goal | met | |\n|---|---|---|---|---|")
-    for row in run.rows:
-        print(shown(row))
     if run.dropped:
         print(f"\n{run.dropped} cells were dropped: others used more than {2 * NOISE:.0%} of a core.")
     result = Path(options.json or Path(options.work) / "results.json")

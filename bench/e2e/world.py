@@ -5,6 +5,7 @@ All on 127.0.0.1, on free ports. The proxy under test has one core to itself, lo
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -153,6 +154,8 @@ upstream:
 {settings}""")
         token = home / "token"
         if not token.exists():
+            for part in ("state", "key"):  # of a run that was ended in the middle of this
+                shutil.rmtree(home / part, ignore_errors=True)
             subprocess.run([binary, "--config", config, "init"], check=True, capture_output=True, env=self.environment)
             filled = subprocess.run([self.programs / "fill_vault", home / "state", home / "key/master.key",
                                      "upstream.test", str(count)], check=True, capture_output=True, text=True)

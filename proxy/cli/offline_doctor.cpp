@@ -103,7 +103,34 @@ Check check_mode(const std::string& name, const fs::path& path, unsigned owner, 
   return well(name, fmt::format("{} has mode {:04o}", path.string(), about.st_mode & 07777U));
 }
 
-Check check_vault(const config::Settings& settings, const std::optional<Running>& running) {
+// Who the daemon runs as where none does: for root, whoever the state belongs to.
+unsigned user_of(const fs::path& state) {
+  struct stat about{};
+  return ::geteuid() == 0 && ::stat(state.c_str(), &about) == 0 ? about.st_uid : ::geteuid();
+}
+
+// On the terminal or through a pipe: what is read from there is gone.
+bool is_asked_for(const fs::path& passphrase) {
+  std::error_code ignored;
+  return passphrase == "-" || (fs::exists(passphrase, ignored) && !fs::is_regular_file(passphrase, ignored));
+}
+
+// Where the key is only there when the daemon starts, or opening would leave files behind that its user cannot use.
+std::optional<Check> why_not_opened(const config::Settings& settings, const Environment& environment) {
+  if (is_asked_for(settings.key_passphrase_file))
+    return doubtful("vault", "not opened: its passphrase is asked for", "start the daemon, which asks for it");
+  if (!settings.key_credential.empty() && !environment.contains("CREDENTIALS_DIRECTORY"))
+    return doubtful("vault",
+                    fmt::format("not opened: the credential '{}' is only in systemd's unit", settings.key_credential),
+                    "start the unit, and read its log if it does not come up");
+  if (const unsigned user = user_of(settings.state); user != ::geteuid())
+    return doubtful("vault", fmt::format("not opened: root would leave files there that user {} cannot use", user),
+                    fmt::format("run doctor as that user: setpriv --reuid {} --clear-groups postern doctor", user));
+  return std::nullopt;
+}
+
+Check check_vault(const config::Settings& settings, const Environment& environment,
+                  const std::optional<Running>& running) {
   if (running) {
     if (!running->answers) return doubtful("vault", "in use by a daemon that does not answer", "see its log");
     if (running->vault_state != "READY")
@@ -111,6 +138,7 @@ Check check_vault(const config::Settings& settings, const std::optional<Running>
                  "see its log; free disk space if it is full");
     return well("vault", fmt::format("open and {}, key: {}", running->vault_state, running->key_provider));
   }
+  if (const auto not_now = why_not_opened(settings, environment)) return *not_now;
   vault::Options options = vault_options(settings);
   options.allow_key_in_state = true;  // as `run --dev` may have made it
   const auto opened = vault::Vault::open(options);
@@ -122,13 +150,35 @@ Check check_vault(const config::Settings& settings, const std::optional<Running>
   return bad("vault", opened.error().message, "see 'postern run --help', or restore a backup");
 }
 
-Checks check_files(const config::Settings& settings, const std::optional<Running>& running) {
+// Where the master key comes from. Whether it fits is the vault's check.
+Check check_key(const config::Settings& settings, unsigned owner) {
+  if (!settings.key_credential.empty())
+    return well("key", fmt::format("systemd's credential '{}'", settings.key_credential));
+  if (!settings.key_exec.empty()) {
+    const std::string& program = settings.key_exec.front();
+    struct stat about{};
+    if (::stat(program.c_str(), &about) != 0)
+      return bad("key", fmt::format("{}: {}", program, std::strerror(errno)),
+                 "install the program of vault.key.exec, or name where it is");
+    if ((about.st_mode & 0111U) == 0)
+      return bad("key", fmt::format("{} is not executable", program), fmt::format("chmod +x {}", program));
+    if ((about.st_mode & 022U) != 0)
+      return bad("key", fmt::format("{} can be changed by others", program), fmt::format("chmod go-w {}", program));
+    return well("key", fmt::format("{} unwraps it", program));
+  }
+  const fs::path& passphrase = settings.key_passphrase_file;
+  if (is_asked_for(passphrase)) return well("key", "a passphrase that is asked for at the start");
+  return check_mode("key", passphrase.empty() ? settings.key_file : passphrase, owner, "600", Health::fail);
+}
+
+Checks check_files(const config::Settings& settings, const Environment& environment,
+                   const std::optional<Running>& running) {
   if (settings.store == "memory") return {well("vault", "kept in memory: nothing to look at")};
-  const unsigned owner = running ? running->uid : ::geteuid();
+  const unsigned owner = running ? running->uid : user_of(settings.state);
   Checks out;
   out.push_back(check_mode("state", settings.state, owner, "700", Health::warn));
-  out.push_back(check_mode("key", settings.key_file, owner, "600", Health::fail));
-  if (out.front().health != Health::fail || running) out.push_back(check_vault(settings, running));
+  out.push_back(check_key(settings, owner));
+  if (out.front().health != Health::fail || running) out.push_back(check_vault(settings, environment, running));
   return out;
 }
 
@@ -141,7 +191,7 @@ Check check_clock(const config::Settings& settings) {
   if (year < 2025 || year > 2100)
     return bad("clock", fmt::format("the year is {}", year), "set the clock: certificates and expiry depend on it");
   constexpr std::time_t kSlack = 300;
-  for (const fs::path& path : {settings.state / "marker", settings.key_file, settings.file}) {
+  for (const fs::path& path : {settings.state / "marker", key_source(settings).secret_file(), settings.file}) {
     struct stat about{};
     if (::stat(path.c_str(), &about) == 0 && about.st_mtime > seconds + kSlack)
       return bad("clock",
@@ -275,7 +325,7 @@ Result<std::vector<Check>> examine(const ConfigFile& config, const Environment& 
   const auto add = [&](const Checks& more) { out.insert(out.end(), more.begin(), more.end()); };
   out.push_back(well("settings", settings->file.empty() ? "no file: the defaults" : settings->file.string()));
   add(check_ports(*settings, running));
-  add(check_files(*settings, running));
+  add(check_files(*settings, environment, running));
   out.push_back(check_disk(*settings));
   out.push_back(check_clock(*settings));
   out.push_back(check_open_files(*settings, running));

@@ -20,7 +20,8 @@ Pool::~Pool() {
 
 void Pool::drop(std::list<Route::Idle>::iterator at) {
   std::erase(at->route->idle_, at);
-  oldest_first_.erase(at);
+  *at = {};
+  spare_.splice(spare_.begin(), oldest_first_, at);
   worker_.metrics().add(Gauge::idle_upstreams, -1);
 }
 
@@ -45,15 +46,22 @@ std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
 void Pool::give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream) {
   if (max_idle_ == 0 || !route->current()) return;
   if (oldest_first_.size() >= max_idle_) drop(oldest_first_.begin());
-  oldest_first_.push_back({route, std::move(upstream), monotonic_ms()});
+  if (spare_.empty()) spare_.emplace_back();
+  spare_.front() = {route, std::move(upstream), monotonic_ms(), false};
+  oldest_first_.splice(oldest_first_.end(), spare_, spare_.begin());
   route->idle_.push_back(std::prev(oldest_first_.end()));
   worker_.metrics().add(Gauge::idle_upstreams, 1);
   if (!reaper_.armed()) reaper_.arm(Millis(1000));
 }
 
 void Pool::reap() {
-  const std::int64_t before = monotonic_ms() - idle_for_.count();
-  while (!oldest_first_.empty() && oldest_first_.front().since <= before) drop(oldest_first_.begin());
+  const std::int64_t now = monotonic_ms();
+  while (!oldest_first_.empty() && oldest_first_.front().since <= now - idle_for_.count()) drop(oldest_first_.begin());
+  for (auto at = oldest_first_.rbegin(); at != oldest_first_.rend() && !at->rested; ++at) {
+    if (at->since > now - kRestMs) continue;
+    at->upstream->rest();
+    at->rested = true;
+  }
   if (!oldest_first_.empty()) reaper_.arm(Millis(1000));
 }
 

@@ -30,6 +30,7 @@ class Route {
     std::shared_ptr<Route> route;  // outlives the upstream, which refers to its destination
     std::unique_ptr<Upstream> upstream;
     std::int64_t since = 0;  // monotonic ms
+    bool rested = false;
   };
   Destination to_;
   bool current_;
@@ -67,6 +68,7 @@ class Pool {
   };
   static constexpr std::size_t kMaxRoutes = 65'536;
   static constexpr std::int64_t kYoungMs = 4'000;
+  static constexpr std::int64_t kRestMs = 1'000;  // after this long without a request TLS gives its buffers back
   void drop(std::list<Route::Idle>::iterator at);
   void drop_unused_routes();
   void reap();
@@ -78,6 +80,7 @@ class Pool {
   SessionCache sessions_;
   std::unordered_map<std::string, std::shared_ptr<Route>, Hash, std::equal_to<>> routes_;
   std::list<Route::Idle> oldest_first_;
+  std::list<Route::Idle> spare_;  // empty places, so that a lease and its return allocate nothing
   Deadline reaper_;
 };
 

@@ -16,9 +16,9 @@
 namespace postern::observe {
 namespace {
 
-constexpr std::size_t kQueue = 4096;           // lines; each slot is about 400 bytes
-constexpr std::size_t kMaxBatch = 32 * 1024;   // bytes gathered before a write
-constexpr std::size_t kMaxPending = 8 * 1024;  // bytes of access lines that a thread keeps back
+constexpr std::size_t kQueue = 4096;            // lines; each slot is about 400 bytes
+constexpr std::size_t kMaxBatch = 32 * 1024;    // bytes gathered before a write
+constexpr std::size_t kMaxPending = 32 * 1024;  // bytes of access lines that a thread keeps back
 constexpr int kOff = 127;
 
 // Writes whole lines to standard error, many in one call while more are waiting.

@@ -31,7 +31,7 @@ struct Access {
   std::uint64_t bytes_in = 0, bytes_out = 0, microseconds = 0, upstream_head_us = 0;
   bool upstream_reused = false, aborted = false;
 };
-// The line is kept back on this thread, up to 8 KiB of them: true if so, and then hand_over_access_lines() must follow
+// The line is kept back on this thread, up to 32 KiB of them: true if so, and then hand_over_access_lines() must follow
 // on this thread, soon (the data path does so every 100 ms) and before the thread ends.
 bool log_access(const Access& access);
 void hand_over_access_lines();

@@ -35,6 +35,13 @@ struct Session {
   std::size_t place = 0;  // in Service::sessions_
 };
 
+// Who waits for something that does not end with the call.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  virtual void give_up() = 0;  // resumes it from a later turn of the loop
+};
+
 struct Call {
   explicit Call(Session& s) : session(&s) {}
   void reset(Session& s);
@@ -42,7 +49,8 @@ struct Call {
   Session* session;
   Service& service() const noexcept { return session->service; }
   net::Client& client() const noexcept { return session->client; }
-  // What held when the call began, whatever a reload says meanwhile.
+  // What held when the connection was found, and before that when the call began, whatever a reload says later: rules,
+  // catalog and connection are of one configuration.
   const Rules* rules = nullptr;
   const config::Settings& settings() const noexcept { return *rules->settings; }
 
@@ -62,6 +70,8 @@ struct Call {
   std::string_view token_field;       // base-URL mode: the field that held the caller's token
   // 4 authorize
   std::shared_ptr<net::Route> route;
+  // 5 obtain
+  Waiting* waiting = nullptr;  // for a token
   // 6 collect
   net::RequestBody body;
   bool collected = false;

@@ -77,12 +77,12 @@ std::string plainest_path(std::string_view path) {
 
 }  // namespace
 
-std::shared_ptr<std::atomic<std::size_t>> Source::requests_of(const std::string& authorization) {
+std::shared_ptr<std::atomic<std::size_t>> Turns::of(const std::string& authorization) {
   constexpr std::size_t kSweep = 1024;
-  const std::scoped_lock lock(counting_);
-  if (requests_.size() % kSweep == kSweep - 1)
-    std::erase_if(requests_, [](const auto& row) { return row.second.expired(); });
-  auto& known = requests_[authorization];
+  const std::scoped_lock lock(mutex_);
+  if (counters_.size() % kSweep == kSweep - 1)
+    std::erase_if(counters_, [](const auto& row) { return row.second.expired(); });
+  auto& known = counters_[authorization];
   if (auto counter = known.lock()) return counter;
   auto counter = std::make_shared<std::atomic<std::size_t>>(0);
   known = counter;
@@ -183,7 +183,8 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
   for (;;) {
     const std::uint64_t before = epoch_;
     vault::Secret copy(token);
-    auto loaded = co_await offload_.run(worker_.context(), [&] { return load_caller(*source_, copy); });
+    auto loaded =
+        co_await offload_.run(worker_.context(), [&, source = source_] { return load_caller(*source, copy); });
     if (before != epoch_) continue;
     if (!loaded) {
       co_return Found<Caller>{nullptr, trouble_of(loaded.error()), loaded.error().message};
@@ -220,7 +221,8 @@ net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref
   const std::string key = key_, org(caller.organization()), proj(caller.project());
   for (;;) {
     const std::uint64_t before = epoch_;
-    auto loaded = co_await offload_.run(worker_.context(), [&] { return load_connection(*source_, {org, proj}, ref); });
+    auto loaded = co_await offload_.run(worker_.context(),
+                                        [&, source = source_] { return load_connection(*source, {org, proj}, ref); });
     if (before != epoch_) continue;
     if (!loaded) {
       co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
@@ -242,7 +244,8 @@ net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref
 
 net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
   if (known.opened) co_return Trouble::none;
-  auto prepared = co_await offload_.run(worker_.context(), [&] { return load_injection(*source_, known); });
+  auto prepared =
+      co_await offload_.run(worker_.context(), [&, source = source_] { return load_injection(*source, known); });
   if (prepared) {
     known.opened = true;
     known.age = prepared->age;
@@ -265,9 +268,14 @@ net::Task<std::vector<std::string>> Directory::choices(const Caller& caller, std
   std::vector<std::string> ids;
   for (const auto& [alias, id] : caller.permitted) ids.push_back(id);
   const bool any = caller.any_connection;
-  co_return co_await offload_.run(worker_.context(), [&] {
-    return load_choices(*source_, {organization, project}, any ? nullptr : &ids, user, host);
+  co_return co_await offload_.run(worker_.context(), [&, source = source_] {
+    return load_choices(*source, {organization, project}, any ? nullptr : &ids, user, host);
   });
+}
+
+void Directory::adopt(std::shared_ptr<Source> source) {
+  source_ = std::move(source);
+  forget({});
 }
 
 void Directory::forget(const Forget& what) {

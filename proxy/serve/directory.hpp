@@ -56,44 +56,58 @@ class Shapes {
 
  private:
   struct Row {
-    std::shared_ptr<const config::Provider> provider;  // another one now: the catalog was read anew
+    std::shared_ptr<const config::Provider> provider;
     std::shared_ptr<const Shape> shape;
   };
   std::mutex mutex_;
   std::unordered_map<std::string, Row> rows_;
 };
 
-// What every worker's directory reads. Thread safety: any thread; catalog and declared set are snapshots that are
-// swapped.
+// Requests under way, by authorization and over all workers. Thread safety: any thread.
+class Turns {
+ public:
+  // One counter an authorization, for as long as anybody holds it.
+  std::shared_ptr<std::atomic<std::size_t>> of(const std::string& authorization);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> counters_;
+};
+
+// What every worker's directory reads: the vault, and the catalog and declared connections of one configuration. A
+// reload makes another one with the same turns and unsaved tokens. Thread safety: any thread; set_declared() swaps a
+// snapshot.
 class Source {
  public:
   // `now_ms`: the wall clock.
-  Source(vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog, std::function<std::int64_t()> now_ms)
+  Source(vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog, std::function<std::int64_t()> now_ms,
+         std::shared_ptr<const DeclaredSet> declared = std::make_shared<DeclaredSet>(),
+         std::shared_ptr<Turns> turns = std::make_shared<Turns>(),
+         std::shared_ptr<Unsaved> unsaved = std::make_shared<Unsaved>())
       : vault_(vault),
         catalog_(std::move(catalog)),
-        declared_(std::make_shared<DeclaredSet>()),
-        now_ms_(std::move(now_ms)) {}
+        now_ms_(std::move(now_ms)),
+        declared_(std::move(declared)),
+        turns_(std::move(turns)),
+        unsaved_(std::move(unsaved)) {}
   const vault::Vault& vault() const noexcept { return vault_; }
   const vault::TokenBook& tokens() const noexcept { return vault_.tokens(); }
   std::int64_t now_ms() const { return now_ms_(); }
-  std::shared_ptr<const config::Catalog> catalog() const { return catalog_.load(); }
-  void set_catalog(std::shared_ptr<const config::Catalog> catalog) { catalog_.store(std::move(catalog)); }
+  const std::shared_ptr<const config::Catalog>& catalog() const noexcept { return catalog_; }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
-  // One counter an authorization, for as long as anybody holds it.
-  std::shared_ptr<std::atomic<std::size_t>> requests_of(const std::string& authorization);
+  Turns& turns() const noexcept { return *turns_; }
   Shapes& shapes() const noexcept { return shapes_; }
-  Unsaved& unsaved() const noexcept { return unsaved_; }
+  Unsaved& unsaved() const noexcept { return *unsaved_; }
 
  private:
   vault::Vault& vault_;
-  std::atomic<std::shared_ptr<const config::Catalog>> catalog_;
-  std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  const std::shared_ptr<const config::Catalog> catalog_;
   const std::function<std::int64_t()> now_ms_;
-  std::mutex counting_;
-  std::unordered_map<std::string, std::weak_ptr<std::atomic<std::size_t>>> requests_;
+  std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
+  const std::shared_ptr<Turns> turns_;
+  const std::shared_ptr<Unsaved> unsaved_;
   mutable Shapes shapes_;
-  mutable Unsaved unsaved_;
 };
 
 // How fresh a fetched token is, as ends on both clocks, so that neither can be set to make it younger (DESIGN section 7
@@ -188,6 +202,8 @@ class Directory {
   // Aliases of connections the caller could name for a host, at most 20. For the error path.
   net::Task<std::vector<std::string>> choices(const Caller& caller, std::string host);
   void forget(const Forget& what);
+  // From now on everything comes from there; what is known is forgotten.
+  void adopt(std::shared_ptr<Source> source);
   std::shared_ptr<Caller> open_caller() const { return open_caller_; }
   std::size_t cached_bytes() const noexcept { return known_.bytes() + callers_.bytes(); }
   std::size_t cached() const noexcept { return known_.size() + callers_.size(); }

@@ -12,6 +12,7 @@ using Kind = Renewed::Kind;
 using observe::Counter;
 
 constexpr net::Millis kFirstSave{200}, kLastSave{5'000};
+constexpr net::Millis kLookAfter{200};
 constexpr std::int64_t kVaultPauseMs = 500;
 
 bool may_heal(const Failure& failure) {
@@ -100,6 +101,7 @@ void TokenService::land(const std::shared_ptr<Flight>& flight, const Renewed& ou
   flight->patience.disarm();
   worker_.metrics().add(observe::Gauge::token_refreshes_waiting, -static_cast<std::int64_t>(flight->waiting.size()));
   for (const Waiter& waiter : std::exchange(flight->waiting, {})) waiter.done(outcome);
+  look_soon(kLookAfter);  // its time has changed
 }
 
 // Whether the endpoint may be asked now; nullopt: it may.
@@ -129,11 +131,12 @@ net::Task<Renewed> TokenService::renew(const Asked& asked) {
     }
     return answer;
   };
-  auto prepared = co_await offload_.run(worker_.context(),
-                                        [&] { return prepare(*deps_.vault, *deps_.common->source, asked, now_ms()); });
+  const auto source = rules_->source;
+  auto prepared =
+      co_await offload_.run(worker_.context(), [&] { return prepare(*deps_.vault, *source, asked, now_ms()); });
   if (!prepared) {
     // A status may have been set: what the workers know of it is old.
-    if (prepared.error().kind == Kind::rejected)
+    if (prepared.error().kind == Kind::rejected && asked.why != Why::due)
       deps_.publish({false, asked.key.organization, asked.key.project, asked.key.id, true});
     co_return vault_paused(std::move(prepared.error()));
   }
@@ -179,7 +182,7 @@ net::Task<Renewed> TokenService::keep(const Renewal& renewal, const grants::Toke
     co_return Renewed{Kind::current, 0, {}, {}, 0};
   }
   if (written == Written::not_yet) {
-    deps_.common->source->unsaved().keep(renewal.meta.id, renewal.meta.generation, got.credential);
+    rules_->source->unsaved().keep(renewal.meta.id, renewal.meta.generation, got.credential);
     observe::log_event(observe::Level::error, "token_not_written", "the disk; it is served from memory meanwhile",
                        {{"connection", renewal.meta.id}});
     net::spawn(save(std::move(got)));
@@ -202,7 +205,7 @@ net::Task<void> TokenService::save(Fetched got) {
                          {{"connection", id}});
     break;
   }
-  deps_.common->source->unsaved().drop(id);
+  rules_->source->unsaved().drop(id);
   deps_.publish({false, got.intent.organization, got.intent.project, id, true});
   --busy_;
   end_if_idle();

@@ -123,6 +123,7 @@ Step take_turn(Call& call) {
 }
 
 Step take(Call& call, Found<Known> found) {
+  call.rules = &call.service().rules();  // a reload may have come while it was looked up
   if (!found.value) return std::unexpected(from_trouble(found.trouble, std::move(found.detail)));
   call.connection = std::move(found.value);
   return {};

@@ -21,7 +21,8 @@ std::string lower(std::string_view text) {
 }
 
 std::shared_ptr<const Declared> find_declared(const Source& source, vault::Space space, std::string_view reference) {
-  for (const auto& d : *source.declared()) {
+  const auto declared = source.declared();
+  for (const auto& d : *declared) {
     if (d->meta.organization == space.organization && d->meta.project == space.project &&
         (d->meta.id == reference || d->meta.alias == reference)) {
       return d;
@@ -244,14 +245,14 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   return prepared;
 }
 
-vault::Result<Caller> load_caller(Source& source, const vault::Secret& token) {
+vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
   Caller caller;
   caller.authorization = std::move(*authorization);
   caller.token = token.clone();
   const vault::Authorization& a = caller.authorization;
-  caller.under_way = source.requests_of(a.id);
+  caller.under_way = source.turns().of(a.id);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;
@@ -295,7 +296,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     }
     return found;
   }
-  for (const auto& d : *source.declared()) consider(d->meta);
+  const auto declared = source.declared();
+  for (const auto& d : *declared) consider(d->meta);
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;

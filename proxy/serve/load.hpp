@@ -8,7 +8,7 @@
 
 namespace postern::serve {
 
-vault::Result<Caller> load_caller(Source& source, const vault::Secret& token);
+vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
 struct Prepared {
   std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet

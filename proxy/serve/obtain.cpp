@@ -134,26 +134,48 @@ net::Task<Step> make_ready(Call& call) {
   co_return refusal(call, {Kind::in_progress, 0, {}, {}, 0});
 }
 
-// Resumes on this worker's thread; the desk always answers.
-class Asking {
+// Resumes on this worker's thread, with the desk's answer or when the call ends before that; the flight goes on either
+// way.
+class Asking final : public Waiting {
  public:
   Asking(Call& call, Why why) : call_(call), why_(why) {}
-  bool await_ready() const noexcept { return call_.service().common().tokens == nullptr; }
+  ~Asking() override { call_.waiting = nullptr; }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+  bool await_ready() const noexcept { return call_.ended || call_.service().common().tokens == nullptr; }
   void await_suspend(std::coroutine_handle<> handle) {
+    call_.waiting = this;
+    *here_ = this;
+    handle_ = handle;
     const Known& known = *call_.connection;
     boost::asio::io_context& home = call_.service().worker().context();
-    const auto guard = boost::asio::make_work_guard(home);
-    call_.service().common().tokens->refresh({known.meta.organization, known.meta.project, known.meta.id},
-                                             known.age.generation, why_, [this, handle, guard, &home](Renewed renewed) {
-                                               renewed_ = std::move(renewed);
-                                               boost::asio::post(home, [handle] { handle.resume(); });
-                                             });
+    call_.service().common().tokens->refresh(
+        {known.meta.organization, known.meta.project, known.meta.id}, known.age.generation, why_,
+        [here = here_, guard = boost::asio::make_work_guard(home), &home](Renewed renewed) {
+          boost::asio::post(home, [here, renewed = std::move(renewed)]() mutable {
+            if (*here != nullptr) (*here)->resume(std::move(renewed));
+          });
+        });
   }
   Renewed await_resume() { return std::move(renewed_); }
+  void give_up() override {
+    boost::asio::post(call_.service().worker().context(), [here = here_] {
+      if (*here != nullptr) (*here)->resume({Kind::in_progress, 0, {}, {}, 0});
+    });
+  }
 
  private:
+  void resume(Renewed renewed) {
+    *here_ = nullptr;
+    call_.waiting = nullptr;
+    renewed_ = std::move(renewed);
+    handle_.resume();
+  }
+
   Call& call_;
   const Why why_;
+  std::shared_ptr<Asking*> here_ = std::make_shared<Asking*>(nullptr);  // null: not waiting any more
+  std::coroutine_handle<> handle_;
   Renewed renewed_{Kind::unavailable, 0, {}, "nothing renews tokens here", 0};
 };
 

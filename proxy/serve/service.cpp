@@ -69,6 +69,7 @@ bool Call::keep_alive() const noexcept {
 void Call::end() {
   ended = true;
   if (exchange && exchange->open()) exchange->cancel();
+  if (waiting != nullptr) waiting->give_up();
   client().socket().cancel();
 }
 
@@ -76,7 +77,7 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std:
     : worker_(worker),
       common_(std::move(common)),
       rules_(std::move(rules)),
-      directory_(worker, *common_->vault_offload, common_->source,
+      directory_(worker, *common_->vault_offload, rules_->source,
                  {settings().cache_size / settings().workers, settings().cache_idle}),
       resolver_(worker, *common_->dns_offload),
       pool_(worker, common_->addresses, settings().pool_max_idle, settings().timeouts.pool_idle),
@@ -292,7 +293,7 @@ void Service::adopt(std::shared_ptr<const Rules> rules) {
   drop_retired();
   pool_.set_limits(settings().pool_max_idle, settings().timeouts.pool_idle);
   pool_.clear();
-  directory_.forget({});
+  directory_.adopt(rules_->source);
 }
 
 void Service::drop_retired() {
@@ -308,7 +309,7 @@ void Service::round() {
     const bool expired =
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;
     if (expired && !call->ended) call->end();
-    if (!call->exchange || !call->body.ended() || call->ended) continue;
+    if ((!call->exchange && call->waiting == nullptr) || !call->body.ended() || call->ended) continue;
     const net::Io io = call->client().socket().is_open() ? call->client().socket().peer() : net::Io::failed;
     if (io == net::Io::closed) {
       if (call->half_closed_since == 0) call->half_closed_since = mono;

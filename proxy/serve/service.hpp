@@ -31,11 +31,12 @@ struct HostException {
   std::vector<net::Range> ranges;
 };
 
-// What a reload replaces, as one immutable whole. A call keeps the rules it began with.
+// What a reload replaces, as one immutable whole. A call keeps those under which its connection was found.
 struct Rules {
   std::shared_ptr<const config::Settings> settings;
   std::shared_ptr<const net::Trust> trust;
   std::vector<HostException> exceptions;
+  std::shared_ptr<Source> source;
 };
 
 // Where a host and port lead by these rules, the exceptions applied.
@@ -44,7 +45,6 @@ bool is_ip_literal(std::string_view host) noexcept;  // of a host that is one or
 
 // Shared by all workers, immutable once they run.
 struct Common {
-  std::shared_ptr<Source> source;
   net::AddressPolicy addresses;
   std::vector<net::Endpoint> listeners;  // our own, as bound
   std::string pseudonym;                 // postern-<vault id>

@@ -175,10 +175,14 @@ net::Task<void> TokenService::take_over() {
 
 void TokenService::look_soon(net::Millis in) {
   if (quiet_) return;
-  if (looking_)
+  if (looking_) {
     look_again_ = true;
-  else
-    look_.arm(in);
+    return;
+  }
+  const std::int64_t at = net::monotonic_ms() + in.count();
+  if (look_.armed() && look_at_ <= at) return;
+  look_at_ = at;
+  look_.arm(in);
 }
 
 net::Task<void> TokenService::look_ahead() {
@@ -223,7 +227,7 @@ net::Task<void> TokenService::refresh_ahead(ConnectionKey key) {
   std::int64_t pause = 0;
   if (outcome.kind == Kind::unavailable || outcome.kind == Kind::vault)
     pause = std::max<std::int64_t>(outcome.retry_after_ms, 1'000);
-  else if (outcome.kind != Kind::renewed && outcome.kind != Kind::gone)
+  else if (outcome.kind != Kind::renewed && outcome.kind != Kind::gone && outcome.kind != Kind::in_progress)
     pause = outcome.kind == Kind::current ? kNotDueMs : kSkippedMs;
   if (pause != 0) {
     const std::int64_t until = now_ms() + pause;

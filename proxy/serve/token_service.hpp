@@ -70,9 +70,9 @@ class TokenService final : public grants::TokenDesk {
   // What is remembered of a connection between flights. Times are monotonic ms.
   struct State {
     int failures = 0;
-    std::int64_t next_ms = 0;  // not before
-    Renewed last;              // why
-    std::uint64_t lost = 0;    // generation whose refresh token may be spent
+    std::int64_t next_ms = 0;      // not before
+    Renewed last;                  // why
+    std::uint64_t lost = 0;        // generation whose refresh token may be spent
     std::uint64_t generation = 0;  // the newest that was seen; 0: none yet
     grants::ForcedLimit forced;
   };
@@ -130,6 +130,7 @@ class TokenService final : public grants::TokenDesk {
   net::Deadline look_;
   std::mt19937 random_{std::random_device{}()};
   std::size_t busy_ = 0;  // coroutines that must end before the thread does
+  std::int64_t look_at_ = 0;
   bool looking_ = false, look_again_ = false, quiet_ = true, stopping_ = false;
   std::thread thread_;
 };

@@ -80,6 +80,70 @@ def test_a_key_of_another_vault_fails(daemon, make_daemon):
     assert of(examine(daemon), "vault")["state"] == "fail"
 
 
+def vault_key(daemon, **source):
+    """The configuration with its key from elsewhere; the vault stays as it is."""
+    settings = json.loads(daemon.config.read_text())
+    settings["vault"]["key"] = source
+    daemon.config.write_text(json.dumps(settings))
+
+
+def test_a_passphrase_that_is_asked_for_is_not_asked_for_here(daemon):
+    vault_key(daemon, passphrase_file="-")
+    checks = examine(daemon)
+    assert of(checks, "key")["state"] == "ok" and "asked for" in of(checks, "key")["detail"]
+    assert of(checks, "vault", "warn")["fix"]
+
+
+def test_the_file_of_a_passphrase_is_looked_at_like_a_key(daemon, tmp_path):
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    secret.chmod(0o640)
+    vault_key(daemon, passphrase_file=str(secret))
+    assert of(examine(daemon), "key", "fail")["fix"] == f"chmod 600 {secret}"
+
+
+def test_a_credential_that_only_the_unit_has_is_said_to_be_there(daemon):
+    vault_key(daemon, credential="master")
+    checks = examine(daemon)
+    assert "'master'" in of(checks, "key")["detail"]
+    assert "unit" in of(checks, "vault", "warn")["detail"]
+
+
+def test_a_key_command_that_others_can_change_fails(daemon, tmp_path):
+    program = tmp_path / "unwrap"
+    vault_key(daemon, exec=[str(program)])
+    assert "No such file" in of(examine(daemon), "key", "fail")["detail"]
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o600)
+    assert of(examine(daemon), "key", "fail")["fix"] == f"chmod +x {program}"
+    program.chmod(0o777)
+    assert of(examine(daemon), "key", "fail")["fix"] == f"chmod go-w {program}"
+
+
+def test_a_state_of_another_user_is_not_opened(daemon):
+    """As root it would leave files there that the daemon could not use; as anybody else it cannot."""
+    if os.geteuid() == 0:
+        os.chown(daemon.state, 12345, 12345)
+        assert "setpriv --reuid 12345" in of(examine(daemon), "vault", "warn")["fix"]
+    else:
+        daemon.state.chmod(0)
+        assert of(examine(daemon), "vault", "fail")["fix"]
+
+
+def test_a_vault_that_another_process_holds_fails(daemon):
+    """Its socket is gone, its lock is not."""
+    daemon.start()
+    (daemon.state / "admin.sock").unlink()
+    found = of(examine(daemon), "vault", "fail")
+    assert "admin socket is gone" in found["fix"]
+
+
+def test_names_that_do_not_resolve_are_a_warning_with_a_fix(make_daemon):
+    daemon = make_daemon({"egress": {"allow": ["nothing.invalid:443"]}}).init()
+    found = of(examine(daemon), "dns", "warn")
+    assert "nothing.invalid" in found["detail"] and "resolv.conf" in found["fix"]
+
+
 def test_a_state_that_is_not_there_fails_and_says_init(make_daemon):
     checks = examine(make_daemon())
     assert "postern init" in of(checks, "state", "fail")["fix"]

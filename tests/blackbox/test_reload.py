@@ -270,3 +270,39 @@ def test_under_load_no_request_fails_and_memory_stays(reloadable):
     for one in callers:
         one.join()
     assert not wrong and done[0] > 0
+
+
+def test_no_request_ever_sees_half_of_a_reload(reloadable, make_upstream, tmp_path):
+    """Two configurations, each with its own server and its own secret: neither server sees the other's."""
+    run = reloadable(workers=2)
+    servers = {"one": run.upstream, "two": make_upstream()}
+
+    def change_to(name):
+        (tmp_path / name).write_text(f"secret-{name}")
+        run.change(upstream={"hosts": {"api.test:443": {"resolve": servers[name].address}}},
+                   connections=[{"alias": "pod", "app": "http", "type": "BEARER", "config": {"hosts": ["api.test"]},
+                                 "value": {"token": {"file": str(tmp_path / name)}}}])
+        assert run.reload().returncode == 0
+
+    change_to("one")
+    stop, wrong = threading.Event(), []
+
+    def caller():
+        with Client(run.daemon.proxy, timeout=60) as client:
+            while not stop.is_set():
+                client.send(run.request(connection="pod"))
+                status = client.response().status
+                if status != 200:
+                    wrong.append(status)
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for one in callers:
+        one.start()
+    for i in range(20):
+        change_to(("two", "one")[i % 2])
+    stop.set()
+    for one in callers:
+        one.join()
+    assert not wrong
+    for name, server in servers.items():
+        assert {r.fields.get("authorization") for r in server.requests} == {f"Bearer secret-{name}"}

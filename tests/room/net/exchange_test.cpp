@@ -171,6 +171,20 @@ TEST_F(ExchangeRoom, relays_a_known_length_and_uses_the_connection_again) {
   EXPECT_EQ(server->accepted(), 1);
 }
 
+TEST_F(ExchangeRoom, uses_a_connection_again_that_gave_its_buffers_back) {
+  answer(ok("fine"));
+  connect_client();
+  ASSERT_EQ(call("GET", Out::length).relay, Fault::none);
+  auto idle = pool.lease(*route(), false);
+  ASSERT_TRUE(idle);
+  idle->rest();
+  pool.give_back(route(), std::move(idle));
+  const Story again = call("GET", Out::length);
+  EXPECT_TRUE(again.reused);
+  EXPECT_EQ(again.relay, Fault::none);
+  EXPECT_EQ(received(), "HEAD|fineHEAD|fine");
+}
+
 TEST_F(ExchangeRoom, relays_no_body_where_there_is_none_whatever_length_is_told) {
   answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
   connect_client();

@@ -59,7 +59,6 @@ class ServiceRoom : public testing::Test, public World {
   void serve(TlsServer::Handler handler, int lane_count = 1) {
     server.emplace(authority.issue(kHost), std::move(handler));
     auto made = std::make_shared<Common>();
-    made->source = source;
     made->pseudonym = "postern-test";
     made->vault_offload = &vault_offload;
     made->dns_offload = &dns_offload;
@@ -72,6 +71,7 @@ class ServiceRoom : public testing::Test, public World {
   std::shared_ptr<Rules> rules() const {
     auto made = std::make_shared<Rules>();
     made->settings = std::make_shared<config::Settings>(settings);
+    made->source = source;
     made->trust = *net::Trust::file(authority.pem());
     made->exceptions = {{kHost, false, server->port(), server->endpoint(), nullptr, {}}};
     return made;

@@ -85,7 +85,9 @@ TEST(Problems, that_a_retry_cannot_help_never_have_a_status_that_clients_retry) 
 }
 
 TEST(Problems, say_when_to_come_back_if_we_are_the_ones_who_are_busy) {
-  for (const Code code : {Code::overloaded, Code::vault_unavailable}) EXPECT_GT(row(code).retry_after, 0);
+  for (const Code code :
+       {Code::overloaded, Code::vault_unavailable, Code::refresh_in_progress, Code::token_endpoint_unavailable})
+    EXPECT_GT(row(code).retry_after, 0);
 }
 
 // row: dns-timeout

@@ -63,7 +63,7 @@ class Endpoint {
  public:
   class Transport final : public grants::TokenTransport {
    public:
-    Transport(Endpoint& endpoint, net::Worker& worker) : endpoint_(endpoint), worker_(worker) {}
+    explicit Transport(Endpoint& endpoint) : endpoint_(endpoint) {}
     net::Task<Delivery> call(grants::TokenRequest request, net::Millis) override {
       endpoint_.took(request);
       co_await endpoint_.opened_.wait();
@@ -72,17 +72,18 @@ class Endpoint {
 
    private:
     Endpoint& endpoint_;
-    net::Worker& worker_;
   };
 
   std::shared_ptr<grants::TokenTransport> transport(net::Worker& worker) {
     worker_ = &worker;
     opened_.set();
-    return std::make_shared<Transport>(*this, worker);
+    return std::make_shared<Transport>(*this);
   }
-  void answers(std::deque<Delivery> script) {
+  template <class... More>
+  void answers(More... more) {
     const std::scoped_lock lock(mutex_);
-    script_ = std::move(script);
+    script_.clear();
+    (script_.push_back(std::move(more)), ...);
   }
   void shut() {
     on_worker([this] { opened_.reset(); });
@@ -148,13 +149,14 @@ class TokenService : public testing::Test {
     options.store = vault::StoreKind::memory;
     options.now_ms = [this] { return now.load(); };
     vault = std::move(*vault::Vault::create(options));
-    common->source = std::make_shared<Source>(*vault, *config::Catalog::load({folder_}), [this] { return now.load(); });
+    auto rules = std::make_shared<Rules>();
+    rules->source = std::make_shared<Source>(*vault, *config::Catalog::load({folder_}), [this] { return now.load(); });
     common->dns_offload = &dns_;
     common->now_ms = [this] { return now.load(); };
     const serve::TokenService::Deps deps{vault.get(), common,
                                          [this](const Forget& what) { published.fetch_add(what.renewed ? 1 : 0); },
                                          [this](net::Worker& worker) { return endpoint.transport(worker); }};
-    service.emplace(metrics, deps, std::make_shared<Rules>());
+    service.emplace(metrics, deps, rules);
   }
   ~TokenService() override {
     service.reset();
@@ -192,6 +194,11 @@ class TokenService : public testing::Test {
       meta.expires = now + *left;
     }
     return *vault->create_connection(meta, credential);
+  }
+  // The background is to look at it now.
+  vault::Connection is_due(vault::Connection meta) {
+    meta.touch = now;
+    return *vault->update_connection(meta);
   }
   Renewed refresh(const vault::Connection& meta, Why why = Why::ended) {
     auto answer = std::make_shared<std::promise<Renewed>>();
@@ -231,7 +238,7 @@ class TokenService : public testing::Test {
 
 TEST_F(TokenService, asks_once_for_a_thousand_who_wait) {
   const auto meta = connect({});
-  endpoint.answers({tokens("at-2", "rt-2")});
+  endpoint.answers(tokens("at-2", "rt-2"));
   service->start();
   endpoint.shut();
   std::atomic<int> renewed{0}, others{0};
@@ -257,7 +264,7 @@ TEST_F(TokenService, writes_the_intent_before_it_asks) {
   const auto meta = connect({});
   std::atomic<std::size_t> written{0};
   endpoint.at_call = [&] { written = pending(); };
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::renewed);
   EXPECT_EQ(written, 1U);
@@ -266,7 +273,7 @@ TEST_F(TokenService, writes_the_intent_before_it_asks) {
 
 TEST_F(TokenService, keeps_the_refresh_token_where_the_answer_brings_none) {
   const auto meta = connect(-1);
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::renewed);
   EXPECT_EQ(stored(meta, "refreshToken"), "rt-1");
@@ -274,7 +281,7 @@ TEST_F(TokenService, keeps_the_refresh_token_where_the_answer_brings_none) {
 
 TEST_F(TokenService, does_not_ask_for_one_who_has_an_older_token_than_is_stored) {
   const auto meta = connect(-1);
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::renewed);
   EXPECT_EQ(refresh(meta).kind, Kind::current);
@@ -283,7 +290,7 @@ TEST_F(TokenService, does_not_ask_for_one_who_has_an_older_token_than_is_stored)
 
 TEST_F(TokenService, serves_a_rejected_grant_until_its_access_token_ends) {
   const auto meta = connect(60'000);
-  endpoint.answers({refused("invalid_grant")});
+  endpoint.answers(refused("invalid_grant"));
   service->start();
   EXPECT_EQ(refresh(meta, Why::due).kind, Kind::rejected);
   EXPECT_EQ(found(meta).status, Status::active);
@@ -297,7 +304,7 @@ TEST_F(TokenService, serves_a_rejected_grant_until_its_access_token_ends) {
 
 TEST_F(TokenService, puts_a_rejected_client_down_to_the_auth_config) {
   const auto meta = connect(-1);
-  endpoint.answers({refused("invalid_client")});
+  endpoint.answers(refused("invalid_client"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::client);
   EXPECT_EQ(refresh(meta).kind, Kind::client);
@@ -310,7 +317,7 @@ TEST_F(TokenService, puts_a_rejected_client_down_to_the_auth_config) {
 
 TEST_F(TokenService, pauses_after_a_failure_and_goes_on_when_it_is_woken) {
   const auto meta = connect(-1);
-  endpoint.answers({answered("down", 503), tokens("at-2")});
+  endpoint.answers(answered("down", 503), tokens("at-2"));
   service->start();
   const Renewed failed = refresh(meta);
   EXPECT_EQ(failed.kind, Kind::unavailable);
@@ -326,7 +333,7 @@ TEST_F(TokenService, takes_over_what_an_earlier_process_left_pending) {
   const auto meta = connect(-1);
   const vault::Secret spent("rt-1");
   ASSERT_TRUE(vault->tokens().begin_refresh(meta, "an earlier process", &spent));
-  endpoint.answers({tokens("at-2", "rt-2")});
+  endpoint.answers(tokens("at-2", "rt-2"));
   service->start();
   until([&] { return found(meta).generation == meta.generation + 1; });
   EXPECT_THAT(endpoint.bodies(), ElementsAre(HasSubstr("refresh_token=rt-1")));
@@ -337,7 +344,7 @@ TEST_F(TokenService, says_that_an_outcome_was_lost) {
   const auto meta = connect(-1);
   const vault::Secret spent("rt-1");
   ASSERT_TRUE(vault->tokens().begin_refresh(meta, "an earlier process", &spent));
-  endpoint.answers({refused("invalid_grant")});
+  endpoint.answers(refused("invalid_grant"));
   service->start();
   until([&] { return found(meta).status == Status::expired; });
   EXPECT_EQ(found(meta).status_reason, "refresh_outcome_lost");
@@ -345,7 +352,7 @@ TEST_F(TokenService, says_that_an_outcome_was_lost) {
 
 TEST_F(TokenService, says_the_same_where_the_answer_was_lost_on_the_way) {
   const auto meta = connect(-1);
-  endpoint.answers({lost(), refused("invalid_grant")});
+  endpoint.answers(lost(), refused("invalid_grant"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::unavailable);
   until([&] { return refresh(meta).kind == Kind::rejected; });
@@ -354,7 +361,7 @@ TEST_F(TokenService, says_the_same_where_the_answer_was_lost_on_the_way) {
 
 TEST_F(TokenService, discards_the_tokens_of_a_connection_that_was_deleted_meanwhile) {
   const auto meta = connect(-1);
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   endpoint.shut();
   service->refresh({meta.organization, meta.project, meta.id}, meta.generation, Why::ended, {});
@@ -368,7 +375,7 @@ TEST_F(TokenService, discards_the_tokens_of_a_connection_that_was_deleted_meanwh
 
 TEST_F(TokenService, discards_the_tokens_of_a_connection_that_was_rotated_meanwhile) {
   const auto meta = connect(-1);
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   endpoint.shut();
   service->refresh({meta.organization, meta.project, meta.id}, meta.generation, Why::ended, {});
@@ -384,7 +391,7 @@ TEST_F(TokenService, discards_the_tokens_of_a_connection_that_was_rotated_meanwh
 
 TEST_F(TokenService, finishes_what_is_under_way_before_it_ends) {
   const auto meta = connect(-1);
-  endpoint.answers({tokens("at-2", "rt-2")});
+  endpoint.answers(tokens("at-2", "rt-2"));
   service->start();
   endpoint.shut();
   service->refresh({meta.organization, meta.project, meta.id}, meta.generation, Why::ended, {});
@@ -397,7 +404,7 @@ TEST_F(TokenService, finishes_what_is_under_way_before_it_ends) {
 
 TEST_F(TokenService, forces_one_refresh_a_minute) {
   const auto meta = connect(kHour - 1);
-  endpoint.answers({tokens("at-2"), tokens("at-3")});
+  endpoint.answers(tokens("at-2"), tokens("at-3"));
   service->start();
   EXPECT_EQ(refresh(meta, Why::refused).kind, Kind::renewed);
   EXPECT_EQ(refresh(found(meta), Why::refused).kind, Kind::limited);
@@ -406,8 +413,8 @@ TEST_F(TokenService, forces_one_refresh_a_minute) {
 }
 
 TEST_F(TokenService, renews_ahead_of_time_without_being_asked) {
-  const auto meta = connect(60'000);
-  endpoint.answers({tokens("at-2")});
+  const auto meta = is_due(connect(60'000));
+  endpoint.answers(tokens("at-2"));
   service->start();
   until([&] { return found(meta).generation == meta.generation + 1; });
   EXPECT_EQ(requests(), 1U);
@@ -416,9 +423,9 @@ TEST_F(TokenService, renews_ahead_of_time_without_being_asked) {
 TEST_F(TokenService, leaves_disabled_connections_alone) {
   auto meta = connect(60'000);
   meta.enabled = false;
-  meta = *vault->update_connection(meta);
-  const auto other = connect(60'000, "oauth", "other");
-  endpoint.answers({tokens("at-2")});
+  meta = is_due(meta);
+  const auto other = is_due(connect(60'000, "oauth", "other"));
+  endpoint.answers(tokens("at-2"));
   service->start();
   until([&] { return found(other).generation == other.generation + 1; });
   EXPECT_EQ(refresh(meta).kind, Kind::disabled);
@@ -427,7 +434,7 @@ TEST_F(TokenService, leaves_disabled_connections_alone) {
 
 TEST_F(TokenService, obtains_a_token_without_a_refresh_token_where_the_grant_needs_none) {
   const auto meta = connect({}, "robot");
-  endpoint.answers({tokens("at-2")});
+  endpoint.answers(tokens("at-2"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::renewed);
   EXPECT_THAT(endpoint.bodies(), Each(HasSubstr("grant_type=client_credentials")));
@@ -435,7 +442,7 @@ TEST_F(TokenService, obtains_a_token_without_a_refresh_token_where_the_grant_nee
 
 TEST_F(TokenService, calls_rejected_credentials_an_error) {
   const auto meta = connect({}, "robot");
-  endpoint.answers({refused("invalid_grant")});
+  endpoint.answers(refused("invalid_grant"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::rejected);
   EXPECT_EQ(found(meta).status, Status::error);
@@ -444,7 +451,7 @@ TEST_F(TokenService, calls_rejected_credentials_an_error) {
 
 TEST_F(TokenService, tries_again_for_a_person_what_was_rejected_before) {
   const auto meta = connect({});
-  endpoint.answers({refused("invalid_grant"), tokens("at-2")});
+  endpoint.answers(refused("invalid_grant"), tokens("at-2"));
   service->start();
   EXPECT_EQ(refresh(meta).kind, Kind::rejected);
   EXPECT_EQ(found(meta).status, Status::expired);

@@ -147,14 +147,23 @@ TEST_F(Supervised, a_passing_fault_is_not_noticed_by_the_writer) {
   std::uint64_t number = 1;
   for (const Fault fault :
        {Fault::no_space, Fault::io_error, Fault::torn_write, Fault::sync_fails, Fault::sync_loses}) {
-    plan.arm(fault, 1);
-    const auto done = store->commit({put("a", to_string(fault), number)});
-    ASSERT_TRUE(done) << to_string(fault) << ": " << done.error().message;
-    EXPECT_EQ(*done, ++number);
-    EXPECT_EQ(store->get("a")->value, to_string(fault));
-    EXPECT_EQ(marked(), number);
-    EXPECT_EQ(store->state(), State::ready);
-    EXPECT_TRUE(store->trouble().empty());
+    // It may hit what RocksDB does in the background after it was opened, whose error only a later commit is told: so
+    // it is armed at every tenth commit, until one had to be outlived.
+    const int before = reopened;
+    for (int round = 0; reopened == before && round < 200; ++round) {
+      if (round % 10 == 0) {
+        plan.arm(fault, 1);
+      } else {
+        plan.clear();
+      }
+      const auto done = store->commit({put("a", to_string(fault), number)});
+      ASSERT_TRUE(done) << to_string(fault) << ": " << done.error().message;
+      EXPECT_EQ(*done, ++number);
+      EXPECT_EQ(store->get("a")->value, to_string(fault));
+      EXPECT_EQ(marked(), number);
+      EXPECT_EQ(store->state(), State::ready);
+      EXPECT_TRUE(store->trouble().empty());
+    }
     EXPECT_FALSE(store->changes(number - 2).complete) << "who follows has to forget";
   }
   EXPECT_EQ(reopened, 5);

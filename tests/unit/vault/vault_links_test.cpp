@@ -81,15 +81,16 @@ TEST_P(Links, a_state_belongs_to_one_link) {
 
 TEST_P(Links, are_updated_by_compare_and_set) {
   Link link = make();
-  auto stale = tokens.find_link(link.id);
+  const std::string id = link.id;
+  auto stale = tokens.find_link(id);
   link.status = LinkStatus::returned;
   link.credential = token_pair("waiting");
   link.expires = 1;
   link.requested_by = "tok_other";
   ASSERT_TRUE(tokens.update_link(std::move(link)));
   EXPECT_REFUSED(tokens.update_link(std::move(*stale)), conflict);
-  const auto found = tokens.find_link(stale->id);
-  ASSERT_TRUE(found->credential);
+  const auto found = tokens.find_link(id);
+  ASSERT_TRUE(found && found->credential);
   EXPECT_TRUE(found->credential->values.at("accessToken").equals("waiting"));
   EXPECT_EQ(found->credential->times->boot_id, "boot");
   EXPECT_EQ(found->expires, world.now + 10 * kMinute);
