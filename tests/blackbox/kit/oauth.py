@@ -105,6 +105,7 @@ class OAuthWorld:
         made = self.made("/api/v1/connections", merged({
             "name": f"Acme {number}", "app": "acme", "type": "OAUTH2", "authConfig": members.get("authConfig") or self.auth_config["id"],
             "alias": f"acme-{number}", "value": value}, members))
+        self.caller(made["id"])  # now: some tests take the disk away
         return Acme(self, made, refresh, access_token)
 
     def show(self, id):
