@@ -87,7 +87,7 @@ def test_a_thousand_requests_across_kill_and_restart_cost_one_more(crowd_world):
     world.daemon.kill()
     for client in clients:
         client.close()
-    world.server.gates.clear()
+    world.server.cut()
     again = world.server.hold("received")
     world.daemon.start()
     again.wait()
@@ -96,7 +96,6 @@ def test_a_thousand_requests_across_kill_and_restart_cost_one_more(crowd_world):
     again.release()
     assert statuses(clients) == {200: CROWD}
     assert len(world.server.token_requests) == 2
-    gate.drop()
 
 
 @row("refresh-in-progress")

@@ -192,10 +192,10 @@ class Gate:
         self.dropped = True
         self._go.set()
 
-    def stop_here(self, exchange):
+    def stop_here(self, exchange=None):
         self.reached.set()
         self._go.wait(60)
-        if self.dropped:
+        if self.dropped and exchange:
             exchange.cut()
         return not self.dropped
 
@@ -239,24 +239,35 @@ class TokenServer:
         self.answered = 0  # token requests that have been answered
         self.upstream = Upstream(certificate, key)
         self.upstream.answer = self.serve
+        self.upstream.before_handshake = self._connected
         self.address = self.upstream.address
 
     def stop(self):
-        for gate in self.gates.values():
-            gate.drop()
+        self.cut()
         self.upstream.stop()
 
     def hold(self, point):
-        """"received": read and not looked at; "handled": done (a rotating token is spent), the answer not yet sent."""
-        assert point in ("received", "handled")
+        """"connected": before the TLS handshake; "received": read and not looked at; "handled": done (a rotating token
+        is spent), the answer not yet sent."""
+        assert point in ("connected", "received", "handled")
         self.gates[point] = Gate()
         return self.gates[point]
 
+    def cut(self):
+        """Token requests are held no more, those that are held are cut."""
+        gates, self.gates = self.gates, {}
+        for gate in gates.values():
+            gate.drop()
+
     def go_on(self):
-        """Later token requests are held no more."""
+        """Token requests are held no more, those that are held go on."""
         gates, self.gates = self.gates, {}
         for gate in gates.values():
             gate.release()
+
+    def _connected(self):
+        gate = self.gates.get("connected")
+        return gate is None or gate.stop_here()
 
     # --- the endpoints
     def serve(self, exchange, request):

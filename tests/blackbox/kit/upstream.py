@@ -81,6 +81,7 @@ class Upstream:
 
     def reset(self):
         self.answer, self.lazy = hello, False
+        self.before_handshake = None  # a function called for every new connection; false: it is closed
         self.requests, self.accepted, self.handshakes = [], 0, 0
         self.server_names = []
 
@@ -119,6 +120,9 @@ class Upstream:
 
     def _serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.before_handshake and not self.before_handshake():
+            sock.close()
+            return
         try:
             sock = self.context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True)
         except OSError:
