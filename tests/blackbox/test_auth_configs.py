@@ -209,11 +209,15 @@ def test_the_token_endpoint_is_not_reachable_for_callers(make_oauth):
 
 def test_variables_of_the_provider_come_from_the_auth_config(make_oauth):
     auth = copy.deepcopy(OAUTH)
-    auth["token"]["url"] = "https://${tenant}.test/token"
+    auth["token"]["url"] = "https://${tenant}.wild.test/token"
     fields = {"tenant": {"title": "Tenant", "example": "token"}}
     oauth = make_oauth(entries=[entry({"oauth": auth}, fields=fields)])
-    config = oauth.new_auth_config(config={"tenant": "token"})
-    assert config["config"] == {"tenant": "token"}
+    where = oauth.daemon.config.read_text().replace("token.test:443", "ours.wild.test:443")
+    assert oauth.daemon.stop() == 0
+    oauth.daemon.config.write_text(where)
+    oauth.daemon.start()
+    config = oauth.new_auth_config(config={"tenant": "ours"})
+    assert config["config"] == {"tenant": "ours"}
     connection = oauth.connect(access=False, authConfig=config["id"])
     assert connection.call().status == 200
 

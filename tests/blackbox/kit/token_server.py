@@ -2,7 +2,8 @@
 
 `Provider` knows which tokens are good, on a clock that tests move; `TokenServer` speaks for it over TLS (RFC 6749, 7009,
 7636, 7662, 9207, and a two-step login that is not OAuth); `ApiServer` takes the access tokens that are good at that
-moment. One provider may have several servers. Paths of a TokenServer: /token /revoke /introspect /authorize /login.
+moment. One provider may have several servers. Paths of a TokenServer: /token /revoke /introspect /authorize /login and
+/app/installations/<id>/access_tokens.
 
     provider.rotation = "none" | "rotate"     what a refresh does to the refresh token
     provider.grace = 5                        seconds in which a spent refresh token still gives the same new one; 0: none
@@ -230,7 +231,8 @@ class TokenServer:
         self.provider = provider or Provider()
         self.clients = clients if clients is not None else {"acme-client": "acme-client-secret"}
         self.check_client = self.check_secret  # or a function of (request, form) that answers the client's id
-        self.check_assertion = None  # of the JWT bearer grant: a function of the assertion that answers the account
+        self.check_assertion = None  # of JWT bearer and GitHub App: a function of the JWT that answers the account
+        self.subjects = {}  # of a token exchange: account by subject token
         self.logins = {"robot": "robot-password"}  # of /login
         self.fault, self.denies, self.sent_issuer = None, None, None
         self.token_requests, self.revocations, self.introspections = [], [], []
@@ -276,17 +278,19 @@ class TokenServer:
         try:
             route = {"/token": self.token, "/revoke": self.revoke, "/introspect": self.introspect,
                      "/authorize": self.authorize, "/login": self.login}.get(path)
+            if path.startswith("/app/installations/"):
+                route = self.installation
             reply = route(exchange, request) if route else answer("no such page", "404 Not Found")
         except Refusal as refusal:
             reply = refusal.answer
         if reply is not None:
             exchange.send(reply)
-            self.answered += route == self.token or route == self.login
+            self.answered += route in (self.token, self.login, self.installation)
 
     def form(self, request):
         kind = request.fields.get("content-type") or ""
         if kind.startswith("application/json"):
-            return json.loads(request.body)
+            return json.loads(request.body or b"{}")
         return dict(urllib.parse.parse_qsl(request.body.decode(), keep_blank_values=True))
 
     def check_secret(self, request, form):
@@ -312,9 +316,21 @@ class TokenServer:
 
         def handle():
             if self.logins.get(form.get("user")) != form.get("password"):
-                return json_answer({"ok": False, "message": "bad login"})
+                return json_answer({"ok": False, "message": "bad_login"})
             made = self.provider.without_person(form["user"])
             return json_answer({"ok": True, "session": {"key": made["access_token"], "ttl_ms": made["expires_in"] * 1000}})
+
+        return self._between_gates(exchange, request, handle)
+
+    def installation(self, exchange, request):
+        """An installation token of a GitHub App: its JWT for {"token", "expires_at"}."""
+        self.token_requests.append(self.form(request))
+
+        def handle():
+            self.check_assertion((request.fields.get("authorization") or "").removeprefix("Bearer "))
+            made = self.provider.without_person(request.target.split("/")[3])
+            end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + made["expires_in"]))
+            return json_answer({"token": made["access_token"], "expires_at": end}, "201 Created")
 
         return self._between_gates(exchange, request, handle)
 
@@ -347,6 +363,10 @@ class TokenServer:
             return json_answer(self.provider.code(form, client))
         if kind == "client_credentials":
             return json_answer(self.provider.without_person(client, form.get("scope", "")))
+        if kind == "urn:ietf:params:oauth:grant-type:token-exchange":
+            if form.get("subject_token") not in self.subjects:
+                raise Refusal("invalid_grant")
+            return json_answer(self.provider.without_person(self.subjects[form["subject_token"]]))
         raise Refusal("unsupported_grant_type")
 
     def revoke(self, exchange, request):
