@@ -92,9 +92,7 @@ def test_a_rejected_refresh_shows_in_a_test(oauth):
 
 def test_introspection_stands_in_for_a_verify_request(make_oauth):
     auth = {**OAUTH, "introspect": {"url": "https://token.test/introspect"}}
-    one = entry({"oauth": auth})
-    del one["verify"]
-    oauth = make_oauth(entries=[one])
+    oauth = make_oauth(entries=[entry({"oauth": auth}, verify=None)])
     connection = oauth.connect()
     assert post(oauth, connection, "test")["ok"] is True
     assert oauth.server.introspections[0]["token"] == connection.access
@@ -104,9 +102,7 @@ def test_introspection_stands_in_for_a_verify_request(make_oauth):
 
 
 def test_what_cannot_be_tested_says_so(make_oauth):
-    one = entry()
-    del one["verify"]
-    oauth = make_oauth(entries=[one])
+    oauth = make_oauth(entries=[entry(verify=None)])
     response = oauth.daemon.api("POST", f"/api/v1/connections/{oauth.connect().id}/test")
     assert (response.status, response.code) == (409, "not-testable")
 

@@ -33,9 +33,10 @@ OAUTH = {
 
 
 def entry(auth=None, **members):
-    """A catalog entry. `auth`: its ways to authenticate by name; default: one of type OAUTH2."""
-    return {"id": "acme", "title": "Acme", "docs": "https://docs.test/", "base_url": "https://api.test", "hosts": ["api.test"],
-            "auth": auth or {"oauth": OAUTH}, "verify": {"get": "/me", "expect": 200, "account": "id"}, **members}
+    """A catalog entry. `auth`: its ways to authenticate by name; default: one of type OAUTH2. None takes a member away."""
+    return merged({"id": "acme", "title": "Acme", "docs": "https://docs.test/", "base_url": "https://api.test",
+                   "hosts": ["api.test"], "auth": auth or {"oauth": OAUTH},
+                   "verify": {"get": "/me", "expect": 200, "account": "id"}}, members)
 
 
 def utc(seconds):
