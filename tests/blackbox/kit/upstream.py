@@ -87,6 +87,10 @@ class Upstream:
 
     def stop(self):
         self.stopped = True
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept(), which would take one more
+        except OSError:
+            pass
         self._listener.close()
         self.drop_connections()
 
