@@ -61,7 +61,7 @@ class Provider:
         self.rotation, self.grace, self.reuse = "none", 0, "refuse"
         self.lifetime, self.refresh_lifetime = 3600, None
         self.account, self.issuer = "acct-1", None
-        self.next_access = []  # access tokens to issue first, in order
+        self.next_access = []  # access tokens to answer with first, in order
         self.extra = {}  # members to add to every answer
         self.refresh_tokens, self.access_tokens, self.codes = {}, {}, {}
         self._shift = 0.0
@@ -81,8 +81,8 @@ class Provider:
             self.refresh_tokens[made] = Refresh(family)
             return made, self.issue_access(family, lifetime) if access else None
 
-    def issue_access(self, family, lifetime=None):
-        made = self.next_access.pop(0) if self.next_access else token("access")
+    def issue_access(self, family, lifetime=None, made=None):
+        made = made or token("access")
         life = self.lifetime if lifetime is None else lifetime
         self.access_tokens[made] = (family, self.now() + (life if life is not None else 10**9))
         return made
@@ -109,7 +109,8 @@ class Provider:
 
     # grants
     def answer_for(self, family, refresh=None, account=True):
-        value = {"access_token": self.issue_access(family), "token_type": "Bearer"}
+        named = self.next_access.pop(0) if self.next_access else None
+        value = {"access_token": self.issue_access(family, made=named), "token_type": "Bearer"}
         if self.lifetime is not None:
             value["expires_in"] = self.lifetime
         if refresh:
