@@ -50,10 +50,14 @@ Response opening(const Service& service, const Request& request, const std::stri
   const auto link = open_link(service, id, false);
   if (!link) return to_response(link.error());
   const std::string title = title_of(service, *link);
-  Page page{.title = (reconnects(*link) ? "Reconnect " : "Connect ") + title,
-            .says = {"You go on to " + title + " to sign in and agree. Then you come back here, and confirm."},
-            .facts = facts_of(service, *link)};
-  page.forms.push_back({.action = "/connect/" + link->id, .label = "Go on to " + title});
+  Page page{
+      .title = (reconnects(*link) ? "Reconnect " : "Connect ") + title,
+      .says = {by_code(*link)
+                   ? "You get a code to enter at " + title + ", where you agree. Then you come back here, and confirm."
+                   : "You go on to " + title + " to sign in and agree. Then you come back here, and confirm."},
+      .facts = facts_of(service, *link)};
+  page.forms.push_back(
+      {.action = "/connect/" + link->id, .label = by_code(*link) ? "Get a code" : "Go on to " + title});
   Response response = to_response(page);
   response.fields.emplace_back("Set-Cookie",
                                set_cookie(service, cookie_of(service, request).value_or(new_cookie(service))));
@@ -65,6 +69,7 @@ Response leave(const Service& service, const Request& request, const std::string
   if (!link) return to_response(link.error());
   const auto cookie = cookie_of(service, request);
   if (!cookie) return to_response(wrong_browser());
+  if (by_code(*link)) return to_response(begin_device(service, std::move(*link), *cookie));
   auto way = begin_way(service, std::move(*link), *cookie);
   if (!way) return to_response(way.error());
   Response response;
@@ -105,7 +110,10 @@ Response arrive(Service& service, const Request& request, const Url& url) {
   return to_response(come_back(service, std::move(*link), *parameters, *cookie, unknown));
 }
 
-Response decide(Service& service, const Request& request, const std::string& id, bool agreed) {
+enum class Button : std::uint8_t { poll, confirm, cancel };
+
+Response decide(Service& service, const Request& request, const std::string& id, Button button) {
+  const bool agreed = button == Button::confirm;
   auto link = open_link(service, id, agreed);
   if (!link) return to_response(link.error());
   const auto cookie = cookie_of(service, request);
@@ -116,8 +124,10 @@ Response decide(Service& service, const Request& request, const std::string& id,
     return to_response(Page{.status = 403,
                             .title = "This page is out of date",
                             .says = {"Nothing was changed. Open the link again and go on from there."}});
+  if (button == Button::poll && by_code(*link) && link->status == LinkStatus::opened)
+    return to_response(poll_device(service, std::move(*link), *cookie));
   if (link->status == LinkStatus::active) return to_response(connected_page(service, *link));
-  if (link->status != LinkStatus::returned)
+  if (link->status != LinkStatus::returned || button == Button::poll)
     return to_response(Page{
         .status = 404, .title = "There is nothing to confirm", .says = {"Open the link again and go on from there."}});
   return to_response(agreed ? activate(service, std::move(*link)) : give_up(service, std::move(*link)));
@@ -202,12 +212,18 @@ Response serve_page(Service& service, const Request& request, Url url, Reply& la
   const auto slash = id.find('/');
   const std::string verb = slash == std::string::npos ? "" : id.substr(slash + 1);
   id.resize(std::min(slash, id.size()));
-  if (verb.empty() && slash == std::string::npos)
-    return post ? leave(service, request, id) : opening(service, request, id);
-  const bool agreed = verb == "confirm";
-  if (!agreed && verb != "cancel") return opening(service, request, url.path);
+  if (verb.empty() && slash == std::string::npos) {
+    if (!post) return opening(service, request, id);
+    later.work = [&service, &request, id] { return Answer(leave(service, request, id)); };
+    return {};
+  }
+  const auto button = verb == "confirm"  ? std::optional(Button::confirm)
+                      : verb == "cancel" ? std::optional(Button::cancel)
+                      : verb == "poll"   ? std::optional(Button::poll)
+                                         : std::nullopt;
+  if (!button) return opening(service, request, url.path);
   if (!post) return no_method("POST");
-  later.work = [&service, &request, id, agreed] { return Answer(decide(service, request, id, agreed)); };
+  later.work = [&service, &request, id, button] { return Answer(decide(service, request, id, *button)); };
   return {};
 }
 

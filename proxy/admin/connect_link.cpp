@@ -22,7 +22,8 @@ std::unexpected<Problem> wrong(const char* pointer, const char* detail) {
 const config::Auth* connectable(const config::Provider* provider, const std::string& auth) {
   if (provider == nullptr) return nullptr;
   const auto at = provider->auth.find(auth);
-  const bool fits = at != provider->auth.end() && at->second.oauth && at->second.oauth->authorize;
+  if (at == provider->auth.end() || !at->second.oauth) return nullptr;
+  const bool fits = at->second.oauth->authorize || at->second.oauth->device;
   return fits ? &at->second : nullptr;
 }
 
@@ -47,7 +48,8 @@ std::expected<std::string, Problem> only_auth_config(const Service& service, con
   }
   if (only.empty())
     return wrong("/authConfig",
-                 "The provider has no auth config to connect with: make one (POST /api/v1/auth_configs).");
+                 "The provider has no auth config to connect with: make one: postern auth-configs create, or POST "
+                 "/api/v1/auth_configs.");
   return only;
 }
 
@@ -141,12 +143,16 @@ std::expected<Link, Problem> make_link(Service& service, const Caller& caller, L
   const auto provider = service.deps.catalog()->find(app->provider);
   vault::AuthConfig scopes;
   scopes.scopes = given.scopes && *given.scopes ? *given.scopes : app->scopes;
-  link->scopes = grants::scopes_of(*provider->auth.at(app->auth).oauth, &scopes);
+  const auto& oauth = *provider->auth.at(app->auth).oauth;
+  link->scopes = grants::scopes_of(oauth, &scopes);
   link->provider = app->provider;
   link->auth = app->auth;
   link->auth_config = app->id;
   link->requested_by = caller.authorization.id;
-  link->redirect_uri = public_url(service) + "/oauth/callback";
+  if (given.device == true && !oauth.device) return wrong("/device", "The provider's entry has no device flow.");
+  if (given.device == false && !oauth.authorize)
+    return wrong("/device", "The provider's entry has only a device flow.");
+  if (!given.device.value_or(!oauth.authorize)) link->redirect_uri = public_url(service) + "/oauth/callback";
   link->expires = service.deps.now_ms() + given.lifetime_ms;
   (void)service.deps.vault->tokens().sweep_links(service.deps.now_ms());  // what ended long ago makes room
   auto made = service.deps.vault->tokens().create_link(std::move(*link));
@@ -184,6 +190,7 @@ json::object shown(const Service& service, const Link& link) {
   out["provider"] = link.provider;
   out["authConfig"] = link.auth_config;
   out["name"] = link.name;
+  out["device"] = by_code(link);
   out["scopes"] = json::array(link.scopes.begin(), link.scopes.end());
   out["connection"] = text_or_null(there ? link.connection : "");
   out["account"] = text_or_null(link.account);

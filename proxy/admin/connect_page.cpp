@@ -44,7 +44,8 @@ button {
   border: 1px solid var(--strong); border-radius: 8px; background: var(--strong); color: var(--on);
 }
 button.quiet { background: transparent; color: var(--strong); }
-button:focus-visible, input:focus-visible { outline: 3px solid var(--strong); outline-offset: 2px; }
+a { color: var(--strong); }
+button:focus-visible, a:focus-visible, input:focus-visible { outline: 3px solid var(--strong); outline-offset: 2px; }
 footer { color: var(--faint); font-size: .85rem; }
 )";
 
@@ -96,6 +97,10 @@ Response to_response(const Page& page) {
       title + " – postern</title>\n<link rel=\"stylesheet\" href=\"" + std::string(kStylePath) +
       "\">\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n";
   for (const auto& text : page.says) out += "<p>" + escape_html(text) + "</p>\n";
+  if (!page.link.empty()) {
+    const std::string link = escape_html(page.link);
+    out += "<p><a href=\"" + link + "\" target=\"_blank\" rel=\"noopener noreferrer\">" + link + "</a></p>\n";
+  }
   if (!page.code.empty()) out += "<code>" + escape_html(page.code) + "</code>\n";
   if (!page.facts.empty()) {
     out += "<dl>\n";

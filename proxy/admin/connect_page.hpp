@@ -23,7 +23,8 @@ struct Page {
   std::vector<std::string> says = {};                           // a paragraph each
   std::vector<std::pair<std::string, std::string>> facts = {};  // term and description
   std::vector<PageForm> forms = {};
-  std::string code = {};  // a command to copy; empty: none
+  std::string code = {};  // a command or a code to copy; empty: none
+  std::string link = {};  // an https URL to open; empty: none
 };
 
 Response to_response(const Page& page);

@@ -166,9 +166,12 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Service& service
   return out;
 }
 
+std::string browser_digest(const Service& service, const std::string& cookie) {
+  return base64url(service.deps.vault->keyed_digest("connect-browser", cookie));
+}
+
 bool began(const Service& service, const Link& link, const std::string& cookie) {
-  const auto digest = service.deps.vault->keyed_digest("connect-browser", cookie);
-  return !link.cookie_digest.empty() && vault::Secret(link.cookie_digest).equals(base64url(digest));
+  return !link.cookie_digest.empty() && vault::Secret(link.cookie_digest).equals(browser_digest(service, cookie));
 }
 
 std::string confirmation_of(const Service& service, const Link& link, const std::string& cookie) {
@@ -201,13 +204,42 @@ std::expected<std::string, Page> begin_way(const Service& service, Link link, co
   if (!url)
     return std::unexpected(failed_page(409, "This cannot be connected now",
                                        "The settings of the provider are incomplete: " + url.error().text + '.'));
-  link.cookie_digest = base64url(service.deps.vault->keyed_digest("connect-browser", cookie));
+  link.cookie_digest = browser_digest(service, cookie);
   link.status = LinkStatus::opened;
   link.credential.reset();
   link.account.clear();
   const auto written = service.deps.vault->tokens().update_link(std::move(link), state);
   if (!written) return std::unexpected(unavailable_page());
   return std::move(*url);
+}
+
+grants::Answer ask_for_tokens(const Service& service, const Material& material,
+                              grants::Built<grants::TokenRequest> request) {
+  if (!request)
+    return {std::unexpected(grants::Failure{grants::Failure::Kind::request, 0, "", request.error().text, std::nullopt}),
+            {}};
+  auto values = grants::values_of(*material.auth, material.plan.variables, &*material.app, nullptr);
+  return exchange(service, {std::move(*request), material.auth->oauth->answer, std::move(values)});
+}
+
+Page keep_tokens(Service& service, Link link, const Material& material, grants::Answer answer,
+                 const std::string& cookie) {
+  const std::string title = title_of(service, link);
+  if (!answer.tokens) {
+    const auto& failure = answer.tokens.error();
+    blame_client(service, link, failure);
+    fail_link(service, link, "exchange_failed", failure.text.empty() ? "The service gave no token." : failure.text);
+    return failed_page(502, title + " gave no token", link.text);
+  }
+  auto kept = grants::keep(*material.auth->oauth, *answer.tokens, answer.sent, nullptr, link.connection);
+  if (kept.account.empty()) kept.account = account_of(service, link, material, kept.credential);
+  if (const auto same = same_account(service, link, kept.account); !same) {
+    revoke(service, link, kept.credential);
+    fail_link(service, link, "account_mismatch", same.error());
+    return failed_page(409, "This is another account", same.error());
+  }
+  if (auto waits = keep_waiting(service, link, material, std::move(kept)); !waits) return waits.error();
+  return returned_page(service, link, cookie);
 }
 
 Page come_back(Service& service, Link link, const Parameters& parameters, const std::string& cookie, const Page& used) {
@@ -236,34 +268,10 @@ Page come_back(Service& service, Link link, const Parameters& parameters, const 
     return failed_page(400, denied ? "Access was denied" : title + " refused", title + ": " + code.error().text + '.');
   }
   const std::string nonce = base64url(random_bytes().expose());
-  auto request =
-      grants::exchange_code(asking(*material, service.deps.now_ms(), nonce), *code, link.redirect_uri, link.verifier);
-  auto values = grants::values_of(*material->auth, material->plan.variables, &*material->app, nullptr);
-  std::expected<grants::Tokens, grants::Failure> tokens;
-  grants::Sent sent;
-  if (request) {
-    auto answer = exchange(service, {std::move(*request), material->auth->oauth->answer, std::move(values)});
-    tokens = std::move(answer.tokens);
-    sent = std::move(answer.sent);
-  } else {
-    tokens =
-        std::unexpected(grants::Failure{grants::Failure::Kind::request, 0, "", request.error().text, std::nullopt});
-  }
-  if (!tokens) {
-    blame_client(service, link, tokens.error());
-    const auto& failure = tokens.error();
-    fail_link(service, link, "exchange_failed", failure.text.empty() ? "The service gave no token." : failure.text);
-    return failed_page(502, title + " gave no token", link.text);
-  }
-  auto kept = grants::keep(*material->auth->oauth, *tokens, sent, nullptr, link.connection);
-  if (kept.account.empty()) kept.account = account_of(service, link, *material, kept.credential);
-  if (const auto same = same_account(service, link, kept.account); !same) {
-    revoke(service, link, kept.credential);
-    fail_link(service, link, "account_mismatch", same.error());
-    return failed_page(409, "This is another account", same.error());
-  }
-  if (auto waits = keep_waiting(service, link, *material, std::move(kept)); !waits) return waits.error();
-  return returned_page(service, link, cookie);
+  auto answer = ask_for_tokens(
+      service, *material,
+      grants::exchange_code(asking(*material, service.deps.now_ms(), nonce), *code, link.redirect_uri, link.verifier));
+  return keep_tokens(service, std::move(link), *material, std::move(answer), cookie);
 }
 
 Page connected_page(const Service& service, const Link& link) {

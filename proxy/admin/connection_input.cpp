@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 
+#include "proxy/grants/jwt.hpp"
+
 namespace postern::admin {
 namespace {
 
@@ -152,7 +154,24 @@ std::expected<config::Plan, Problem> plan(const config::Provider& provider, cons
   auto planned = config::plan_connection(provider, asked, input.value.has_value());
   for (auto& field : asked.value) vault::wipe(field.second);
   if (!planned) return refuse_fields(to_field_errors(planned.error(), provider, input));
+  if (auto unfit = unfit_keys(provider.auth.at(planned->auth), input); !unfit.empty())
+    return refuse_fields(std::move(unfit));
   return std::move(*planned);
+}
+
+std::vector<FieldError> unfit_keys(const config::Auth& auth, const ConnectionInput& input) {
+  std::vector<FieldError> errors;
+  if (!auth.oauth || !input.value) return errors;
+  const auto check = [&](const config::OAuthAssertion& what) {
+    const auto key = input.value->find(what.key);
+    if (key == input.value->end() || key->second.empty()) return;
+    const auto usable = grants::check_key(what.algorithm, vault::Secret(key->second));
+    if (usable) return;
+    errors.push_back({.pointer = "/value/" + what.key, .parameter = "", .detail = usable.error().text + '.'});
+  };
+  if (auth.oauth->assertion) check(*auth.oauth->assertion);
+  if (auth.oauth->token.client_auth == config::ClientAuth::private_key_jwt) check(auth.oauth->client_assertion);
+  return errors;
 }
 
 std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, ConnectionInput& input,
@@ -176,6 +195,9 @@ std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, C
   }
   auto access = given.values.extract("accessToken");
   if (!access || access.mapped().empty()) {
+    // Nobody knows when it was last used; from now on it is kept from growing too old.
+    const auto now = grants::moment(now_ms);
+    given.times = vault::TokenTimes{now.wall_ms, now.boot_ms, now.boot_id, std::nullopt, "", 0};
     const auto touch = grants::touch_of(*auth.oauth, given, id);
     return grants::Kept{.credential = std::move(given), .account = "", .touch = touch};
   }

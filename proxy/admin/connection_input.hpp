@@ -47,6 +47,8 @@ std::expected<config::Plan, Problem> plan(const config::Provider& provider, cons
 // The catalog's mistakes as ours, for what was sent as `input.value`.
 std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors, const config::Provider& provider,
                                         const ConnectionInput& input);
+// Private keys in `input.value` that nothing could be signed with.
+std::vector<FieldError> unfit_keys(const config::Auth& auth, const ConnectionInput& input);
 // What is stored of the values, which are moved out and wiped behind. Tokens that were pasted count from `now_ms` on.
 // `id`: of the connection. The one mistake is an `expiresAt` that is no time.
 std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, ConnectionInput& input,

@@ -25,23 +25,25 @@ Answer response_of(const Service& service, const AuthConfig& auth_config, unsign
   return response;
 }
 
-// The entry's auth that is meant: by name, else the only one of an OAuth type, else the only one.
+// The entry's auth that is meant: by name, else the only one that people agree to, else the only one that takes a
+// client, else the only one.
 std::expected<const config::Auth*, Problem> choose_entry(const config::Provider& provider,
                                                          const std::optional<std::string>& name) {
   auto wrong = [](std::string detail) {
     return refuse_fields({{.pointer = "/auth", .parameter = "", .detail = std::move(detail)}});
   };
-  std::vector<const config::Auth*> fits, oauth;
+  std::vector<const config::Auth*> fits, agreed, client;
   std::string names;
   for (const auto& [key, auth] : provider.auth) {
     names += (names.empty() ? "" : ", ") + key;
     if (!config::is_served_type(auth.type) || (name && *name != key)) continue;
     fits.push_back(&auth);
-    if (auth.oauth) oauth.push_back(&auth);
+    if (auth.type == "OAUTH2") agreed.push_back(&auth);
+    if (auth.oauth && !auth.app_fields.empty()) client.push_back(&auth);
   }
   if (provider.generic) return wrong("The generic provider has no auth configs: make a connection.");
-  if (oauth.size() == 1) return oauth.front();
-  if (fits.size() == 1) return fits.front();
+  for (const auto* choice : {&agreed, &client, &fits})
+    if (choice->size() == 1) return choice->front();
   return wrong((fits.empty() ? "There is no such way to authenticate here: " : "Name one of several: ") + names + '.');
 }
 
@@ -59,6 +61,7 @@ std::expected<std::string, Problem> plan_values(const config::Provider& provider
   auto planned = config::plan_app(provider, asked, input.value.has_value());
   for (auto& field : asked.value) vault::wipe(field.second);
   if (!planned) return refuse_fields(to_field_errors(planned.error(), provider, input));
+  if (auto unfit = unfit_keys(entry, input); !unfit.empty()) return refuse_fields(std::move(unfit));
   return std::move(planned->config_json);
 }
 

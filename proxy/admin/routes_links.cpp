@@ -31,9 +31,11 @@ Answer create_link(Service& service, Call& call) {
     else
       input.lifetime_ms = n * 1000;
   }
+  input.device = reader.flag("device");
   auto errors = std::move(reader.errors);
   object.erase("connection");
   object.erase("expiresIn");
+  object.erase("device");
   for (auto& error : read_connection_input(object,
                                            {"authConfig", "provider", "app", "toolkitSlug", "auth", "name", "alias",
                                             "scope", "owner", "endUser", "tags", "config", "scopes"},

@@ -14,6 +14,7 @@ namespace {
 struct ConnectFlags {
   std::string provider, auth, alias, name, config_json, auth_config, reconnect;
   std::vector<std::string> settings;
+  bool device = false;
   SecretSource secret;
 };
 
@@ -105,7 +106,7 @@ void say_what_next(const json::object& made, const ProviderForm& provider, Sessi
 // the provider can be typed in.
 bool wants_browser(const ConnectFlags& flags, const ProviderForm& provider) {
   if (flags.secret.given()) return false;
-  if (!flags.auth_config.empty()) return true;
+  if (!flags.auth_config.empty() || flags.device) return true;
   bool agreed = false, typed = false;
   for (const AuthForm& auth : provider.auth) {
     if (!flags.auth.empty() && auth.name != flags.auth) continue;
@@ -124,6 +125,7 @@ Result<json::object> link_body(const ConnectFlags& flags) {
   add("auth", flags.auth);
   add("name", flags.name);
   add("alias", flags.alias);
+  if (flags.device) body["device"] = true;
   auto config = config_from(flags.config_json, flags.settings);
   if (!config) return config;
   if (!config->empty()) body["config"] = std::move(*config);
@@ -143,7 +145,11 @@ Result<int> by_link(const json::object& body, const ProviderForm* provider, Sess
 }
 
 Result<int> connect(const ConnectFlags& flags, Session& session) {
-  if (!flags.reconnect.empty()) return by_link({{"connection", flags.reconnect}}, nullptr, session);
+  if (!flags.reconnect.empty()) {
+    json::object body{{"connection", flags.reconnect}};
+    if (flags.device) body["device"] = true;
+    return by_link(body, nullptr, session);
+  }
   if (flags.provider.empty())
     return fail(Exit::usage, "connect: which provider? see 'postern providers list'; or name --reconnect CONNECTION");
   auto provider = session.provider(flags.provider);
@@ -190,6 +196,8 @@ void add_connect_verb(CLI::App& root, Command& command) {
   verb->add_option("--auth-config", flags->auth_config, "ac_… to connect with, in a browser");
   verb->add_option("--reconnect", flags->reconnect, "a connection that is there: agree to it again")
       ->type_name("CONNECTION");
+  verb->add_flag("--device", flags->device,
+                 "agree by a code that you type at the service, instead of being sent there");
   verb->add_option("--auth", flags->auth, "the provider's auth entry, where it has several");
   verb->add_option("--alias", flags->alias, "unique in the project; default: the provider's id");
   verb->add_option("--name", flags->name, "a name for people; default: the provider's title");

@@ -85,11 +85,14 @@ Result<json::object> value_from(const Hidden& text, const std::string& app, cons
 Result<int> create(const Fields& fields, Session& session) {
   auto body = body_of(fields);
   if (!body) return std::unexpected(body.error());
-  auto text = read_secret(fields.secret, session);
-  if (!text) return std::unexpected(text.error());
-  auto value = value_from(*text, fields.app, fields.auth, fields.type, session);
-  if (!value) return std::unexpected(value.error());
-  (*body)["value"] = std::move(*value);
+  // The client of an auth config may be all that there is: client credentials need nothing of the connection's own.
+  if (fields.secret.given() || fields.auth_config.empty()) {
+    auto text = read_secret(fields.secret, session);
+    if (!text) return std::unexpected(text.error());
+    auto value = value_from(*text, fields.app, fields.auth, fields.type, session);
+    if (!value) return std::unexpected(value.error());
+    (*body)["value"] = std::move(*value);
+  }
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   auto made = api->create("connections", *body);

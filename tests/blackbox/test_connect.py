@@ -488,7 +488,8 @@ def test_connect_prints_the_link_waits_and_reports(oauth):
 
 def test_connect_reports_a_refusal(oauth):
     oauth.server.denies = "access_denied"
-    process, made, lines = run_connect(oauth, "acme", "-q")  # the only auth config of the provider
+    assert oauth.auth_config["enabled"]  # the only one of the provider
+    process, made, lines = run_connect(oauth, "acme", "-q")
     assert come_back(oauth.browser(), made).status == 400
     assert process.wait(30) == 1
     assert until(lambda: "denied" in "".join(lines))

@@ -25,6 +25,13 @@ TEST_F(AcmeRoom, an_auth_config_is_shown_without_its_values) {
       412);
 }
 
+TEST_F(AcmeRoom, an_auth_config_is_for_what_people_agree_to_unless_it_says_otherwise) {
+  const std::string body = R"("provider":"github","value":{"clientId":"us","clientSecret":"client-canary"})";
+  EXPECT_EQ(call("POST", "/api/v1/auth_configs", "{" + body + "}").text("auth"), "oauth");
+  const auto app = call("POST", "/api/v1/auth_configs", R"({"auth":"app",)" + body + "}");
+  EXPECT_EQ(app.status, 400) << "an app's fields are others";
+}
+
 TEST_F(AcmeRoom, auth_configs_are_refused_with_a_pointer) {
   const auto refused = [&](const std::string& more) {
     return call("POST", "/api/v1/auth_configs", "{" + more + "}").pointer();
@@ -85,6 +92,30 @@ TEST_F(AcmeRoom, a_pasted_token_ends_when_its_holder_says) {
   EXPECT_EQ(kept->times->lifetime_ms, 3'600'000);
   EXPECT_EQ(kept->times->sent_ms, now);
   EXPECT_FALSE(kept->values.contains("expiresAt"));
+}
+
+TEST_F(AcmeRoom, a_pasted_refresh_token_is_kept_from_growing_too_old) {
+  load_acme(", refresh: {idle_lifetime: 10d}");
+  const auto id = connect_by_hand(auth_config(), "", R"({"refreshToken":"r"})").text("id");
+  const auto read = vault->find_connection({}, id);
+  ASSERT_TRUE(read);
+  EXPECT_GT(read->touch, now);
+  EXPECT_LT(read->touch, now + 10LL * 86'400'000);
+}
+
+TEST_F(AcmeRoom, a_private_key_that_cannot_sign_is_refused_when_it_is_stored) {
+  load_acme(
+      "}, robot: {type: JWT_BEARER, fields: {privateKey: {}}, token: {url: 'https://token.test/token'}, assertion: "
+      "{issuer: robot}}, app: {type: OAUTH2_CLIENT_CREDENTIALS, token: {url: 'https://token.test/token', "
+      "client_auth: private_key_jwt}");
+  const auto refused =
+      call("POST", "/api/v1/connections", R"({"app":"acme","type":"JWT_BEARER","value":{"privateKey":"key-canary"}})");
+  EXPECT_EQ(refused.pointer(), "/value/privateKey") << refused.body;
+  EXPECT_THAT(refused.body, Not(HasSubstr("canary")));
+  EXPECT_EQ(call("POST", "/api/v1/auth_configs",
+                 R"({"provider":"acme","auth":"app","value":{"clientId":"us","privateKey":"key-canary"}})")
+                .pointer(),
+            "/value/privateKey");
 }
 
 TEST_F(AcmeRoom, an_auth_config_in_use_is_deleted_only_with_its_connections) {

@@ -212,6 +212,61 @@ TEST_F(AcmeRoom, a_form_post_without_the_cookie_comes_again_as_a_get) {
             200);
 }
 
+TEST_F(AcmeRoom, a_person_may_agree_by_a_code_that_is_typed_at_the_service) {
+  EXPECT_EQ(link_of(auth_config(), R"(,"device":true)").pointer(), "/device") << "the entry has none";
+  load_acme(", device: {url: 'https://login.test/device'}");
+  const auto app = auth_config();
+  EXPECT_EQ(link_of(app).object().at("device"), false) << "another way is there";
+  const auto made = link_of(app, R"(,"device":true,"alias":"ada")");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const auto id = made.text("id"), usual = desk.body;
+  Browser browser;
+  visit(browser, "/connect/" + id);
+  desk.status = 0;
+  EXPECT_EQ(press(browser, "/connect/" + id).status, 502);
+  EXPECT_EQ(status_of(id), "PENDING") << "it can be tried again";
+  desk.status = 200;
+  desk.body = R"({"device_code":"device-canary","user_code":"AB<C","verification_uri":"https://login.test/activate"})";
+  const auto code = press(browser, "/connect/" + id);
+  ASSERT_EQ(code.status, 200) << code.body;
+  EXPECT_THAT(code.body, HasSubstr("AB&lt;C"));
+  EXPECT_THAT(code.body, HasSubstr("href=\"https://login.test/activate\""));
+  EXPECT_THAT(code.body, Not(HasSubstr("canary")));
+  EXPECT_EQ(desk.asked.back().line, "POST https://login.test/device");
+  EXPECT_EQ(status_of(id), "OPENED");
+  EXPECT_EQ(confirm(Browser(), id, code, "poll").status, 403);
+  EXPECT_EQ(press(browser, "/connect/" + id + "/poll", "confirm=x").status, 403);
+  EXPECT_EQ(confirm(browser, id, code).status, 404) << "nothing to confirm yet";
+  const auto agreed = desk.tokens;
+  desk.tokens = [] {
+    return std::unexpected(grants::Failure{grants::Failure::Kind::pending, 400, "authorization_pending", "", {}});
+  };
+  const auto early = confirm(browser, id, code, "poll");
+  EXPECT_THAT(early.body, HasSubstr("Not yet"));
+  EXPECT_THAT(desk.asked.back().body, HasSubstr("device_code=device-canary"));
+  desk.tokens = agreed;
+  desk.body = usual;
+  const auto returned = confirm(browser, id, early, "poll");
+  EXPECT_THAT(returned.body, HasSubstr("ada@acme"));
+  EXPECT_EQ(status_of(id), "RETURNED");
+  EXPECT_EQ(confirm(browser, id, returned).status, 200);
+  EXPECT_EQ(call("GET", "/api/v1/connections/ada").text("status"), "ACTIVE");
+}
+
+TEST_F(AcmeRoom, a_code_that_was_refused_ends_the_link) {
+  load_acme(", device: {url: 'https://login.test/device'}");
+  const auto id = link_of(auth_config(), R"(,"device":true)").text("id");
+  Browser browser;
+  visit(browser, "/connect/" + id);
+  desk.body = R"({"device_code":"d","user_code":"ABC","verification_uri":"https://login.test/activate"})";
+  const auto code = press(browser, "/connect/" + id);
+  desk.tokens = [] {
+    return std::unexpected(grants::Failure{grants::Failure::Kind::rejected, 400, "expired_token", "it is over", {}});
+  };
+  EXPECT_EQ(confirm(browser, id, code, "poll").status, 502);
+  EXPECT_EQ(reason_of(id), "exchange_failed");
+}
+
 TEST_F(AcmeRoom, links_are_refused_with_a_pointer) {
   EXPECT_EQ(link(R"({"provider":"acme"})").pointer(), "/authConfig");
   const auto app = auth_config();

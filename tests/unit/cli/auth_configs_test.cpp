@@ -81,6 +81,14 @@ TEST(ConnectByLink, says_why_nothing_was_connected) {
   EXPECT_EQ(World().run({"connect"}), 2);
 }
 
+TEST(ConnectByLink, asks_for_a_code_where_it_is_told_to) {
+  World world;
+  world.around.provider = [](const ConfigFile&, const Environment&, const std::string&) { return acme(); };
+  world.server.answer(201, R"({"id":"link_1","url":"u","status":"FAILED","reason":"x"})");
+  EXPECT_EQ(world.run({"connect", "acme", "--device"}), 1);
+  EXPECT_TRUE(world.server.body(0).at("device").as_bool());
+}
+
 TEST(ConnectionsTest, exits_1_when_the_service_refuses) {
   World world;
   world.server.answer(200, R"({"ok":true,"account":"ada","status":"ACTIVE"})");
