@@ -165,7 +165,10 @@ std::optional<Url> parse_target(std::string_view target) {
   out.path = std::string(target.substr(0, target.find('?')));
   boost::urls::encoding_opts options;
   options.space_as_plus = true;
-  for (const auto& parameter : url->params(options)) out.parameters.emplace_back(parameter.key, parameter.value);
+  for (const auto& parameter : url->params(options)) {
+    const bool nothing = parameter.key.empty() && !parameter.has_value;  // "/a?", "?x=1&&y=2"
+    if (!nothing) out.parameters.emplace_back(parameter.key, parameter.value);
+  }
   return out;
 }
 

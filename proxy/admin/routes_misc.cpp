@@ -42,8 +42,8 @@ json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
 // cannot say just now.
 std::string unusable_connections(const Service& service) {
   std::string out = fmt::format(
-      "# HELP postern_connections_unusable Connections of the default organization that are not ACTIVE, by status; at "
-      "most {} are counted.\n# TYPE postern_connections_unusable gauge\n",
+      "# HELP postern_connections Connections of the default organization that are not ACTIVE, by status; at "
+      "most {} are counted.\n# TYPE postern_connections gauge\n",
       kMostCounted);
   for (const auto status : {vault::Status::expired, vault::Status::error, vault::Status::revoked}) {
     vault::ConnectionQuery query;
@@ -56,7 +56,7 @@ std::string unusable_connections(const Service& service) {
       more = page->has_more && !page->data.empty();
       if (more) query.after = page->data.back().id;
     }
-    out += fmt::format("postern_connections_unusable{{status=\"{}\"}} {}\n", vault::to_string(status),
+    out += fmt::format("postern_connections{{status=\"{}\"}} {}\n", vault::to_string(status),
                        std::min(count, kMostCounted));
   }
   return out;

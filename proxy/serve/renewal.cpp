@@ -298,10 +298,11 @@ Renewed write_failure(vault::Vault& vault, const Renewal& renewal, const Failure
   return answer;
 }
 
-void postpone(vault::Vault& vault, const ConnectionKey& key, std::int64_t until_ms) {
+void postpone(vault::Vault& vault, const ConnectionKey& key, std::int64_t now_ms, std::int64_t until_ms) {
   const auto meta = vault.find_connection({key.organization, key.project}, key.id);
   if (!meta || meta->status != vault::Status::active) return;
-  if ((meta->touch != 0 ? meta->touch : meta->expires) >= until_ms) return;
+  // What became of it has set a time of its own: a verdict waits for the end of the access token.
+  if ((meta->touch != 0 ? meta->touch : meta->expires) > now_ms) return;
   // Lost to a refresh or rotation: then there is a newer time.
   static_cast<void>(vault.tokens().set_status(space_of(*meta), meta->id, meta->generation,
                                               {meta->status, meta->status_reason, meta->status_text, until_ms}));

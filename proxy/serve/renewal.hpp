@@ -61,7 +61,7 @@ Written write_tokens(vault::Vault& vault, const Fetched& fetched, bool again);
 // The outcome of a request that brought nothing. `again_ms`: when it may be asked for again.
 Renewed write_failure(vault::Vault& vault, const Renewal& renewal, const grants::Failure& failure, std::int64_t now_ms,
                       std::int64_t again_ms);
-// The background looks at it again then, and not earlier.
-void postpone(vault::Vault& vault, const ConnectionKey& key, std::int64_t until_ms);
+// The background looks at it again then, and not earlier; nothing where a later time than now is set already.
+void postpone(vault::Vault& vault, const ConnectionKey& key, std::int64_t now_ms, std::int64_t until_ms);
 
 }  // namespace postern::serve

@@ -230,9 +230,9 @@ net::Task<void> TokenService::refresh_ahead(ConnectionKey key) {
   else if (outcome.kind != Kind::renewed && outcome.kind != Kind::gone && outcome.kind != Kind::in_progress)
     pause = outcome.kind == Kind::current ? kNotDueMs : kSkippedMs;
   if (pause != 0) {
-    const std::int64_t until = now_ms() + pause;
+    const std::int64_t now = now_ms();
     co_await offload_.run(worker_.context(), [&] {
-      postpone(*deps_.vault, key, until);
+      postpone(*deps_.vault, key, now, now + pause);
       return true;
     });
   }

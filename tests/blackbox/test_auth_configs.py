@@ -147,9 +147,10 @@ def test_what_is_pasted_is_checked(oauth, value, pointer):
 
 @row("auth-config-disabled")
 def test_a_disabled_one_stops_its_connections_until_it_is_enabled(oauth):
-    fresh, ended, foreign = oauth.connect(), oauth.connect(lifetime=-5), oauth.connect(authConfig=oauth.new_auth_config()["id"])
+    fresh, foreign = oauth.connect(), oauth.connect(authConfig=oauth.new_auth_config()["id"])
     one = f"{PATH}/{oauth.auth_config['id']}"
     assert oauth.daemon.api("PATCH", one, {"enabled": False}).status == 200
+    ended = oauth.connect(lifetime=-5)  # only now: before, the background would have renewed it
     for connection in (fresh, ended):
         response = connection.call()
         assert (response.status, response.code) == (403, "auth-config-disabled")

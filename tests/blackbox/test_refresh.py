@@ -65,8 +65,8 @@ def statuses(clients):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_thousand_requests_on_an_ended_token_cost_one_token_request(crowd_world, workers):
     world = crowd_world(workers=workers)
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("received")
+    connection = world.connect(lifetime=-5)
     clients = crowd(connection)
     gate.wait()
     until(lambda: requests_under_way(world) >= CROWD, what="all requests under way")
@@ -80,8 +80,8 @@ def test_a_thousand_requests_on_an_ended_token_cost_one_token_request(crowd_worl
 def test_a_thousand_requests_across_kill_and_restart_cost_one_more(crowd_world):
     world = crowd_world()
     world.provider.rotation, world.provider.grace = "rotate", 60
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("handled")
+    connection = world.connect(lifetime=-5)
     clients = crowd(connection)
     gate.wait()
     world.daemon.kill()
@@ -116,8 +116,8 @@ def test_a_request_waits_ten_seconds_and_the_token_that_comes_later_is_not_lost(
 
 def test_a_client_that_hangs_up_does_not_cost_the_token(oauth):
     oauth.provider.rotation, oauth.provider.reuse = "rotate", "revoke"
-    connection = oauth.connect(lifetime=-5)
     gate = oauth.server.hold("handled")
+    connection = oauth.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     client.close()
@@ -164,9 +164,8 @@ def test_a_due_token_is_renewed_in_the_background_while_callers_use_the_old_one(
         assert connection.call().status == 200
     assert set(tokens_at(oauth.api)) == {connection.access}, "nobody waited"
     gate.release()
-    until(lambda: connection.show()["lastRefresh"])
-    assert connection.call().status == 200
-    assert tokens_at(oauth.api)[-1] != connection.access
+    until(lambda: connection.call().status == 200 and tokens_at(oauth.api)[-1] != connection.access)
+    assert connection.show()["lastRefresh"]
     assert len(oauth.server.token_requests) == 1
 
 
@@ -313,8 +312,8 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed(make_oauth, make_upstr
 
 
 def test_an_outage_of_one_token_is_not_one_of_the_others(oauth):
-    fresh, ended = oauth.connect(), oauth.connect(lifetime=-5)
     oauth.server.fault = FAULTS["500"]
+    fresh, ended = oauth.connect(), oauth.connect(lifetime=-5)
     for _ in range(10):
         assert ended.call().status == 503
         assert fresh.call().status == 200
@@ -368,8 +367,8 @@ def test_a_new_refresh_token_brings_it_back(oauth):
 @row("connection-error")
 @pytest.mark.parametrize("fault", ["invalid_client", "unauthorized_client"])
 def test_a_rejected_client_is_the_auth_configs_error_and_not_the_connections(oauth, fault):
-    fresh, ended = oauth.connect(), oauth.connect(lifetime=-5)
     oauth.server.fault = FAULTS[fault]
+    fresh, ended = oauth.connect(), oauth.connect(lifetime=-5)
     response = ended.call()
     assert (response.status, response.code) == (403, "connection-error")
     path = f"/api/v1/auth_configs/{oauth.auth_config['id']}"
@@ -510,8 +509,8 @@ def test_no_write_no_refresh_and_requests_go_on_with_the_old_token(oauth):
 
 def test_a_disk_that_is_full_when_the_answer_comes_does_not_cost_the_token(oauth):
     oauth.provider.rotation, oauth.provider.reuse = "rotate", "revoke"
-    connection = oauth.connect(lifetime=-5)
     gate = oauth.server.hold("handled")
+    connection = oauth.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     oauth.daemon.limit_files(1)

@@ -73,9 +73,9 @@ def ends_well(world, kind, connection):
 
 # --- the matrix ---------------------------------------------------------------------------------------------------------
 def test_before_the_intent(world):
-    connection = world.connect(lifetime=-5)
+    connection = world.connect(lifetime=6)  # due 1.6 to 2.4 seconds before its end: the disk is full before
     world.daemon.limit_files(1)
-    assert connection.call().status == 503
+    until(lambda: connection.call().status == 503, 30)
     assert world.server.token_requests == [] and world.server.upstream.accepted == 0
     kill(world)
     world.daemon.start()
@@ -84,8 +84,8 @@ def test_before_the_intent(world):
 
 
 def test_after_the_intent_and_before_the_request(world):
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("connected")
+    connection = world.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     kill(world, client)
@@ -96,8 +96,8 @@ def test_after_the_intent_and_before_the_request(world):
 
 
 def test_request_sent_and_not_handled(world):
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("received")
+    connection = world.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     kill(world, client)
@@ -107,8 +107,8 @@ def test_request_sent_and_not_handled(world):
 
 
 def test_request_handled_and_not_answered(world, kind):
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("handled")
+    connection = world.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     kill(world, client)
@@ -118,8 +118,8 @@ def test_request_handled_and_not_answered(world, kind):
 
 
 def test_answered_and_not_written(world, kind):
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("handled")
+    connection = world.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     world.daemon.limit_files(1)
@@ -134,8 +134,8 @@ def test_answered_and_not_written(world, kind):
 def test_at_any_moment_after_the_answer(world, kind):
     chance = random.Random(7)
     for _ in range(6):
-        connection = world.connect(lifetime=-5)
         gate = world.server.hold("handled")
+        connection = world.connect(lifetime=-5)
         client = connection.begin()
         gate.wait()
         gate.release()
@@ -164,8 +164,8 @@ def test_after_the_write(world):
 
 # --- beside the matrix -------------------------------------------------------------------------------------------------
 def handled_and_killed(world):
-    connection = world.connect(lifetime=-5)
     gate = world.server.hold("handled")
+    connection = world.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     kill(world, client)

@@ -201,8 +201,8 @@ def test_a_deletion_that_could_not_revoke_deletes_nothing(oauth):
 
 
 def test_a_refresh_in_flight_does_not_bring_a_revoked_connection_back(oauth):
-    connection = oauth.connect(lifetime=-5)
     gate = oauth.server.hold("handled")
+    connection = oauth.connect(lifetime=-5)
     client = connection.begin()
     gate.wait()
     assert post(oauth, connection, "revoke")["connection"]["status"] == "REVOKED"

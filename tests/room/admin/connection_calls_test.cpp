@@ -52,7 +52,7 @@ TEST_F(Calls, a_refused_credential_is_an_error_until_a_test_is_good) {
     EXPECT_EQ(result.text("reason"), "credentials_rejected");
     EXPECT_EQ(result.text("status"), "ERROR");
     EXPECT_EQ(call("GET", "/api/v1/connections/" + id).text("statusReason"), "credentials_rejected");
-    EXPECT_THAT(call("GET", "/metrics").body, HasSubstr("postern_connections_unusable{status=\"ERROR\"} 1\n"));
+    EXPECT_THAT(call("GET", "/metrics").body, HasSubstr("postern_connections{status=\"ERROR\"} 1\n"));
     desk.status = 200;
     EXPECT_EQ(test().text("status"), "ACTIVE");
   }
