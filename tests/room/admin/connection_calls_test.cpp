@@ -18,6 +18,11 @@ class Calls : public AcmeRoom {
   Reply test() { return call("POST", "/api/v1/connections/" + id + "/test"); }
   Reply revoke() { return call("POST", "/api/v1/connections/" + id + "/revoke"); }
   std::string status() { return call("GET", "/api/v1/connections/" + id).text("status"); }
+  static grants::Renewed outcome(grants::Renewed::Kind kind) {
+    grants::Renewed out;
+    out.kind = kind;
+    return out;
+  }
   std::string id;
 };
 
@@ -80,13 +85,10 @@ TEST_F(Calls, a_token_that_is_over_is_renewed_first) {
     vault::Credential tokens;
     tokens.values.emplace("accessToken", vault::Secret("fresh-canary"));
     EXPECT_TRUE(vault->rotate_credential(std::move(*meta), tokens));
-    return grants::Renewed{.kind = grants::Renewed::Kind::renewed};
+    return outcome(grants::Renewed::Kind::renewed);
   };
   EXPECT_TRUE(test().object().at("ok").as_bool());
   EXPECT_EQ(desk.asked.back().headers.back().second, "Bearer fresh-canary");
-  desk.renew = [](const grants::ConnectionKey&) {
-    return grants::Renewed{.kind = grants::Renewed::Kind::rejected, .reason = "refresh_rejected", .text = "gone"};
-  };
 }
 
 TEST_F(Calls, a_dead_grant_is_told_and_nothing_is_tried) {
@@ -97,9 +99,9 @@ TEST_F(Calls, a_dead_grant_is_told_and_nothing_is_tried) {
   };
   EXPECT_EQ(test().text("reason"), "refresh_rejected");
   EXPECT_TRUE(desk.asked.empty());
-  desk.renew = [](const grants::ConnectionKey&) { return grants::Renewed{.kind = grants::Renewed::Kind::vault}; };
+  desk.renew = [](const grants::ConnectionKey&) { return outcome(grants::Renewed::Kind::vault); };
   EXPECT_EQ(test().status, 503);
-  desk.renew = [](const grants::ConnectionKey&) { return grants::Renewed{.kind = grants::Renewed::Kind::gone}; };
+  desk.renew = [](const grants::ConnectionKey&) { return outcome(grants::Renewed::Kind::gone); };
   EXPECT_EQ(test().status, 404);
 }
 

@@ -36,7 +36,6 @@ class FakeDesk final : public grants::TokenDesk {
         called.delivery.reason = "the connection was refused";
       }
       called.delivery.reply.status = status;
-      called.delivery.reply.headers = {};
       for (const auto& [name, value] : headers) called.delivery.reply.headers.emplace_back(name, vault::Secret(value));
       called.delivery.reply.body = vault::Secret(body);
     }
