@@ -139,7 +139,7 @@ TEST(PlanAuth, takes_the_only_entry_where_none_is_named) {
   const Provider p =
       entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH2, token: {url: https://a.example.com/t}}}");
   EXPECT_EQ(plan_mistakes(p, "", {}), "/value/refreshToken: 'refreshToken' (Refresh token) is required");
-  EXPECT_EQ(plan_mistakes(p, "OAUTH2", {{"refreshToken", "r"}}), "");
+  EXPECT_EQ(plan_mistakes(p, "OAUTH2", {{"refreshToken", "r"}}), "(accepted)");
 }
 
 TEST(PlanApp, checks_the_fields_of_the_app_and_only_the_variables_that_are_there) {
