@@ -45,6 +45,7 @@ class Decoder {
     assertions(in, node);
     if (const Node* at = in.get("exchange")) out_.exchange = exchange(*at);
     if (const Node* at = in.get("scopes")) scopes(*at);
+    if (const Node* at = in.get("refused")) refused(*at);
     check(node);
     return std::move(out_);
   }
@@ -198,6 +199,14 @@ class Decoder {
     if (const Node* at = in.get("required")) out_.scopes.required = decode_names(*at, mistakes_);
     if (const Node* at = in.get("available")) out_.scopes.available = decode_names(*at, mistakes_);
     in.finish();
+  }
+
+  void refused(const Node& node) {
+    MapReader in(node, "refused", mistakes_);
+    out_.refused_challenge = in.text("challenge");
+    in.finish();
+    if (out_.refused_challenge.empty())
+      mistakes_.add(node, "refused needs a challenge: what WWW-Authenticate holds where the token is no good");
   }
 
   // --- assertions ---------------------------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 #include "proxy/net/reactor.hpp"
 
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace postern::net {
@@ -34,7 +38,7 @@ Reactor::~Reactor() = default;
 
 bool Reactor::add(int fd, Source& source) noexcept {
   // A new connection often has its first bytes with it: the first call finds out, without a turn of the loop.
-  source = {.ready = kIn | kOut, .streak = 0, .readers = nullptr, .writers = nullptr};
+  source = {.ready = kIn | kOut, .streak = 0, .held = false, .readers = nullptr, .writers = nullptr};
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &source;
@@ -42,6 +46,7 @@ bool Reactor::add(int fd, Source& source) noexcept {
 }
 
 void Reactor::remove(int fd, Source& source) noexcept {
+  if (source.held) send_held();
   // Not left to close(): a child between fork and exec may hold the descriptor for a moment longer.
   ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
   for (std::size_t i = 0; i < count_; ++i)
@@ -93,14 +98,41 @@ void Reactor::harvest() {
     reported_[i]->ready |= meaning(events[i].events);
   }
   // Whoever is resumed may remove any source: its place is then null.
-  for (std::size_t i = 0; i < count_; ++i) {
-    if (reported_[i] != nullptr && (reported_[i]->ready & kIn) != 0)
-      resume(std::exchange(reported_[i]->readers, nullptr), true);
-    if (reported_[i] != nullptr && (reported_[i]->ready & kOut) != 0)
-      resume(std::exchange(reported_[i]->writers, nullptr), true);
+  for (next_ = 1; next_ <= count_; ++next_) {
+    Source*& source = reported_[next_ - 1];
+    if (source != nullptr && (source->ready & kIn) != 0) resume(std::exchange(source->readers, nullptr), true);
+    if (source != nullptr && (source->ready & kOut) != 0) resume(std::exchange(source->writers, nullptr), true);
   }
+  if (held_count_ != 0) send_held();
   count_ = 0;
   if (waiting_ != 0) arm();
+}
+
+bool Reactor::hold(int fd, Source& source, std::span<const iovec> parts) noexcept {
+  if (count_ == 0 || (next_ >= count_ && held_count_ == 0)) return false;  // nobody comes after this one
+  std::size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  if (size > kLargestHeld || size > kHeldBytes - held_size_) return false;
+  int queued = 0;
+  if (::ioctl(fd, SIOCOUTQ, &queued) != 0 || queued != 0) return false;
+  held_[held_count_++] = {.source = &source, .fd = fd, .begin = held_size_, .size = size};
+  source.held = true;
+  for (const iovec& part : parts) {
+    std::memcpy(held_bytes_.get() + held_size_, part.iov_base, part.iov_len);
+    held_size_ += part.iov_len;
+  }
+  if (held_count_ == kHeldWrites) send_held();
+  return true;
+}
+
+void Reactor::send_held() noexcept {
+  for (std::size_t i = 0; i < held_count_; ++i) {
+    const Held& one = held_[i];
+    one.source->held = false;
+    const ssize_t sent = ::send(one.fd, held_bytes_.get() + one.begin, one.size, MSG_NOSIGNAL);
+    if (sent != static_cast<ssize_t>(one.size)) ::shutdown(one.fd, SHUT_RDWR);
+  }
+  held_count_ = held_size_ = 0;
 }
 
 void Reactor::resume(Waiter* list, bool ok) {

@@ -36,7 +36,9 @@ void Socket::reset_on_close() noexcept {
 }
 
 void Socket::end_writing() noexcept {
-  if (is_open()) ::shutdown(fd_, SHUT_WR);
+  if (!is_open()) return;
+  if (source_.held) reactor_.send_held();
+  ::shutdown(fd_, SHUT_WR);
 }
 
 IoResult Socket::none() noexcept {
@@ -57,6 +59,12 @@ IoResult Socket::read(char* to, std::size_t size) noexcept {
 }
 
 IoResult Socket::write(std::span<const iovec> parts) noexcept {
+  if (source_.held) reactor_.send_held();
+  if (reactor_.hold(fd_, source_, parts)) {
+    std::size_t size = 0;
+    for (const iovec& part : parts) size += part.iov_len;
+    return {Io::ok, size};
+  }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
@@ -64,6 +72,9 @@ IoResult Socket::write(std::span<const iovec> parts) noexcept {
 }
 
 IoResult Socket::write(std::string_view bytes) noexcept {
+  if (source_.held) reactor_.send_held();
+  const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  if (reactor_.hold(fd_, source_, {&part, 1})) return {Io::ok, bytes.size()};
   return written(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 

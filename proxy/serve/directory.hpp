@@ -45,6 +45,7 @@ struct Shape {
   std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
   bool path_rule = false;                                      // some destination or injection decides by path
   std::string base_host, base_path;                            // of base-URL mode
+  std::string refused_challenge;                               // config::OAuth's
   std::uint16_t base_port = 443;
 };
 

@@ -69,10 +69,10 @@ void TokenService::ask(Asked asked, std::function<void(Renewed)> done) {
 
 void TokenService::join(Flight& flight, std::function<void(Renewed)> done) {
   if (!done) return;
-  if (flight.waiting.size() >= kMostWaiters) return done({Kind::in_progress, 0, {}, {}, 0});
+  if (flight.waiting.size() >= deps_.most_waiters) return done({Kind::in_progress, 0, {}, {}, 0});
   worker_.metrics().add(observe::Gauge::token_refreshes_waiting, 1);
-  flight.waiting.push_back({std::move(done), net::monotonic_ms() + kPatience.count()});
-  if (!flight.patience.armed()) flight.patience.arm(kPatience);
+  flight.waiting.push_back({std::move(done), net::monotonic_ms() + deps_.patience.count()});
+  if (!flight.patience.armed()) flight.patience.arm(deps_.patience);
 }
 
 void TokenService::out_of_patience(Flight& flight) {

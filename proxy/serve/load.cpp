@@ -122,6 +122,8 @@ vault::Result<std::shared_ptr<const Shape>> Shapes::of(const std::shared_ptr<con
   forbid_endpoints(*provider, *shape);
   shape->path_rule = shape->path_rule || !shape->forbidden.empty();
   read_base_url(*shape);
+  if (const auto auth = provider->auth.find(meta.auth); auth != provider->auth.end() && auth->second.oauth)
+    shape->refused_challenge = auth->second.oauth->refused_challenge;
   if (key.size() > kLongestKey) return shape;
   const std::scoped_lock lock(mutex_);
   if (rows_.size() >= kMost) rows_.clear();
@@ -324,8 +326,8 @@ std::size_t weight(const Known& known) {
   std::size_t sum = sizeof(Known) + kSlot + text(meta.id) + text(meta.owner) + text(meta.alias) + text(meta.name) +
                     text(meta.config) + text(meta.end_user) + text(meta.status_reason) + texts(meta.tags) +
                     text(known.plan.config_json) + text(known.plan.base_url) + text(known.base_host) +
-                    text(known.base_path) + texts(known.strip_fields) + texts(known.strip_query) +
-                    texts(known.strip_cookies) + texts(known.pass);
+                    text(known.base_path) + text(known.refused_challenge) + texts(known.strip_fields) +
+                    texts(known.strip_query) + texts(known.strip_cookies) + texts(known.pass);
   for (const auto& to : meta.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& to : known.plan.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& [name, value] : known.plan.variables) sum += kNode + text(name) + text(value);

@@ -7,15 +7,17 @@ namespace {
 
 using Kind = grants::Renewed::Kind;
 
-// RFC 6750 section 3: what a challenge says is wrong. Anything but the token is the caller's to hear.
-bool means_the_token(const wire::ResponseHead& answer) {
+// RFC 6750 section 3, and what the catalog knows of the API: what a challenge says is wrong. Anything but the token is
+// the caller's to hear.
+bool means_the_token(const wire::ResponseHead& answer, std::string_view of_this_api) {
   bool challenged = false, invalid = false;
   for (const wire::Field& field : answer.fields.all()) {
     if (!wire::iequals(field.name, "WWW-Authenticate")) continue;
     challenged = true;
     if (field.value.find("insufficient_scope") != std::string_view::npos) return false;
     invalid = invalid || field.value.find("error=\"invalid_token\"") != std::string_view::npos ||
-              field.value.find("error=invalid_token") != std::string_view::npos;
+              field.value.find("error=invalid_token") != std::string_view::npos ||
+              (!of_this_api.empty() && field.value.find(of_this_api) != std::string_view::npos);
   }
   return !challenged || invalid;
 }
@@ -24,7 +26,7 @@ bool means_the_token(const wire::ResponseHead& answer) {
 
 bool may_replay_refused(const Call& call) {
   return call.answer.status == 401 && call.connection && call.connection->fetched && !call.interim_sent &&
-         !call.ended && means_the_token(call.answer);
+         !call.ended && means_the_token(call.answer, call.connection->refused_challenge);
 }
 
 net::Task<bool> replace_token(Call& call) {

@@ -31,6 +31,10 @@ class TokenService final : public grants::TokenDesk {
     std::function<void(const Forget&)> publish;
     // Instead of the network, where a test scripts the endpoint. Absent: the upstream path.
     std::function<std::shared_ptr<grants::TokenTransport>(net::Worker&)> transport = {};
+    // Instead of chance, for the jitter of pauses.
+    std::function<std::uint32_t()> random = {};
+    net::Millis patience{10'000};      // of who waits for a flight (DESIGN section 7 point 2)
+    std::size_t most_waiters = 4'096;  // of one flight
   };
   TokenService(observe::Metrics& metrics, Deps deps, std::shared_ptr<const Rules> rules);
   ~TokenService() override;
@@ -51,8 +55,6 @@ class TokenService final : public grants::TokenDesk {
   void wake(const std::string& connection_id) override;
 
  private:
-  static constexpr net::Millis kPatience{10'000};
-  static constexpr std::size_t kMostWaiters = 4'096;  // of one flight
   static constexpr std::size_t kMostStates = 65'536;
   static constexpr std::size_t kMostAhead = 16;  // background flights at a time
 
@@ -110,7 +112,7 @@ class TokenService final : public grants::TokenDesk {
   void end_if_idle();
   std::shared_ptr<grants::TokenTransport> make_transport();
   std::int64_t now_ms() const { return deps_.common->now_ms(); }
-  std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
+  std::uint32_t random() { return deps_.random ? deps_.random() : static_cast<std::uint32_t>(random_()); }
 
   Deps deps_;
   std::shared_ptr<const Rules> rules_;

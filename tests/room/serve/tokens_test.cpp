@@ -34,6 +34,7 @@ auth:
     type: OAUTH2
     authorize: {url: https://login.acme.test/authorize}
     token: {url: https://token.acme.test/token, client_auth: none}
+    refused: {challenge: Stale}
 )";
 constexpr const char* kFresh = R"({"access_token":"fresh-token","token_type":"bearer","expires_in":3600})";
 
@@ -90,8 +91,9 @@ class TokensRoom : public testing::Test {
     rules->trust = *net::Trust::file(authority_.pem());
     rules->exceptions = {{"token.acme.test", false, 443, endpoint->endpoint(), nullptr, {}},
                          {"api.acme.test", false, 443, api_->endpoint(), nullptr, {}}};
-    tokens_.emplace(
-        metrics, TokenService::Deps{vault_.get(), common_, [this](const Forget& what) { announce(what); }, {}}, rules);
+    TokenService::Deps deps{vault_.get(), common_, [this](const Forget& what) { announce(what); }, {}};
+    deps.patience = patience;
+    tokens_.emplace(metrics, deps, rules);
     common_->tokens = &*tokens_;
     worker_.emplace(metrics);
     service_ = std::make_unique<Service>(*worker_, common_, rules);
@@ -133,7 +135,29 @@ class TokensRoom : public testing::Test {
   std::string call(const std::string& method = "GET", const std::string& body = {}) {
     return begin(method, body).receive_all();
   }
+  void disable_app() const {
+    auto app = *vault_->tokens().find_auth_config({}, connection.auth_config);
+    app.enabled = false;
+    ASSERT_TRUE(vault_->tokens().update_auth_config(std::move(app)));
+  }
   vault::Connection found() const { return *vault_->find_connection({}, connection.id); }
+  static void until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + test::kPatience;
+    bool met = done();
+    while (!met && std::chrono::steady_clock::now() < end) {
+      std::this_thread::yield();
+      met = done();
+    }
+    EXPECT_TRUE(met);
+  }
+  static TokenStep fresh_after(Signal& signal) {
+    TokenStep step = TokenStep::json(kFresh);
+    step.before = &signal;
+    return step;
+  }
+  static std::string refusal_with(const std::string& challenge) {
+    return "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: " + challenge + "\r\nContent-Length: 3\r\n\r\nold";
+  }
   // What the API was sent: "GET old-token", "POST fresh-token 3".
   std::vector<std::string> seen() {
     const std::scoped_lock lock(mutex_);
@@ -143,6 +167,8 @@ class TokensRoom : public testing::Test {
   std::atomic<std::int64_t> now{kNow};
   std::string refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nold";
   observe::Metrics metrics;
+  Signal go_on, never;
+  net::Millis patience{10'000};
   std::optional<TokenServer> endpoint;
   vault::Connection connection;
 
@@ -196,40 +222,54 @@ TEST_F(TokensRoom, a_first_request_obtains_the_token) {
 
 TEST_F(TokensRoom, a_due_token_is_used_while_another_is_fetched) {
   connect(kHour - 1'000);
-  Signal go_on;
-  TokenStep slow = TokenStep::json(kFresh);
-  slow.before = &go_on;
-  serve({slow});
+  serve({fresh_after(go_on)});
   refusal = test::ok("old is good");
   EXPECT_THAT(call(), HasSubstr("old is good"));
   now += kHour - 100'000;
   EXPECT_THAT(call(), HasSubstr("old is good")) << "nobody waits";
   go_on.set();
-  const auto end = std::chrono::steady_clock::now() + test::kPatience;
-  while (found().generation == connection.generation && std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
+  until([&] { return found().generation != connection.generation; });
   EXPECT_EQ(found().generation, connection.generation + 1);
   EXPECT_EQ(endpoint->calls().size(), 1U);
 }
 
 TEST_F(TokensRoom, many_who_wait_share_one_answer) {
   connect(-1);
-  Signal go_on;
-  TokenStep slow = TokenStep::json(kFresh);
-  slow.before = &go_on;
-  serve({slow});
+  serve({fresh_after(go_on)});
   std::vector<Far> callers;
   for (int i = 0; i < 20; ++i) callers.push_back(begin());
-  const auto end = std::chrono::steady_clock::now() + test::kPatience;
-  while (metrics.render().find("postern_token_refreshes_waiting 20\n") == std::string::npos &&
-         std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
+  until([&] { return metrics.render().find("postern_token_refreshes_waiting 20\n") != std::string::npos; });
   go_on.set();
   for (const Far& caller : callers) EXPECT_THAT(caller.receive_all(), StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(endpoint->calls().size(), 1U);
 }
 
 // row: token-endpoint-unavailable
+TEST_F(TokensRoom, who_hangs_up_does_not_cost_the_token) {
+  connect(-1);
+  serve({fresh_after(go_on)});
+  Far caller = begin();
+  until([&] { return !endpoint->calls().empty(); });
+  EXPECT_THAT(metrics.render(), HasSubstr("postern_active_requests 1\n"));
+  caller.reset();
+  until([&] { return metrics.render().find("postern_active_requests 0\n") != std::string::npos; });
+  go_on.set();
+  until([&] { return found().generation == connection.generation + 1; });
+  EXPECT_THAT(call(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(endpoint->calls().size(), 1U);
+}
+
+TEST_F(TokensRoom, who_waited_uses_the_token_whatever_is_left_of_it) {
+  connect(-1);
+  serve({fresh_after(go_on), fresh_after(never)});
+  const Far caller = begin();
+  until([&] { return !endpoint->calls().empty(); });
+  now += 2 * kHour;  // its lifetime counts from when it was asked for
+  go_on.set();
+  EXPECT_THAT(caller.receive_all(), StartsWith("HTTP/1.1 200"));
+  never.set();  // the background may have asked by now
+}
+
 TEST_F(TokensRoom, an_outage_is_told_only_when_the_token_has_ended) {
   connect(20'000);
   serve({TokenStep::json("{}", 503)});
@@ -239,6 +279,29 @@ TEST_F(TokensRoom, an_outage_is_told_only_when_the_token_has_ended) {
   EXPECT_THAT(call(), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("token-endpoint-unavailable"),
                             HasSubstr("\r\nRetry-After: "), HasSubstr("x-should-retry: true")));
   EXPECT_EQ(found().status, vault::Status::active);
+}
+
+// row: refresh-in-progress
+TEST_F(TokensRoom, who_has_waited_long_enough_is_told_to_come_again) {
+  connect(-1);
+  patience = net::Millis(20);
+  serve({fresh_after(go_on)});
+  EXPECT_THAT(call(), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("refresh-in-progress"),
+                            HasSubstr("\r\nRetry-After: "), HasSubstr("x-should-retry: true")));
+  go_on.set();
+  until([&] { return found().generation == connection.generation + 1; });
+  EXPECT_THAT(call(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(endpoint->calls().size(), 1U);
+}
+
+// row: auth-config-disabled
+TEST_F(TokensRoom, a_disabled_auth_config_serves_nobody) {
+  connect(kHour - 1'000);
+  disable_app();
+  serve({TokenStep::json(kFresh)});
+  EXPECT_THAT(call(), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("auth-config-disabled")));
+  EXPECT_EQ(endpoint->calls().size(), 0U);
+  EXPECT_TRUE(seen().empty());
 }
 
 // row: connection-needs-reconnect
@@ -276,11 +339,36 @@ TEST_F(TokensRoom, a_second_refusal_is_the_callers_and_costs_no_further_token_re
 TEST_F(TokensRoom, a_refusal_that_does_not_mean_the_token_is_passed_on) {
   connect(kHour - 1'000);
   serve({TokenStep::json(kFresh)});
-  refusal =
-      "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"insufficient_scope\"\r\nContent-Length: "
-      "3\r\n\r\nold";
-  EXPECT_THAT(call(), StartsWith("HTTP/1.1 401"));
+  for (const char* challenge : {"Bearer error=\"insufficient_scope\"", "Stale error=\"insufficient_scope\"", "Basic"}) {
+    refusal = refusal_with(challenge);
+    EXPECT_THAT(call(), StartsWith("HTTP/1.1 401")) << challenge;
+  }
   EXPECT_EQ(endpoint->calls().size(), 0U);
+  EXPECT_EQ(found().status, vault::Status::active) << "what an API answers is no verdict";
+  EXPECT_EQ(found().status_reason, "");
+}
+
+TEST_F(TokensRoom, a_refusal_means_the_token_in_the_words_of_the_standard) {
+  connect(kHour - 1'000);
+  serve({TokenStep::json(kFresh)});
+  refusal = refusal_with("Bearer realm=\"x\", error=\"invalid_token\"");
+  EXPECT_THAT(call(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(TokensRoom, a_refusal_means_the_token_in_the_words_of_the_catalog) {
+  connect(kHour - 1'000);
+  serve({TokenStep::json(kFresh)});
+  refusal = refusal_with("Stale realm=\"x\"");
+  EXPECT_THAT(call(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(TokensRoom, many_who_are_refused_cost_one_token_request) {
+  connect(kHour - 1'000);
+  serve({TokenStep::json(kFresh)});
+  std::vector<Far> callers;
+  for (int i = 0; i < 20; ++i) callers.push_back(begin());
+  for (const Far& caller : callers) EXPECT_THAT(caller.receive_all(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(endpoint->calls().size(), 1U);
 }
 
 TEST_F(TokensRoom, a_body_too_large_to_hold_is_not_sent_again) {

@@ -55,6 +55,8 @@ TEST(OAuthEntry, refuses_unknown_names_at_their_place) {
   EXPECT_EQ(mistake_in("answer: {more: {\"a b\": x}}"), "test.yaml:7:21: 'a b' is not a variable's name");
   EXPECT_EQ(mistake_in("revoke: {url: https://a.example.com, token: id_token}"),
             "test.yaml:7:49: 'id_token' is not one of refresh_token, access_token");
+  EXPECT_EQ(mistake_in("refused: {}"),
+            "test.yaml:7:14: refused needs a challenge: what WWW-Authenticate holds where the token is no good");
   EXPECT_EQ(mistake_in("scopes: {defaults: []}"),
             "test.yaml:7:14: unknown key 'defaults', did you mean 'default'? (in scopes)");
   EXPECT_EQ(mistake_in("verify: {post: /x}").substr(0, 63),

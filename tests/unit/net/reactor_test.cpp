@@ -2,6 +2,8 @@
 #include "proxy/net/reactor.hpp"
 
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include <memory>
 #include <string>
@@ -161,6 +163,101 @@ TEST(Reactor, calls_a_socket_quiet_only_within_a_report_that_would_have_named_it
   loop.run(look_when_busy());
   EXPECT_EQ(quiet, (std::vector<bool>{true, false}));
   EXPECT_FALSE(idle.socket->is_quiet());
+}
+
+// Both of `first` and `second` have something to read in one report; `act` is called with each of them in its turn.
+template <class Act>
+void with_both_ready(Loop& loop, End& first, End& second, Act act) {
+  char byte = 0;
+  EXPECT_EQ(first.socket->read(&byte, 1).io, Io::again);
+  EXPECT_EQ(second.socket->read(&byte, 1).io, Io::again);
+  int turns = 0;
+  const auto turn = [&](End& mine) -> Task<void> {
+    EXPECT_EQ(co_await read_once(*mine.socket), "x");
+    act(mine, ++turns);
+  };
+  spawn(turn(first));
+  spawn(turn(second));
+  first.far.send("x");
+  second.far.send("x");
+  loop.until([&] { return turns == 2; });
+}
+
+TEST(Reactor, sends_the_small_writes_of_one_report_together_and_each_sockets_in_order) {
+  Loop loop;
+  End first(loop), second(loop);
+  const std::string large(10'000, 'l');
+  with_both_ready(loop, first, second, [&](End& mine, int turn) {
+    EXPECT_EQ(mine.socket->write("a").io, Io::ok);
+    char byte = 0;
+    EXPECT_EQ(::recv(mine.far.fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1) << "sent before its turn was over";
+    if (turn == 1) return;
+    EXPECT_EQ(mine.socket->write("b").io, Io::ok);
+    EXPECT_EQ(mine.socket->write(large).size, large.size());
+    EXPECT_EQ(mine.socket->write("c").io, Io::ok);
+    mine.socket->close();
+  });
+  End& closed = first.socket->is_open() ? second : first;
+  End& open = first.socket->is_open() ? first : second;
+  EXPECT_EQ(closed.far.receive_all(), "ab" + large + "c");
+  open.socket->end_writing();
+  EXPECT_EQ(open.far.receive_all(), "a");
+}
+
+TEST(Reactor, sends_what_was_written_before_an_end_of_writing_and_before_a_close) {
+  Loop loop;
+  End first(loop), second(loop);
+  with_both_ready(loop, first, second, [&](End& mine, int turn) {
+    EXPECT_EQ(mine.socket->write("last").io, Io::ok);
+    if (turn == 1)
+      mine.socket->end_writing();
+    else
+      mine.socket->close();
+    EXPECT_EQ(mine.far.receive_all(), "last");
+  });
+}
+
+TEST(Reactor, holds_nothing_for_a_peer_that_does_not_read) {
+  Loop loop;
+  End first(loop), second(loop);
+  const std::string block(1 << 20, 'x');
+  for (End* end : {&first, &second}) {
+    while (end->socket->write(block).io == Io::ok) {
+    }
+  }
+  with_both_ready(loop, first, second, [&](End& mine, int) {
+    int before = 0, after = 0;
+    ::ioctl(mine.socket->fd(), SIOCOUTQ, &before);
+    const IoResult written = mine.socket->write("y");
+    ::ioctl(mine.socket->fd(), SIOCOUTQ, &after);
+    EXPECT_GT(before, 0);
+    EXPECT_EQ(after, written.io == Io::ok ? before + 1 : before);  // in the kernel's queue, or refused
+  });
+}
+
+TEST(Reactor, sends_more_small_writes_than_it_holds) {
+  constexpr int kMany = 40;
+  Loop loop;
+  std::vector<std::unique_ptr<End>> ends;
+  for (int i = 0; i < kMany; ++i) ends.push_back(std::make_unique<End>(loop));
+  const std::string text(3000, 't');
+  int turns = 0;
+  const auto turn = [&](End& mine) -> Task<void> {
+    EXPECT_EQ(co_await read_once(*mine.socket), "x");
+    EXPECT_EQ(mine.socket->write(text).size, text.size());
+    ++turns;
+  };
+  char byte = 0;
+  for (auto& end : ends) {
+    EXPECT_EQ(end->socket->read(&byte, 1).io, Io::again);
+    spawn(turn(*end));
+    end->far.send("x");
+  }
+  loop.until([&] { return turns == kMany; });
+  for (auto& end : ends) {
+    end->socket->end_writing();
+    EXPECT_EQ(end->far.receive_all(), text);
+  }
 }
 
 }  // namespace
