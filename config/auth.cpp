@@ -97,7 +97,7 @@ std::vector<InjectRule> default_rules(const Auth& auth, const Node& node, Mistak
 void decode_inject(MapReader& in, const Node& node, const Names& variables, bool generic, Auth& auth,
                    Mistakes& mistakes) {
   const Node* inject = in.get("inject");
-  const bool served = is_served_type(auth.type);
+  const bool served = is_static_type(auth.type);
   if (inject) {
     Names known = variables;
     for (const auto& [name, spec] : auth.fields) known.push_back(name);
@@ -128,8 +128,12 @@ bool is_oauth_type(std::string_view type) {
   return std::find(kOAuth.begin(), kOAuth.end(), type) != kOAuth.end();
 }
 
-bool is_served_type(std::string_view type) {
+bool is_static_type(std::string_view type) {
   return std::find(kStatic.begin(), kStatic.end(), type) != kStatic.end();
+}
+
+bool is_served_type(std::string_view type) {
+  return is_static_type(type) || is_oauth_type(type);
 }
 
 std::map<std::string, FieldSpec> decode_fields(const Node& node, bool config, Mistakes& mistakes) {

@@ -64,6 +64,10 @@ struct Plan {
 // rename).
 std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider, const ConnectionInput& input,
                                                         bool values_given = true);
+// The same for an auth config of an OAuth type: `value` holds the entry's app_fields, `config_json` those variables
+// that all of its connections share. Of the plan only auth, type and config_json mean something.
+std::expected<Plan, std::vector<Error>> plan_app(const Provider& provider, const ConnectionInput& input,
+                                                 bool values_given = true);
 // Same plan for a stored connection: nothing is re-checked but the config must still parse.
 Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::string_view config_json);
 // What lies in both: a stored secret's destinations under a catalog entry that has changed since. Never more than

@@ -28,7 +28,7 @@ void lint_auth(const Node& tree, const Auth& auth, Names& all, Mistakes& mistake
   const Node* entry = place_of(tree, "auth").find(auth.name);
   const Node& at = entry ? *entry : tree;
   // The generic provider's rules come with the connection; a grant uses its fields itself.
-  if (!is_served_type(auth.type) || auth.inject.empty()) return;
+  if (!is_static_type(auth.type) || auth.inject.empty()) return;
   for (const auto& [name, spec] : auth.fields)
     if (!used(names, name)) mistakes.add(place_of(at, "fields"), fmt::format("no rule uses the field '{}'", name));
 }

@@ -45,6 +45,7 @@ class Decoder {
     assertions(in, node);
     if (const Node* at = in.get("exchange")) out_.exchange = exchange(*at);
     if (const Node* at = in.get("scopes")) scopes(*at);
+    if (const Node* at = in.get("refused")) refused(*at);
     check(node);
     return std::move(out_);
   }
@@ -72,6 +73,12 @@ class Decoder {
     if (const Node* at = in.get("url")) return url(*at);
     mistakes_.add(node, fmt::format("{} needs a url", what));
     return {};
+  }
+  // Compared byte for byte, so a last '/' stays.
+  Template issuer(const Node& node) {
+    decode_url(node, plain_, mistakes_);
+    const auto parsed = Template::parse(node.text);
+    return parsed ? *parsed : Template{};
   }
   Texts texts(MapReader& in, std::string_view key) {
     const Node* node = in.get(key);
@@ -120,6 +127,7 @@ class Decoder {
     out.pkce = decode_choice<Pkce>(in.get("pkce"),
                                    {{"required", Pkce::required}, {"supported", Pkce::supported}, {"none", Pkce::none}},
                                    out.pkce, mistakes_);
+    if (const Node* at = in.get("issuer")) out.issuer = issuer(*at);
     in.finish();
     return out;
   }
@@ -191,6 +199,14 @@ class Decoder {
     if (const Node* at = in.get("required")) out_.scopes.required = decode_names(*at, mistakes_);
     if (const Node* at = in.get("available")) out_.scopes.available = decode_names(*at, mistakes_);
     in.finish();
+  }
+
+  void refused(const Node& node) {
+    MapReader in(node, "refused", mistakes_);
+    out_.refused_challenge = in.text("challenge");
+    in.finish();
+    if (out_.refused_challenge.empty())
+      mistakes_.add(node, "refused needs a challenge: what WWW-Authenticate holds where the token is no good");
   }
 
   // --- assertions ---------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ struct OAuthAuthorize {
   Texts params;
   std::string scope_separator = " ", scope_param = "scope";
   Pkce pkce = Pkce::required;
+  std::optional<Template> issuer;  // RFC 9207; absent: a returned one must be of the authorize URL's origin
 };
 
 struct OAuthToken : OAuthCall {
@@ -135,6 +136,9 @@ struct OAuth {
   OAuthAssertion client_assertion;          // of client_auth private_key_jwt
   std::optional<OAuthExchange> exchange;
   OAuthScopes scopes;
+  // The API's 401 means the token where its challenge holds this text, beside RFC 6750's invalid_token; "": nothing
+  // more.
+  std::string refused_challenge;
   // Every endpoint above: never reachable for callers (DESIGN section 8).
   std::vector<const Template*> endpoints() const;
 };

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxValue = 16 * 1024;  // of one secret; a header field could not carry more anyway
 constexpr std::size_t kMaxConfig = 64 * 1024;
 
-enum class Checks : std::uint8_t { all, config, none };
+enum class Checks : std::uint8_t { all, config, none, app, app_config };
 
 std::string escaped(std::string_view name) {  // RFC 6901 section 3
   std::string out;
@@ -40,7 +40,7 @@ class Planner {
     if (auth_ && config_read_) {
       provider_.generic ? plan_generic() : plan_entry();
       absent_fields();
-      if (checks_ == Checks::all) check_values();
+      if (checks_ == Checks::all || checks_ == Checks::app) check_values();
       if (checks_ != Checks::none)
         for (const auto& [name, text] : plan_.variables) check_landing(name, text, "/config/");
     }
@@ -49,6 +49,9 @@ class Planner {
   }
 
  private:
+  // An auth config: its own fields, and some of the variables that its connections share.
+  bool of_app() const { return checks_ == Checks::app || checks_ == Checks::app_config; }
+
   void add(std::string pointer, std::string message) {
     mistakes_.add(Error{"", 0, 0, std::move(pointer), std::move(message)});
   }
@@ -62,9 +65,11 @@ class Planner {
       if (std::find(types.begin(), types.end(), auth.type) == types.end()) types.push_back(auth.type);
       const bool by_name = input_.auth.empty() || input_.auth == name;
       const bool by_type =
-          input_.type.empty() ? !input_.auth.empty() || is_served_type(auth.type) : input_.type == auth.type;
+          input_.type.empty() ? !input_.auth.empty() || is_static_type(auth.type) : input_.type == auth.type;
       if (by_name && by_type) fits.push_back(&auth);
     }
+    if (fits.empty() && input_.auth.empty() && input_.type.empty() && provider_.auth.size() == 1)
+      fits.push_back(&provider_.auth.begin()->second);
     const auto named = provider_.auth.find(input_.auth);
     if (!input_.auth.empty() && named == provider_.auth.end())
       return add("/auth", unknown("auth entry", input_.auth, names) +
@@ -83,12 +88,11 @@ class Planner {
                  fmt::format("several auth entries fit; name one as auth: {}", fmt::join(choices, ", ")));
     }
     if (!is_served_type(fits[0]->type))
-      return add("/type",
-                 fmt::format("type {} needs the connect flow, which this version does not serve yet", fits[0]->type));
+      return add("/type", fmt::format("type {} is not served by this version", fits[0]->type));
     auth_ = fits[0];
     plan_.auth = auth_->name;
     plan_.type = auth_->type;
-    fields_ = auth_->fields;
+    fields_ = of_app() ? auth_->app_fields : auth_->fields;
     plan_.inject = auth_->inject;
   }
 
@@ -108,6 +112,7 @@ class Planner {
     for (const auto& [name, spec] : provider_.fields) {
       names.push_back(name);
       const Node* node = config_.find(name);
+      if (!node && of_app()) continue;
       std::string text = spec.default_value;
       if (node && !(node->is_scalar() && node->quoted)) {
         if (checks_ != Checks::none) mistakes_.add(*node, fmt::format("'{}' must be a string", name));
@@ -127,7 +132,7 @@ class Planner {
         mistakes_.add(key, unknown("variable", key.text, names));
     plan_.config_json = boost::json::serialize(normal);
     // A mistake above would only be told again by every host that uses the variable.
-    if (!mistakes_.empty()) return;
+    if (!mistakes_.empty() || of_app()) return;
     if (auto frozen = freeze_destinations(provider_, plan_.variables, mistakes_)) {
       plan_.destinations = std::move(frozen->destinations);
       plan_.base_url = std::move(frozen->base_url);
@@ -292,6 +297,11 @@ class Planner {
 std::expected<Plan, std::vector<Error>> plan_connection(const Provider& provider, const ConnectionInput& input,
                                                         bool values_given) {
   return Planner(provider, input, values_given ? Checks::all : Checks::config).run();
+}
+
+std::expected<Plan, std::vector<Error>> plan_app(const Provider& provider, const ConnectionInput& input,
+                                                 bool values_given) {
+  return Planner(provider, input, values_given ? Checks::app : Checks::app_config).run();
 }
 
 Result<Plan> plan_stored(const Provider& provider, std::string_view auth, std::string_view config_json) {

@@ -55,7 +55,9 @@ struct Auth {
 
 // Every connection type of the design; a catalog entry may name any of them.
 const std::vector<std::string>& known_types();
-// API_KEY, BEARER, BASIC, CUSTOM: the ones that plan_connection serves.
+// API_KEY, BEARER, BASIC, CUSTOM: whose `value` is the credential itself.
+bool is_static_type(std::string_view type);
+// Those and the types of OAuth: the ones that plan_connection serves.
 bool is_served_type(std::string_view type);
 
 struct Provider {

@@ -26,6 +26,7 @@
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
+#include "proxy/serve/token_service.hpp"
 
 extern char** environ;
 
@@ -96,7 +97,9 @@ class Daemon {
   std::optional<RotationThread> rotation_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
+  const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
   std::atomic<std::shared_ptr<serve::Source>> source_;
+  std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
   Activation activation_;
@@ -120,6 +123,7 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     front_->post([this] {
       announce({.authorization = true, .organization = {}, .project = {}, .id = {}}, false);
       announce({}, false);
+      tokens_->wake({});
     });
   };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
@@ -181,6 +185,7 @@ std::string Daemon::start_admin() {
   deps.now_ms = wall_ms;
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
+  deps.desk = tokens_.get();
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
@@ -211,7 +216,12 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
+  const serve::TokenService::Deps renewing{
+      vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
+  tokens_ = std::make_unique<serve::TokenService>(metrics_, renewing, configuration_.rules);
+  common->tokens = tokens_.get();
   if (std::string wrong = start_admin(); !wrong.empty()) return wrong;
+  common->admin_url = "http://" + admin_->address();
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
@@ -265,8 +275,8 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
 }
 
 void Daemon::give_source(Configuration& configuration) const {
-  configuration.rules->source =
-      std::make_shared<serve::Source>(*vault_, configuration.catalog, configuration.declared, turns_);
+  configuration.rules->source = std::make_shared<serve::Source>(*vault_, configuration.catalog, wall_ms,
+                                                                configuration.declared, turns_, unsaved_);
 }
 
 void Daemon::take_over(Configuration next) {
@@ -275,6 +285,7 @@ void Daemon::take_over(Configuration next) {
   give_source(configuration_);
   source_ = configuration_.rules->source;
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
+  tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
@@ -374,6 +385,7 @@ void Daemon::drain() {
   }
   log_event(Level::info, "draining", {});
   notify("STOPPING=1");
+  tokens_->quiet();
   for (const auto& listener : listeners_) listener->close();
   lanes_left_ = lanes_.size();
   for (const auto& lane : lanes_) {
@@ -427,6 +439,7 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
   front_->run();
@@ -437,6 +450,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
       lane->service.reset();

@@ -10,13 +10,15 @@
 namespace postern::vault {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;  // 1 had neither "config" nor "expires"
 constexpr std::size_t kBuildBatch = 500;
 constexpr std::size_t kTermBytes = 16;
+constexpr std::size_t kStride = 16;  // entries read together where the first may be the end
 
 struct Key {
-  std::string_view type;
+  std::string_view type, organization;
   std::string project, last;
+  std::uint8_t since = 1;  // the version that its index came with
   auto operator<=>(const Key&) const = default;
 };
 
@@ -50,30 +52,71 @@ std::string time_entry(std::uint64_t offset, std::int64_t time, std::string_view
   return hex(bytes).append("-").append(id);
 }
 
+std::string config_term(const Records& records, std::string_view organization, std::string_view auth_config) {
+  return term(records, {"config", organization, auth_config});
+}
+
 std::set<Key> keys_of(const Records& records, const Connection& meta) {
   std::set<Key> keys;
+  const std::string_view in = meta.organization;
   for (const auto& to : meta.destinations) {
-    keys.insert({"host", meta.project, host_term(records, meta.organization, meta.project, to.host).append(meta.id)});
+    keys.insert({"host", in, meta.project, host_term(records, in, meta.project, to.host).append(meta.id)});
   }
-  keys.insert({"provider", "", provider_term(records, meta.organization, meta.app).append(meta.id)});
+  keys.insert({"provider", in, "", provider_term(records, in, meta.app).append(meta.id)});
   if (meta.status != Status::active) {
-    keys.insert({"status", "", status_term(records, meta.organization, meta.status).append(meta.id)});
+    keys.insert({"status", in, "", status_term(records, in, meta.status).append(meta.id)});
   }
-  const std::uint64_t offset = time_offset(records, meta.organization);
-  keys.insert({"created", "", time_entry(offset, meta.created, meta.id)});
-  keys.insert({"updated", "", time_entry(offset, meta.updated, meta.id)});
+  const std::uint64_t offset = time_offset(records, in);
+  keys.insert({"created", in, "", time_entry(offset, meta.created, meta.id)});
+  keys.insert({"updated", in, "", time_entry(offset, meta.updated, meta.id)});
+  if (!meta.auth_config.empty()) {
+    keys.insert({"config", in, "", config_term(records, in, meta.auth_config).append(meta.id), 2});
+  }
+  if (const auto time = due_time(meta); time) {
+    keys.insert({"expires", {}, "", moment(records, *time, meta.organization, meta.id), 2});
+  }
   return keys;
 }
 
-Path path_of(const Connection& meta, const Key& key) {
-  return {key.type, meta.organization, key.project, key.last};
+Path path_of(const Key& key) {
+  return {key.type, key.organization, key.project, key.last};
 }
 
 Write put(const Records& records, const Connection& meta, const Key& key) {
-  return records.put(path_of(meta, key), encode(Reference{meta.organization, meta.project, meta.id}), 0);
+  return records.put(path_of(key), encode(Reference{meta.organization, meta.project, meta.id}), 0);
 }
 
 }  // namespace
+
+std::optional<std::int64_t> due_time(const Connection& meta) {
+  const std::int64_t time = meta.touch != 0 ? meta.touch : meta.expires;
+  if (time == 0 || meta.status != Status::active) return std::nullopt;
+  return time;
+}
+
+std::string moment(const Records& records, std::int64_t time, std::string_view organization, std::string_view id) {
+  std::string who = term(records, {"moment", organization, id});
+  who.pop_back();
+  return time_entry(time_offset(records, {}), time, who);
+}
+
+Result<std::vector<Records::Referred>> moments_before(const Records& records, std::string_view type,
+                                                      std::int64_t before, std::string_view after, std::size_t limit) {
+  const std::string end = time_entry(time_offset(records, {}), before, {});
+  std::vector<Records::Referred> found;
+  std::string at(after);
+  for (bool more = true; more && found.size() < limit;) {
+    auto next = records.references({type, {}, {}, {}}, at, std::min(kStride, limit - found.size()), false);
+    if (!next) return std::unexpected(next.error());
+    more = next->has_more && !next->entries.empty();
+    for (auto& entry : next->entries) {
+      if (entry.id >= end) return found;
+      found.push_back(std::move(entry));
+    }
+    if (more) at = found.back().id;
+  }
+  return found;
+}
 
 void index_added(Batch& batch, const Records& records, const Connection& meta) {
   for (const auto& key : keys_of(records, meta)) batch.push_back(put(records, meta, key));
@@ -83,7 +126,7 @@ void index_changed(Batch& batch, const Records& records, const Connection& befor
   const auto old_keys = keys_of(records, before);
   const auto new_keys = keys_of(records, after);
   for (const auto& key : old_keys) {
-    if (!new_keys.contains(key)) batch.push_back(Records::erase(path_of(before, key), kAnyVersion));
+    if (!new_keys.contains(key)) batch.push_back(Records::erase(path_of(key), kAnyVersion));
   }
   for (const auto& key : new_keys) {
     if (!old_keys.contains(key)) batch.push_back(put(records, after, key));
@@ -91,17 +134,18 @@ void index_changed(Batch& batch, const Records& records, const Connection& befor
 }
 
 void index_removed(Batch& batch, const Records& records, const Connection& meta) {
-  for (const auto& key : keys_of(records, meta)) batch.push_back(Records::erase(path_of(meta, key), kAnyVersion));
+  for (const auto& key : keys_of(records, meta)) batch.push_back(Records::erase(path_of(key), kAnyVersion));
 }
 
 std::vector<std::string> index_keys(const Records& records, const Connection& meta) {
   std::vector<std::string> keys;
-  for (const auto& key : keys_of(records, meta)) keys.push_back(path_of(meta, key).key());
+  for (const auto& key : keys_of(records, meta)) keys.push_back(path_of(key).key());
   return keys;
 }
 
 bool is_index(std::string_view type) {
-  return type == "host" || type == "provider" || type == "status" || type == "created" || type == "updated";
+  constexpr std::string_view kTypes[] = {"host", "provider", "status", "created", "updated", "config", "expires"};
+  return std::ranges::find(kTypes, type) != std::end(kTypes);
 }
 
 IndexWalk::IndexWalk(const Records& records, const ConnectionQuery& query) : records_(records), query_(query) {
@@ -116,6 +160,9 @@ IndexWalk::IndexWalk(const Records& records, const ConnectionQuery& query) : rec
     type_ = "host";
     project_ = query.project;
     term_ = host_term(records, query.organization, query.project, query.host);
+  } else if (!query.auth_config.empty()) {
+    type_ = "config";
+    term_ = config_term(records, query.organization, query.auth_config);
   } else if (query.status && *query.status != Status::active) {
     type_ = "status";
     term_ = status_term(records, query.organization, *query.status);
@@ -160,6 +207,7 @@ bool IndexWalk::fits(const Step& step, const Connection& meta) const {
   if (step.entry != term_ + meta.id) return false;
   if (type_ == "provider") return meta.app == query_.app;
   if (type_ == "status") return meta.status == query_.status;
+  if (type_ == "config") return meta.auth_config == query_.auth_config;
   return meta.project == project_ &&
          std::ranges::any_of(meta.destinations, [&](const auto& to) { return to.host == query_.host; });
 }
@@ -185,18 +233,20 @@ std::string complete_index_state() {
 
 Result<void> build_indexes(Records& records) {
   std::uint64_t version = 0;
-  IndexState state{kVersion, false, {}};
+  IndexState state{1, false, {}};
   if (auto found = records.read<IndexState>(index_state_path()); found) {
     version = found->version;
     state = std::move(found->record);
   } else if (found.error().code != Error::Code::not_found) {
     return std::unexpected(found.error());
   }
-  if (state.version != kVersion) {
+  if (state.version > kVersion) {
     return fail(Error::Code::corrupt, "the indexes of this store are a later release's: use that one");
   }
   constexpr std::string_view kPrefix = "connection/";
-  while (!state.complete) {
+  // One version's indexes after another's: what a store has of one is then known from the version alone.
+  while (state.version < kVersion || !state.complete) {
+    if (state.complete) state = {static_cast<std::uint8_t>(state.version + 1), false, {}};
     const auto page = records.store().scan(kPrefix, state.after, kBuildBatch);
     if (!page) return std::unexpected(page.error());
     Batch batch;
@@ -208,7 +258,9 @@ Result<void> build_indexes(Records& records) {
       const auto meta = records.read<Connection>(
           {"connection", key.substr(0, project), key.substr(project + 1, id - project - 1), key.substr(id + 1)});
       if (!meta) return std::unexpected(meta.error());
-      index_added(batch, records, meta->record);
+      for (const auto& index : keys_of(records, meta->record)) {
+        if (index.since == state.version) batch.push_back(put(records, meta->record, index));
+      }
       state.after = entry.key;
     }
     state.complete = !page->has_more;

@@ -6,6 +6,8 @@
 //   provider/ORG//HMAC-ID       by `app`
 //   status/ORG//HMAC-ID         while it is not active
 //   created/ORG//TIME-ID        and updated/ORG//TIME-ID
+//   config/ORG//HMAC-ID         by `auth_config`, where there is one
+//   expires///TIME-HMAC         by due_time(), where there is one: of all organizations, the HMAC is of who it is
 //   index///connections         IndexState: which version of this the store has, and how far a build has come
 //
 // HMAC: 128 bits under the index subkey, of the kind, its scope and the value, in hex. TIME: 16 hex digits,
@@ -13,6 +15,7 @@
 // sealed References. What an entry claims is checked against the record it leads to. Names have no index: one that can
 // be walked in order would show that order to who reads the store. Thread safety: as Records; what writes, one at a
 // time.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +32,15 @@ void index_removed(Batch& batch, const Records& records, const Connection& meta)
 
 // The store keys of all entries that lead to a connection, for whoever verifies them.
 std::vector<std::string> index_keys(const Records& records, const Connection& meta);
+// When the background is to look at a connection; absent: never.
+std::optional<std::int64_t> due_time(const Connection& meta);
+// The last part of an entry in an order by time over all organizations ("expires", and "ends" of links).
+std::string moment(const Records& records, std::int64_t time, std::string_view organization, std::string_view id);
+// The entries of such an order that are before a time, beyond `after` (the last part of one; empty: from the start), at
+// most `limit`. Errors: corrupt, io.
+Result<std::vector<Records::Referred>> moments_before(const Records& records, std::string_view type,
+                                                      std::int64_t before, std::string_view after, std::size_t limit);
+
 // Whether records of this type are entries of these indexes.
 bool is_index(std::string_view type);
 

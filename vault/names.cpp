@@ -53,6 +53,24 @@ const char* to_string(Status status) {
   return "";
 }
 
+const char* to_string(LinkStatus status) {
+  switch (status) {
+    case LinkStatus::pending:
+      return "PENDING";
+    case LinkStatus::opened:
+      return "OPENED";
+    case LinkStatus::returned:
+      return "RETURNED";
+    case LinkStatus::active:
+      return "ACTIVE";
+    case LinkStatus::failed:
+      return "FAILED";
+    case LinkStatus::expired:
+      return "EXPIRED";
+  }
+  return "";
+}
+
 std::string describe(const Connection& connection) {
   return connection.id + " in " + connection.organization + "/" + connection.project + " (" + connection.app + ", " +
          connection.type + ", " + to_string(connection.status) + ", version " + std::to_string(connection.version) +
@@ -69,6 +87,25 @@ std::string describe(const Authorization& authorization) {
   return authorization.id + " in " + (authorization.organization.empty() ? "the system" : authorization.organization) +
          " (public id " + authorization.public_id + ", version " + std::to_string(authorization.version) +
          (authorization.revoked != 0 ? ", revoked)" : ")");
+}
+
+std::string describe(const AuthConfig& auth_config) {
+  std::string text = auth_config.id + " in " + auth_config.organization + "/" + auth_config.project + " (" +
+                     auth_config.provider + ", " + to_string(auth_config.status) +
+                     (auth_config.enabled ? "" : ", disabled") + ", version " + std::to_string(auth_config.version) +
+                     ") with";
+  for (const auto& [name, value] : auth_config.values) text += " " + name;
+  return text;
+}
+
+std::string describe(const Intent& intent) {
+  return intent.id + " of " + intent.connection + " in " + intent.organization + "/" + intent.project +
+         " (generation " + std::to_string(intent.generation) + ")";
+}
+
+std::string describe(const Link& link) {
+  return link.id + " in " + link.organization + "/" + link.project + " (" + link.provider + ", " +
+         to_string(link.status) + ", version " + std::to_string(link.version) + ")";
 }
 
 }  // namespace postern::vault

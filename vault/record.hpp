@@ -39,24 +39,114 @@ struct Connection {
   std::string app;          // provider id of the catalog
   std::string auth;         // key of the provider's `auth` map
   std::string type;         // API_KEY, BEARER, BASIC, CUSTOM, …
-  std::string auth_config;  // ac_… or empty
+  std::string auth_config;  // ac_… of the same organization, and of this project or of all; empty: none
   std::string config;       // non-secret variables, a JSON object as text
   std::vector<Destination> destinations;
   std::string end_user;  // empty: none
   std::vector<std::string> tags;
   bool enabled = true;
   Status status = Status::active;
-  std::string status_reason;  // machine readable; empty while active
+  std::string status_reason;  // machine readable; empty while active and nothing is wrong
   std::int64_t status_since = 0;
   std::int64_t created = 0;
   std::int64_t updated = 0;
   std::uint64_t version = 0;
-  std::uint64_t generation = 0;  // of the credential it was last written with
+  std::uint64_t generation = 0;      // of the credential it was last written with
+  std::string status_text;           // the last error, for people; never a secret
+  std::string account;               // what the provider calls the account; empty: unknown
+  std::int64_t last_refresh = 0;     // when its tokens were last fetched
+  std::int64_t expires = 0;          // when the access token ends, by the wall clock; 0: unknown, or never
+  std::int64_t refresh_expires = 0;  // the same of the refresh token
+  std::int64_t touch = 0;            // when the background is to look at it; 0: when it expires (TokenBook::due)
+};
+
+// How the age of an access token is told, whatever is done to one of the clocks (DESIGN section 7, point 1).
+struct TokenTimes {
+  std::int64_t sent_ms = 0;       // wall clock when the token request was sent
+  std::int64_t sent_boot_ms = 0;  // CLOCK_BOOTTIME at that moment; means nothing after another start of the host
+  std::string boot_id;            // /proc/sys/kernel/random/boot_id at that moment
+  std::optional<std::int64_t> lifetime_ms;  // as the answer said; absent: it did not
+  std::string scope;                        // that was granted; empty: not said
+  std::int64_t touched_ms = 0;              // when the refresh token was last used; 0: never
 };
 
 struct Credential {
   std::uint64_t generation = 0;
-  std::map<std::string, Secret> values;  // the catalog entry's `fields`
+  // The catalog entry's `fields`; of tokens "accessToken", "refreshToken", "idToken", and what else the answer held.
+  std::map<std::string, Secret> values;
+  std::optional<TokenTimes> times = std::nullopt;  // absent: no token
+};
+
+// One OAuth app (or whatever else belongs to the operator and not to an account), shared by many connections.
+struct AuthConfig {
+  std::string id;  // ac_…
+  std::string organization{kDefaultOrganization};
+  std::string project;  // empty: every project of the organization
+  std::string name;
+  std::string provider;  // as Connection::app
+  std::string auth;      // as Connection::auth
+  bool enabled = true;
+  std::string config;                              // non-secret variables, a JSON object as text
+  std::optional<std::vector<std::string>> scopes;  // absent: the catalog's defaults
+  std::optional<std::vector<std::string>> hosts;   // narrower than the catalog's; absent: those
+  std::map<std::string, Secret> values;            // the catalog entry's `app_fields`: clientId, clientSecret, …
+  Status status = Status::active;                  // active or error
+  std::string status_reason;
+  std::string status_text;  // for people; never a secret
+  std::int64_t status_since = 0;
+  std::int64_t created = 0;
+  std::int64_t updated = 0;
+  std::uint64_t version = 0;
+};
+
+// A token request that was about to be sent, written before it is: what a start after a crash goes on from. It is gone
+// with the outcome. One of each connection at most.
+struct Intent {
+  std::string id;  // int_…; another after take_over()
+  std::string organization;
+  std::string project;
+  std::string connection;
+  std::uint64_t generation = 0;  // of the credential that it is to follow
+  std::string holder;            // who is at it: a process, for people and leases
+  std::int64_t started = 0;
+  std::string digest;  // keyed digest of the refresh token that it spends, 32 bytes; empty: it spends none
+  std::uint64_t version = 0;
+};
+
+enum class LinkStatus : std::uint8_t { pending, opened, returned, active, failed, expired };
+
+// One attempt of a person to connect an account in a browser.
+struct Link {
+  std::string id;  // link_…
+  std::string organization{kDefaultOrganization};
+  std::string project{kDefaultProject};
+  // What the connection is to be.
+  std::string provider;
+  std::string auth;
+  std::string auth_config;
+  std::string name;
+  std::string alias;
+  Scope scope = Scope::project;
+  std::string owner;
+  std::string end_user;
+  std::vector<std::string> tags;
+  std::string config;
+  std::string connection;    // conn_… to reconnect, or that came of it; empty: a new one, not there yet
+  std::string requested_by;  // tok_… of the authorization that asked for it
+  // The way to the provider and back.
+  std::string state_digest;   // keyed digest of the state, in hex; empty: there is none, or not any more
+  std::string cookie_digest;  // what the caller made of the browser's cookie (Vault::keyed_digest)
+  Secret verifier;            // of PKCE; empty: none
+  std::string redirect_uri;
+  std::vector<std::string> scopes;
+  LinkStatus status = LinkStatus::pending;
+  std::string reason;                    // machine readable, of a failure
+  std::string text;                      // for people; never a secret
+  std::string account;                   // what the provider calls the account; empty: unknown
+  std::optional<Credential> credential;  // tokens that wait for the person's last click; absent: none
+  std::int64_t created = 0;
+  std::int64_t expires = 0;
+  std::uint64_t version = 0;
 };
 
 // What a caller or an administrator holds. Of the token only an HMAC under a data key is stored.
@@ -84,5 +174,8 @@ struct Authorization {
 std::string describe(const Connection& connection);
 std::string describe(const Credential& credential);
 std::string describe(const Authorization& authorization);
+std::string describe(const AuthConfig& auth_config);
+std::string describe(const Intent& intent);
+std::string describe(const Link& link);
 
 }  // namespace postern::vault

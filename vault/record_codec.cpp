@@ -1,15 +1,17 @@
 #include "vault/record_codec.hpp"
 
-// Longer than most files here: writers and readers of one format stay side by side.
+// Longer than most files here: the format is drawn in one place. Its records of tokens are in record_codec_tokens.cpp.
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
-//   version       := %x01                 ; of that kind of record: current_version()
+//   version       := one byte             ; of that kind of record, 1 to current_version()
 //   kind          := one byte, the number before each body below
 //   connection    := 1:  id organization project owner scope alias name app auth type auth-config config
 //                        destinations end-user tags enabled status status-reason status-since created updated
 //                        generation
-//   credential    := 2:  generation count *(name value)      ; names strictly ascending
+//                        status-text account last-refresh expires refresh-expires touch       ; from version 2 on
+//   credential    := 2:  generation secrets
+//                        times?                              ; from version 2 on
 //   authorization := 3:  id organization project user name parent capabilities connections hosts? methods?
 //                        default-for public-id digest created expires revoked
 //   header        := 4:  vault-id created active-key digest-key
@@ -18,157 +20,31 @@
 //   project       := 7:  id organization created
 //   reference     := 8:  organization project id
 //   rotation      := 9:  state key-id total done resealed unreadable started finished cursor pass-resealed
+//   auth-config   := 10: id organization project name provider auth enabled config scopes? hosts? secrets status
+//                        status-reason status-text status-since created updated
+//   intent        := 11: id organization project connection generation holder started digest
+//   link          := 12: id organization project provider auth auth-config name alias scope owner end-user tags config
+//                        connection requested-by state-digest cookie-digest verifier redirect-uri scopes link-status
+//                        reason text account tokens? created expires
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
 //
 //   text          := length bytes         ; every field that is not named here
-//   list          := count *text          ; capabilities connections default-for tags
-//   optional list := %x00 | %x01 list     ; hosts? methods?
+//   list          := count *text          ; capabilities connections default-for tags scopes
+//   optional list := %x00 | %x01 list     ; hosts? methods? scopes?
+//   secrets       := count *(name value)  ; names strictly ascending
+//   times?        := %x00 | %x01 sent sent-boot boot-id lifetime? granted touched
+//   lifetime?     := %x00 | %x01 8 bytes
+//   tokens?       := %x00 | %x01 generation secrets times?
 //   destinations  := count *(host port path-prefix)
-//   scope status state := one byte; enabled := %x00 | %x01; port := 2 bytes
+//   scope status link-status state := one byte; enabled := %x00 | %x01; port := 2 bytes
 //   length count  := 4 bytes
 //   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
-//   revoked status-since := 8 bytes, two's complement Numbers are big endian.
-#include <type_traits>
+//   revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes, two's complement
+//   Numbers are big endian.
+#include "vault/record_bytes.hpp"
 
 namespace postern::vault {
 namespace {
-
-enum class Kind : std::uint8_t {
-  connection = 1,
-  credential = 2,
-  authorization = 3,
-  header = 4,
-  data_key = 5,
-  organization = 6,
-  project = 7,
-  reference = 8,
-  rotation = 9,
-  index_state = 16,
-};
-
-// What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
-// there.
-constexpr std::uint8_t current_version(Kind kind) {
-  switch (kind) {
-    case Kind::connection:
-    case Kind::credential:
-    case Kind::authorization:
-    case Kind::header:
-    case Kind::data_key:
-    case Kind::organization:
-    case Kind::project:
-    case Kind::reference:
-    case Kind::rotation:
-    case Kind::index_state:
-      return 1;
-  }
-  return 0;
-}
-
-class Writer {
- public:
-  explicit Writer(Kind kind, std::size_t expected_size = 256) {
-    bytes_.reserve(expected_size);
-    number(current_version(kind));
-    number(static_cast<std::uint8_t>(kind));
-  }
-
-  template <class N>
-  void number(N value) {
-    const auto bits = static_cast<std::uint64_t>(value);
-    for (std::size_t i = sizeof(N); i != 0; --i) bytes_ += static_cast<char>(bits >> (8 * (i - 1)) & 0xffU);
-  }
-  void flag(bool value) { number(static_cast<std::uint8_t>(value)); }
-  void text(std::string_view value) {
-    count(value.size());
-    bytes_ += value;
-  }
-  void count(std::size_t value) { number(static_cast<std::uint32_t>(value)); }
-  void list(const std::vector<std::string>& values) {
-    count(values.size());
-    for (const auto& value : values) text(value);
-  }
-  void optional_list(const std::optional<std::vector<std::string>>& values) {
-    flag(values.has_value());
-    if (values) list(*values);
-  }
-  std::string done() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-// Reads on after a fault as if everything were empty; `good()` at the end is the one check.
-class Reader {
- public:
-  Reader(std::string_view bytes, Kind kind) : left_(bytes) {
-    version_ = number<std::uint8_t>();
-    if (version_ == 0 || version_ > current_version(kind)) good_ = false;
-    if (number<std::uint8_t>() != static_cast<std::uint8_t>(kind)) good_ = false;
-  }
-
-  template <class N>
-  N number() {
-    std::uint64_t bits = 0;
-    for (const char c : take(sizeof(N))) bits = bits << 8 | static_cast<unsigned char>(c);
-    return static_cast<N>(bits);
-  }
-  bool flag() {
-    const auto value = number<std::uint8_t>();
-    if (value > 1) good_ = false;
-    return value == 1;
-  }
-  template <class E>
-  E choice(E last) {
-    const auto value = number<std::uint8_t>();
-    if (value > static_cast<std::uint8_t>(last)) good_ = false;
-    return static_cast<E>(value);
-  }
-  std::string_view view() { return take(number<std::uint32_t>()); }
-  std::string text() { return std::string(view()); }
-  // How many items follow; a count that cannot fit what is left is a fault, so that nobody reserves for it.
-  std::size_t count(std::size_t smallest_item) {
-    const std::size_t value = number<std::uint32_t>();
-    if (value <= left_.size() / smallest_item) return value;
-    good_ = false;
-    return 0;
-  }
-  std::vector<std::string> list() {
-    std::vector<std::string> values(count(4));
-    for (auto& value : values) value = text();
-    return values;
-  }
-  std::optional<std::vector<std::string>> optional_list() {
-    if (!flag()) return std::nullopt;
-    return list();
-  }
-  void refuse() { good_ = false; }
-  // Of the record that is read: 1 to the current one.
-  std::uint8_t version() const { return version_; }
-  bool good() const { return good_ && left_.empty(); }
-
- private:
-  std::string_view take(std::size_t size) {
-    if (!good_ || size > left_.size()) {
-      good_ = false;
-      return {};
-    }
-    const auto taken = left_.substr(0, size);
-    left_.remove_prefix(size);
-    return taken;
-  }
-
-  std::string_view left_;
-  std::uint8_t version_ = 0;
-  bool good_ = true;
-};
-
-template <class T>
-Result<T> finish(const Reader& in, T record, const char* name) {
-  if (in.good()) return record;
-  return fail(Error::Code::corrupt,
-              std::string("a record does not decode as ") + name + " (damaged, or written by a newer postern)");
-}
 
 // Old bytes to new ones, for each kind of record.
 template <class T>
@@ -208,6 +84,9 @@ std::string encode(const Connection& record) {
   out.number(record.created);
   out.number(record.updated);
   out.number(record.generation);
+  out.text(record.status_text);
+  out.text(record.account);
+  for (const auto time : {record.last_refresh, record.expires, record.refresh_expires, record.touch}) out.number(time);
   return out.done();
 }
 
@@ -236,33 +115,87 @@ Result<Connection> decode(std::string_view bytes) {
   record.created = in.number<std::int64_t>();
   record.updated = in.number<std::int64_t>();
   record.generation = in.number<std::uint64_t>();
+  if (in.version() >= 2) {
+    record.status_text = in.text();
+    record.account = in.text();
+    for (auto* time : {&record.last_refresh, &record.expires, &record.refresh_expires, &record.touch}) {
+      *time = in.number<std::int64_t>();
+    }
+  }
   return finish(in, std::move(record), "a connection");
+}
+
+std::size_t encoded_size(const SecretMap& values) {
+  std::size_t size = 4;
+  for (const auto& [name, value] : values) size += 8 + name.size() + value.size();
+  return size;
+}
+
+void write_secrets(Writer& out, const SecretMap& values) {
+  out.count(values.size());
+  for (const auto& [name, value] : values) {
+    out.text(name);
+    out.text(value.expose());
+  }
+}
+
+SecretMap read_secrets(Reader& in) {
+  SecretMap values;
+  for (std::size_t left = in.count(8); left != 0; --left) {
+    std::string name = in.text();
+    if (!values.empty() && values.rbegin()->first >= name) in.refuse();
+    values.insert_or_assign(std::move(name), Secret(in.view()));
+  }
+  return values;
+}
+
+std::size_t encoded_size(const Credential& record) {
+  std::size_t size = 64 + encoded_size(record.values);
+  if (record.times) size += record.times->boot_id.size() + record.times->scope.size();
+  return size;
+}
+
+void write_credential(Writer& out, const Credential& record) {
+  out.number(record.generation);
+  write_secrets(out, record.values);
+  out.flag(record.times.has_value());
+  if (!record.times) return;
+  const TokenTimes& times = *record.times;
+  out.number(times.sent_ms);
+  out.number(times.sent_boot_ms);
+  out.text(times.boot_id);
+  out.flag(times.lifetime_ms.has_value());
+  if (times.lifetime_ms) out.number(*times.lifetime_ms);
+  out.text(times.scope);
+  out.number(times.touched_ms);
+}
+
+Credential read_credential(Reader& in, Times times) {
+  Credential record;
+  record.generation = in.number<std::uint64_t>();
+  record.values = read_secrets(in);
+  if (times == Times::absent || !in.flag()) return record;
+  TokenTimes& read = record.times.emplace();
+  read.sent_ms = in.number<std::int64_t>();
+  read.sent_boot_ms = in.number<std::int64_t>();
+  read.boot_id = in.text();
+  if (in.flag()) read.lifetime_ms = in.number<std::int64_t>();
+  read.scope = in.text();
+  read.touched_ms = in.number<std::int64_t>();
+  return record;
 }
 
 std::string encode(const Credential& record) {
   // Sized before it is filled: a string that grows leaves copies of the secrets behind in the heap.
-  std::size_t size = 32;
-  for (const auto& [name, value] : record.values) size += 8 + name.size() + value.size();
-  Writer out(Kind::credential, size);
-  out.number(record.generation);
-  out.count(record.values.size());
-  for (const auto& [name, value] : record.values) {
-    out.text(name);
-    out.text(value.expose());
-  }
+  Writer out(Kind::credential, encoded_size(record));
+  write_credential(out, record);
   return out.done();
 }
 
 template <>
 Result<Credential> decode(std::string_view bytes) {
   Reader in(bytes, Kind::credential);
-  Credential record;
-  record.generation = in.number<std::uint64_t>();
-  for (std::size_t left = in.count(8); left != 0; --left) {
-    std::string name = in.text();
-    if (!record.values.empty() && record.values.rbegin()->first >= name) in.refuse();
-    record.values.insert_or_assign(std::move(name), Secret(in.view()));
-  }
+  Credential record = read_credential(in, in.version() >= 2 ? Times::present : Times::absent);
   return finish(in, std::move(record), "a credential");
 }
 
@@ -462,6 +395,9 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::project, recode_as<Project>},
       {Kind::reference, recode_as<Reference>},
       {Kind::rotation, recode_as<RotationRecord>},
+      {Kind::auth_config, recode_as<AuthConfig>},
+      {Kind::intent, recode_as<Intent>},
+      {Kind::link, recode_as<Link>},
       {Kind::index_state, recode_as<IndexState>},
   };
   if (format_of(bytes)) {

@@ -1,7 +1,8 @@
 #pragma once
 // Records as bytes and back, before sealing and after opening.
 //
-// The encoding is canonical: a record has one encoding, and whatever decodes encodes to the same bytes again. Decoders
+// The encoding is canonical: a record has one encoding, and whatever decodes encodes to the same bytes again, or where
+// they were an earlier version's to the one encoding of the current version. Decoders
 // take exactly one whole record of their kind; anything else is `corrupt`. A record's `version` is not in its bytes:
 // it is the store's, and it is authenticated by the envelope. Pure functions, any thread.
 #include <cstdint>
@@ -61,7 +62,7 @@ struct RotationRecord {
   std::uint64_t pass_resealed = 0;  // in this pass: one that sealed nothing anew has seen that nothing is left
 };
 
-// The result holds secrets where the record does (Credential, DataKey): wipe() it after use.
+// The result holds secrets where the record does (Credential, DataKey, AuthConfig, Link): wipe() it after use.
 std::string encode(const Connection& record);
 std::string encode(const Credential& record);
 std::string encode(const Authorization& record);
@@ -72,6 +73,9 @@ std::string encode(const Project& record);
 std::string encode(const Reference& record);
 std::string encode(const IndexState& record);
 std::string encode(const RotationRecord& record);
+std::string encode(const AuthConfig& record);
+std::string encode(const Intent& record);
+std::string encode(const Link& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

@@ -118,6 +118,15 @@ Write Records::erase(const Path& path, std::uint64_t expected) {
   return {.kind = Write::Kind::erase, .key = path.key(), .value = {}, .expected = expected};
 }
 
+Write Records::keep(const Path& path, std::string plaintext, std::uint64_t version) const {
+  Write write{.kind = Write::Kind::reseal,
+              .key = path.key(),
+              .value = keyring_.seal(plaintext, binding_of(path, version)),
+              .expected = version};
+  wipe(plaintext);
+  return write;
+}
+
 Result<Write> Records::recoded(const Entry& entry, std::string_view plaintext) const {
   const auto path = Path::parse(entry.key);
   const auto current = recode(plaintext);
@@ -130,7 +139,7 @@ Result<Write> Records::recoded(const Entry& entry, std::string_view plaintext) c
 
 bool Records::is_stale(const Write& write) const {
   const auto under = sealed_under(write.value);
-  return write.kind == Write::Kind::put && under && !keyring_.is_active(*under);
+  return write.kind != Write::Kind::erase && under && !keyring_.is_active(*under);
 }
 
 Records::Pause Records::pause() {
@@ -147,7 +156,12 @@ Result<void> Records::commit(const Batch& batch) {
   Batch fresh = batch;
   for (auto& one : fresh) {
     if (!is_stale(one)) continue;
-    const auto sealed = reseal({.key = one.key, .value = one.value, .version = one.expected + 1});
+    const std::uint64_t version = one.kind == Write::Kind::put ? one.expected + 1 : one.expected;
+    const auto sealed = reseal({.key = one.key, .value = one.value, .version = version});
+    // A whole rotation has passed since it was sealed, and nothing opens it any more: whoever wrote it reads again.
+    if (!sealed && !keyring_.knows(*sealed_under(one.value))) {
+      return fail(Error::Code::conflict, "the data key was rotated meanwhile: try again");
+    }
     if (!sealed) return std::unexpected(sealed.error());
     one.value = (*sealed)->value;
   }

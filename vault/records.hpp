@@ -78,6 +78,8 @@ class Records {
   // A put of this record; `expected` is its version now, 0 for a new one. Wipes the plaintext.
   Write put(const Path& path, std::string plaintext, std::uint64_t expected) const;
   static Write erase(const Path& path, std::uint64_t expected);
+  // What a batch depends on without changing it: the record as it was read, refused where its version is another.
+  Write keep(const Path& path, std::string plaintext, std::uint64_t version) const;
 
   // An entry as the store gave it, opened. Errors: corrupt, also for a key that is no path.
   Result<Secret> open(const Entry& entry) const;

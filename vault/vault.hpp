@@ -18,6 +18,7 @@
 #include "vault/error.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
+#include "vault/token_book.hpp"
 #include "vault/upkeep.hpp"
 
 namespace postern::vault {
@@ -39,12 +40,7 @@ struct Options {
   std::function<void()> reopened;
 };
 
-struct Space {  // the scope of a lookup
-  std::string_view organization = kDefaultOrganization;
-  std::string_view project = kDefaultProject;
-};
-
-// Filters are answered from an index where there is one for them (host, provider, status), orders too.
+// Filters are answered from an index where there is one for them (host, provider, status, auth config), orders too.
 struct ConnectionQuery {
   enum class Order : std::uint8_t { id, created, updated };
   std::string organization{kDefaultOrganization};
@@ -53,6 +49,7 @@ struct ConnectionQuery {
   std::size_t limit = 100;
   std::string app;               // only of this provider; empty: of all
   std::optional<Status> status;  // only with this status
+  std::string auth_config;       // only of this auth config; empty: of all, and of none
   std::string host;              // only with this exact host among the destinations; with `project` alone
   Order order = Order::id;       // by created and updated: filters narrow what is given, not what is read
   bool descending = false;       // with an order by time
@@ -103,6 +100,8 @@ class Vault {
 
   // Keys, backup, verification: lives as long as the vault.
   virtual Upkeep& upkeep() = 0;
+  // Auth configs, refreshes, links: likewise.
+  virtual TokenBook& tokens() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -122,7 +121,8 @@ class Vault {
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
-  // (names the field: organization, project, app and alias are references, destinations exact hosts, 256 KiB in all).
+  // (names the field: organization, project, app and alias are references, destinations exact hosts, an auth config is
+  // one that TokenBook::find_auth_config() has for this project, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
   // Many at once, all of them or none, in one durable batch; each needs an alias of its own. Errors: as above.
   virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) = 0;
@@ -135,10 +135,11 @@ class Vault {
   // changes is dated (status_since) unless the caller did; an empty alias keeps the old one. Errors: not_found,
   // conflict, exists (the new alias is taken), invalid.
   virtual Result<Connection> update_connection(Connection meta) = 0;
-  // New credential material: generation + 1, and the metadata in the same batch. Otherwise like update_connection.
+  // New credential material: generation + 1, and the metadata in the same batch; a refresh that was under way does not
+  // count any more. Otherwise like update_connection.
   virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential) = 0;
-  // Metadata, credential and index entries go in one batch. expected_version 0: whatever it is. By id only, and only in
-  // its own project. Errors: not_found, conflict.
+  // Metadata, credential, intent and index entries go in one batch. expected_version 0: whatever it is. By id only, and
+  // only in its own project. Errors: not_found, conflict.
   virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version) = 0;
   // `limit` is taken as 1 to 1000. An organization or project that does not exist has none.
   virtual Result<ConnectionPage> list_connections(const ConnectionQuery& query) const = 0;

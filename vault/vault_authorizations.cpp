@@ -4,12 +4,10 @@
 #include "vault/digest.hpp"
 #include "vault/token.hpp"
 #include "vault/vault_impl.hpp"
+#include "vault/vault_parts.hpp"
 
 namespace postern::vault {
 namespace {
-
-constexpr std::size_t kLargestRecord = 256 * 1024;
-constexpr std::size_t kLargestPage = 1000;
 
 Path authorization_path(std::string_view organization, std::string_view id) {
   return {"authorization", organization, {}, id};
@@ -23,12 +21,6 @@ std::unexpected<Error> unknown() {
 }
 std::unexpected<Error> no_token() {
   return fail(Error::Code::not_found, "not a token of this vault");
-}
-std::unexpected<Error> invalid(const std::string& why) {
-  return fail(Error::Code::invalid, why);
-}
-bool missing(const Error& error) {
-  return error.code == Error::Code::not_found;
 }
 bool is_organization(std::string_view text) {
   return text.empty() || is_reference(text);

@@ -6,41 +6,15 @@
 #include "vault/encoding.hpp"
 #include "vault/index.hpp"
 #include "vault/vault_impl.hpp"
+#include "vault/vault_parts.hpp"
 
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kLargestRecord = 256 * 1024;
 constexpr std::size_t kLongestAlias = 64;
-constexpr int kLooks = 4;  // how often an index that leads to a record changed meanwhile is followed anew
 
-Path connection_path(const Connection& of) {
-  return {"connection", of.organization, of.project, of.id};
-}
-Path credential_path(const Connection& of) {
-  return {"credential", of.organization, of.project, of.id};
-}
 Path locator_path(const Connection& of) {
   return {"locator", of.organization, {}, of.id};
-}
-
-std::unexpected<Error> unknown() {
-  return fail(Error::Code::not_found, "no such connection");
-}
-std::unexpected<Error> invalid(const std::string& why) {
-  return fail(Error::Code::invalid, why);
-}
-std::unexpected<Error> changed() {
-  return fail(Error::Code::conflict, "the connection was changed by someone else meanwhile: read it again");
-}
-std::unexpected<Error> astray(const Path& path) {
-  return fail(Error::Code::corrupt, path.key() + ": the index does not lead to the record it should");
-}
-bool missing(const Error& error) {
-  return error.code == Error::Code::not_found;
-}
-bool outdated(const Error& error) {
-  return error.code == Error::Code::conflict;
 }
 
 bool is_exact_host(std::string_view host) {
@@ -65,6 +39,12 @@ Result<void> check_rules(const Connection& meta) {
   return {};
 }
 
+Reference reference_to(const Connection& meta) {
+  return {meta.organization, meta.project, meta.id};
+}
+
+}  // namespace
+
 Result<void> check_size(const Connection& meta, const Credential* credential) {
   std::size_t size = 0;
   if (credential != nullptr) {
@@ -79,15 +59,10 @@ Write put_credential(const Records& records, const Connection& meta, const Crede
   // The caller's object is const and cannot be copied; only the generation differs in what is stored.
   Credential stored;
   stored.generation = meta.generation;
+  stored.times = credential.times;
   for (const auto& [name, value] : credential.values) stored.values.emplace(name, value.clone());
   return records.put(credential_path(meta), encode(stored), meta.generation - 1);
 }
-
-Reference reference_to(const Connection& meta) {
-  return {meta.organization, meta.project, meta.id};
-}
-
-}  // namespace
 
 // A default alias that is being written: nobody else chooses it meanwhile.
 class SealedVault::Reserved {
@@ -114,6 +89,7 @@ Result<void> SealedVault::prepare(Connection& meta, const Credential& credential
     return invalid("id: must be conn_ and 20 characters of Crockford base32");
   }
   if (auto fine = check_rules(meta); !fine) return fine;
+  if (auto fine = check_auth_config(meta); !fine) return fine;
   meta.generation = 1;
   meta.created = meta.updated = now_ms_();
   if (meta.status_since == 0) meta.status_since = meta.created;
@@ -143,6 +119,7 @@ Result<void> SealedVault::check_id_free(const Connection& meta) const {
 
 Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
   const bool choose = meta.alias.empty();
+  const auto held = hold_auth_configs();
   if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
   for (int look = 0; look < kLooks; ++look) {
     Reserved reserved(*this);
@@ -167,12 +144,13 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
       return fail(Error::Code::exists, "alias: taken in this project");
     }
   }
-  return changed();
+  return changed_connection();
 }
 
 Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all) {
   std::vector<Connection> made;
   std::set<std::string> names;
+  const auto held = hold_auth_configs();
   Batch batch;
   for (auto& [meta, credential] : all) {
     if (meta.alias.empty()) return invalid("alias: each of many needs its own");
@@ -192,7 +170,8 @@ Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewC
 }
 
 Result<Connection> SealedVault::find_connection(Space space, std::string_view id_or_alias) const {
-  if (!is_reference(id_or_alias) || !is_reference(space.organization) || !is_reference(space.project)) return unknown();
+  if (!is_reference(id_or_alias) || !is_reference(space.organization) || !is_reference(space.project))
+    return unknown_connection();
   return looks_like_id(id_or_alias) ? find_by_id(space, id_or_alias) : find_by_alias(space, id_or_alias);
 }
 
@@ -201,11 +180,11 @@ Result<Connection> SealedVault::find_by_id(Space space, std::string_view id) con
   if (own || !missing(own.error())) return own;
   const Path locator{"locator", space.organization, {}, id};
   const auto located = records_->read<Reference>(locator);
-  if (!located) return missing(located.error()) ? unknown() : std::unexpected(located.error());
+  if (!located) return missing(located.error()) ? unknown_connection() : std::unexpected(located.error());
   const Reference& to = located->record;
   if (to.id != id || to.organization != space.organization) return astray(locator);
   auto found = read_connection(space.organization, to.project, id);
-  if (found && found->scope != Scope::organization) return unknown();
+  if (found && found->scope != Scope::organization) return unknown_connection();
   return found;
 }
 
@@ -214,7 +193,7 @@ Result<Connection> SealedVault::find_by_alias(Space space, std::string_view alia
   const Path index{"alias", space.organization, space.project, name};
   for (int look = 0; look < kLooks; ++look) {
     const auto indexed = records_->read<Reference>(index);
-    if (!indexed) return missing(indexed.error()) ? unknown() : std::unexpected(indexed.error());
+    if (!indexed) return missing(indexed.error()) ? unknown_connection() : std::unexpected(indexed.error());
     auto found = read_connection(space.organization, space.project, indexed->record.id);
     if (!found && !missing(found.error())) return found;
     if (found && found->alias == alias) return found;
@@ -231,7 +210,7 @@ Result<Credential> SealedVault::open_credential(const Connection& meta) const {
   // Either `meta` is old (rotated or erased since it was read), or the two records do not belong together.
   const auto now = read_connection(meta.organization, meta.project, meta.id);
   if (!now) return std::unexpected(now.error());
-  if (now->generation > meta.generation) return changed();
+  if (now->generation > meta.generation) return changed_connection();
   return fail(Error::Code::corrupt, credential_path(meta).key() + ": the credential is not the one of its connection");
 }
 
@@ -247,16 +226,24 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
   if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
   const auto old = read_connection(meta.organization, meta.project, meta.id);
   if (!old) return std::unexpected(old.error());
-  if (old->version != meta.version) return changed();
+  if (old->version != meta.version) return changed_connection();
   meta.created = old->created;
   meta.updated = now_ms_();
   meta.generation = old->generation + (credential != nullptr ? 1 : 0);
   if (meta.status != old->status && meta.status_since == old->status_since) meta.status_since = meta.updated;
   if (meta.alias.empty()) meta.alias = old->alias;
   if (auto fine = check_size(meta, credential); !fine) return std::unexpected(fine.error());
+  std::shared_lock<std::shared_mutex> held;
+  if (meta.auth_config != old->auth_config) {
+    held = hold_auth_configs();
+    if (auto fine = check_auth_config(meta); !fine) return std::unexpected(fine.error());
+  }
 
   Batch batch{records_->put(connection_path(meta), encode(meta), old->version)};
   if (credential != nullptr) batch.push_back(put_credential(*records_, meta, *credential));
+  if (credential != nullptr || meta.status == Status::revoked) {
+    batch.push_back(Records::erase(intent_path(meta), kAnyVersion));
+  }
   if (meta.alias != old->alias) {
     const auto taken = alias_taken(meta, meta.alias);
     if (!taken) return std::unexpected(taken.error());
@@ -272,22 +259,24 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
     // By someone who was faster: either the alias is taken, or the connection was changed.
     const auto taken = alias_taken(meta, meta.alias);
     if (meta.alias != old->alias && taken && *taken) return fail(Error::Code::exists, "alias: taken in this project");
-    return changed();
+    return changed_connection();
   }
   meta.version = old->version + 1;
   return meta;
 }
 
 Result<void> SealedVault::erase_connection(Space space, std::string_view id, std::uint64_t expected_version) {
-  if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project)) return unknown();
+  if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project))
+    return unknown_connection();
   for (;;) {
     const auto old = read_connection(space.organization, space.project, id);
     if (!old) return std::unexpected(old.error());
-    if (expected_version != 0 && old->version != expected_version) return changed();
+    if (expected_version != 0 && old->version != expected_version) return changed_connection();
     const std::string alias = alias_name(old->project, old->alias);
     Batch batch{
         Records::erase(connection_path(*old), old->version),
         Records::erase(credential_path(*old), kAnyVersion),
+        Records::erase(intent_path(*old), kAnyVersion),
         Records::erase(locator_path(*old), kAnyVersion),
         Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
     };
@@ -302,7 +291,7 @@ Result<Connection> SealedVault::read_connection(std::string_view organization, s
                                                 std::string_view id) const {
   const Path path{"connection", organization, project, id};
   auto found = records_->read<Connection>(path);
-  if (!found) return missing(found.error()) ? unknown() : std::unexpected(found.error());
+  if (!found) return missing(found.error()) ? unknown_connection() : std::unexpected(found.error());
   Connection& record = found->record;
   if (record.id != id || record.organization != organization || record.project != project) return astray(path);
   record.version = found->version;

@@ -7,7 +7,15 @@
 //   locator/ORG//ID                Reference: the project that holds a connection; orders all of an organization by id
 //   alias/ORG/PROJECT/HMAC         Reference: the connection of that alias; the HMAC is of project and alias, because
 //                                  a key of the store is readable and an alias may say too much
-//   host, provider, status, created, updated: index.hpp
+//   host, provider, status, created, updated, config, expires: index.hpp
+//   auth_config/ORG/PROJECT/ID     AuthConfig; PROJECT is empty for one of all projects
+//   auth_locator/ORG//ID           Reference: where an auth config lies; orders all of an organization by id
+//   intent/ORG/PROJECT/ID          Intent; ID is the connection's. It is there only while its generation is the current
+//                                  one and the connection is not revoked: whatever ends either erases it
+//   link/ORG/PROJECT/ID            Link
+//   link_locator///ID              Reference: the link of that id
+//   state///HMAC                   Reference: the link whose browser comes back with that state
+//   ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
@@ -23,6 +31,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +42,7 @@
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep {
+class SealedVault final : public Vault, public Upkeep, public TokenBook {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -41,6 +50,7 @@ class SealedVault final : public Vault, public Upkeep {
   VaultStatus status() const override;
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
+  TokenBook& tokens() override { return *this; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate() override;
@@ -69,6 +79,31 @@ class SealedVault final : public Vault, public Upkeep {
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
+  Result<AuthConfig> create_auth_config(AuthConfig auth_config) override;
+  Result<AuthConfig> find_auth_config(Space space, std::string_view id) const override;
+  Result<AuthConfigPage> list_auth_configs(const AuthConfigQuery& query) const override;
+  Result<AuthConfig> update_auth_config(AuthConfig auth_config) override;
+  Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version) override;
+  Result<std::vector<Connection>> connections_of(const AuthConfig& auth_config, std::size_t limit) const override;
+
+  Result<Intent> begin_refresh(const Connection& meta, std::string_view holder, const Secret* spent) override;
+  Result<Intent> take_over(const Intent& pending, std::string_view holder) override;
+  bool spends(const Intent& intent, const Secret& token) const override;
+  Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more) override;
+  Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change) override;
+  Result<std::vector<Intent>> pending_intents(std::string_view after, std::size_t limit) const override;
+  Result<Connection> set_status(Space space, std::string_view id, std::uint64_t generation,
+                                const StatusChange& change) override;
+  Result<std::vector<Due>> due(std::int64_t before_ms, std::string_view after, std::size_t limit) const override;
+
+  Result<Link> create_link(Link link) override;
+  Result<Link> find_link(Space space, std::string_view id) const override;
+  Result<Link> find_link(std::string_view id) const override;
+  Result<Link> find_link_by_state(std::string_view state) const override;
+  Result<Link> update_link(Link link, std::string_view state) override;
+  Result<void> erase_link(Space space, std::string_view id) override;
+  Result<std::size_t> sweep_links(std::int64_t now_ms) override;
+
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
   Result<void> check_id_free(const Connection& meta) const;
@@ -85,6 +120,17 @@ class SealedVault final : public Vault, public Upkeep {
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
+
+  // Held from the look at an auth config until the connection that uses it is written: none goes in between.
+  std::shared_lock<std::shared_mutex> hold_auth_configs() const;
+  Result<void> check_auth_config(const Connection& meta) const;
+  Result<AuthConfig> read_auth_config(const Reference& at) const;
+  Result<Intent> read_intent(const Connection& of) const;
+  Result<Connection> end_refresh(const Intent& intent, const Credential* tokens,
+                                 const std::function<void(Connection&)>& change);
+  Result<std::optional<Due>> follow_due(const Records::Referred& entry) const;
+  Result<Link> read_link(std::string_view organization, std::string_view project, std::string_view id) const;
+  std::string state_name(std::string_view state) const;
 
   std::shared_ptr<const KeyProvider> provider() const;
   Result<Found<RotationRecord>> rotation() const;
@@ -105,6 +151,8 @@ class SealedVault final : public Vault, public Upkeep {
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap
   mutable std::mutex rotation_mutex_;
   std::optional<Found<RotationRecord>> rotation_;  // as of the last step; absent: as it lies in the store
+  mutable std::mutex erasing_auth_config_;         // held by an erasure that waits for its turn
+  mutable std::shared_mutex auth_configs_;         // shared by who writes a connection, exclusive while one is erased
   std::mutex reserving_;            // held while a default alias is looked for, never while something is written
   std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };
@@ -119,6 +167,9 @@ Result<std::unique_ptr<Vault>> create_vault(const Options& options, const Seams&
 Result<std::unique_ptr<Vault>> open_vault(const Options& options, const Seams& seams);
 // Opens a backup that was copied to `options.state`, judges it by its own marker, and marks it as restored.
 Result<void> open_restored(const Options& options);
+
+// vault_links.cpp: the store keys of all entries that lead to a link, for whoever verifies them.
+std::vector<std::string> link_index_keys(const Records& records, const Link& link);
 
 // Shared by the files that open, rewrap, back up and restore.
 std::function<std::int64_t()> clock_of(const Options& options);

@@ -3,24 +3,25 @@
 
 #include "vault/index.hpp"
 #include "vault/vault_impl.hpp"
+#include "vault/vault_parts.hpp"
 
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kLargestPage = 1000;
 constexpr std::size_t kStride = 256;  // entries looked at together where most of them may not be wanted
-constexpr int kLooks = 4;             // how often an entry and a record that disagree are read anew
 
 bool wanted(const ConnectionQuery& query, const Connection& meta) {
   if (!query.project.empty() && meta.project != query.project) return false;
   if (!query.app.empty() && meta.app != query.app) return false;
   if (query.status && meta.status != *query.status) return false;
+  if (!query.auth_config.empty() && meta.auth_config != query.auth_config) return false;
   return query.host.empty() ||
          std::ranges::any_of(meta.destinations, [&](const auto& to) { return to.host == query.host; });
 }
 
 bool may_skip(const ConnectionQuery& query) {
-  return query.order != ConnectionQuery::Order::id || !query.app.empty() || query.status || !query.host.empty();
+  return query.order != ConnectionQuery::Order::id || !query.app.empty() || query.status || !query.host.empty() ||
+         !query.auth_config.empty();
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 #include <algorithm>
 
 #include "vault/vault_impl.hpp"
+#include "vault/vault_parts.hpp"
 
 namespace postern::vault {
 namespace {
 
 constexpr std::size_t kMostRecords = 10'000;
-constexpr int kLooks = 4;  // how often a record is looked at anew that was changed while we looked
 
 std::unexpected<Error> bad(std::string_view what) {
   return fail(Error::Code::corrupt, std::string(what));
@@ -83,6 +83,65 @@ Result<void> verify_locator(const Records& records, const Entry& entry, const Pa
   return {};
 }
 
+Result<void> verify_auth_config(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<AuthConfig>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id || record->organization != path.organization || record->project != path.project) {
+    return bad("is another auth config's");
+  }
+  const auto located =
+      leads_to(records, auth_locator_path(path.organization, path.id), path.organization, path.project, path.id);
+  if (!located) return std::unexpected(located.error());
+  if (!*located) return bad("has no locator that leads to it");
+  return {};
+}
+
+Result<void> verify_auth_locator(const Records& records, const Entry& entry, const Path& path) {
+  const auto to = decoded<Reference>(records, entry);
+  if (!to) return std::unexpected(to.error());
+  if (to->id != path.id || to->organization != path.organization) return bad("leads to another auth config");
+  const auto record = target<AuthConfig>(records, {"auth_config", to->organization, to->project, to->id});
+  if (!record) return std::unexpected(record.error());
+  return {};
+}
+
+Result<void> verify_intent(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<Intent>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->connection != path.id || record->organization != path.organization || record->project != path.project) {
+    return bad("is another connection's");
+  }
+  const auto meta = target<Connection>(records, {"connection", path.organization, path.project, path.id});
+  if (!meta) return std::unexpected(meta.error());
+  if (meta->generation != record->generation) return bad("is of another generation than its connection");
+  return {};
+}
+
+Result<void> verify_link(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<Link>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id || record->organization != path.organization || record->project != path.project) {
+    return bad("is another link's");
+  }
+  for (const std::string& key : link_index_keys(records, *record)) {
+    const auto leads = leads_to(records, *Path::parse(key), path.organization, path.project, path.id);
+    if (!leads) return std::unexpected(leads.error());
+    if (!*leads) return bad("has no " + type_of(key) + " entry that leads to it");
+  }
+  return {};
+}
+
+// A state, the end or the locator of a link.
+Result<void> verify_link_entry(const Records& records, const Entry& entry, const Path&) {
+  const auto to = decoded<Reference>(records, entry);
+  if (!to) return std::unexpected(to.error());
+  const auto link = target<Link>(records, {"link", to->organization, to->project, to->id});
+  if (!link) return std::unexpected(link.error());
+  const auto keys = link_index_keys(records, *link);
+  if (std::ranges::find(keys, entry.key) == keys.end()) return bad("leads to a link that does not belong there");
+  return {};
+}
+
 // An entry of the indexes of connections: the connection it leads to is one that has it.
 Result<void> verify_index(const Records& records, const Entry& entry) {
   const auto to = decoded<Reference>(records, entry);
@@ -111,6 +170,13 @@ constexpr Verifier kVerifiers[] = {
     {"locator", verify_locator},
     {"authorization", verify_authorization},
     {"token", verify_token},
+    {"auth_config", verify_auth_config},
+    {"auth_locator", verify_auth_locator},
+    {"intent", verify_intent},
+    {"link", verify_link},
+    {"link_locator", verify_link_entry},
+    {"state", verify_link_entry},
+    {"ends", verify_link_entry},
     {"organization", verify_plain<Organization>},
     {"project", verify_plain<Project>},
     {"rotation", verify_plain<RotationRecord>},
@@ -137,6 +203,11 @@ Result<void> SealedVault::verify_connection(const Entry& entry, const Path& path
     const auto leads = leads_to(*records_, *Path::parse(key), path.organization, path.project, path.id);
     if (!leads) return std::unexpected(leads.error());
     if (!*leads) return bad("has no " + std::string(type_of(key)) + " entry that leads to it");
+  }
+  if (!record->auth_config.empty()) {
+    const auto located = records_->read<Reference>(auth_locator_path(path.organization, record->auth_config));
+    if (!located && missing(located.error())) return bad("uses an auth config that is not there");
+    if (!located) return std::unexpected(located.error());
   }
   const auto credential = records_->read<Credential>({"credential", path.organization, path.project, path.id});
   if (!credential && credential.error().code == Error::Code::not_found) return bad("has no credential");

@@ -36,6 +36,9 @@ struct Caller {
 
 // A web page must not drive this API, whatever it holds (foreign Host or Origin, Sec-Fetch-*, form posts).
 std::expected<void, Problem> refuse_browsers(const Service& service, const Request& request);
+// The pages of the connect flow: a person's browser may come from anywhere by a link (`arrives`: also by a form, where
+// the provider sends it back with one), while their own forms are posted by our own pages only.
+std::expected<void, Problem> refuse_strange_pages(const Service& service, const Request& request, bool arrives);
 // The caller, or 401 (403 for a stranger on the unix socket).
 std::expected<Caller, Problem> identify(const Service& service, const Request& request);
 // What `wanted` has beyond its maker, each with its pointer; empty: it may be made.

@@ -14,6 +14,7 @@
 
 #include "config/catalog.hpp"
 #include "config/settings.hpp"
+#include "proxy/grants/token_desk.hpp"
 #include "proxy/observe/metrics.hpp"
 #include "vault/vault.hpp"
 
@@ -52,6 +53,8 @@ struct Deps {
   std::function<std::int64_t()> now_ms;  // wall clock
   // Listening TCP sockets that take the place of listen.admin and listen.health; -1: bind those. Taken by start().
   int admin_descriptor = -1, health_descriptor = -1;
+  // Where tokens are asked for; it must outlive the server. nullptr: nowhere, as if no endpoint could be reached.
+  grants::TokenDesk* desk = nullptr;
   // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
   std::function<void()> rotation_begun;
 };

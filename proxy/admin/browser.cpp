@@ -85,4 +85,21 @@ std::expected<void, Problem> refuse_browsers(const Service& service, const Reque
   return {};
 }
 
+std::expected<void, Problem> refuse_strange_pages(const Service& service, const Request& request, bool arrives) {
+  auto refused = [](const char* detail) { return refuse("browser-request-refused", detail); };
+  if (request.count("host") != 1 || !is_our_host(service, *request.field("host")))
+    return refused("Open this page by its own address, or set admin.public_url to the name you use.");
+  if (lower(request.field("sec-fetch-mode").value_or("navigate")) != "navigate")
+    return refused("This is a page for people: open it in a browser.");
+  if (arrives || request.method != "POST") return {};
+  const auto site = lower(request.field("sec-fetch-site").value_or("same-origin"));
+  if (site != "same-origin") return refused("Only our own pages may press this button.");
+  // Under `Referrer-Policy: no-referrer` browsers say `null` for our own pages too; Sec-Fetch-Site tells them from
+  // others, and where it is missing, others do not have the SameSite cookie that every button needs.
+  const auto origin = request.field("origin");
+  if (origin && *origin != "null" && !is_our_origin(service, *origin))
+    return refused("Only our own pages may press this button.");
+  return {};
+}
+
 }  // namespace postern::admin

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+
+#include "proxy/grants/jwt.hpp"
 
 namespace postern::admin {
 namespace {
@@ -12,6 +17,16 @@ constexpr std::size_t kMostText = 200;
 constexpr std::size_t kMostValue = 64 * 1024;
 constexpr std::size_t kMostFields = 64;
 constexpr std::size_t kShortestSecret = 4;  // what is shorter is part of any sentence
+
+// As a caller writes the end of a token: a time, or Unix seconds.
+std::optional<std::int64_t> parse_moment(std::string_view text) {
+  constexpr std::size_t kMostDigits = 12;
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size()) return parse_time(text);
+  if (seconds < 0 || text.size() > kMostDigits) return std::nullopt;
+  return seconds * 1000;
+}
 
 // app, provider and toolkitSlug are one thing under three names.
 void read_app(FieldReader& reader, ConnectionInput& input) {
@@ -63,17 +78,21 @@ bool repeats_secret(const std::string& text, const std::map<std::string, std::st
   });
 }
 
-// The catalog's mistakes as ours. A name in `value` that is not a field may be the secret itself, and is not repeated;
-// that no message repeats a value is promised by the catalog and made sure of here.
+}  // namespace
+
+// A name in `value` that is not a field may be the secret itself, and is not repeated; that no message repeats a value
+// is promised by the catalog and made sure of here.
 std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors, const config::Provider& provider,
-                                        const std::map<std::string, std::string>& value) {
+                                        const ConnectionInput& input) {
   constexpr std::string_view kValue = "/value/";
   std::vector<FieldError> out;
   for (const auto& error : errors) {
     FieldError one{.pointer = error.pointer, .parameter = "", .detail = error.message};
-    if (repeats_secret(one.detail, value)) one.detail = "This value is not accepted here.";
+    if (input.value && repeats_secret(one.detail, *input.value)) one.detail = "This value is not accepted here.";
     const bool field = std::any_of(provider.auth.begin(), provider.auth.end(), [&](const auto& entry) {
-      return one.pointer.starts_with(kValue) && entry.second.fields.contains(one.pointer.substr(kValue.size()));
+      if (!one.pointer.starts_with(kValue)) return false;
+      const std::string name = one.pointer.substr(kValue.size());
+      return entry.second.fields.contains(name) || entry.second.app_fields.contains(name);
     });
     if (one.pointer.starts_with(kValue) && !field) {
       one.pointer = "/value";
@@ -84,8 +103,6 @@ std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors
   }
   return out;
 }
-
-}  // namespace
 
 ConnectionInput::~ConnectionInput() {
   if (!value) return;
@@ -106,10 +123,11 @@ std::vector<FieldError> read_connection_input(const json::object& body, std::ini
   if (may("scope")) read_scope(reader, input);
   if (may("organization")) input.organization = reader.text("organization", 64);
   if (may("project")) input.project = reader.text("project", 64);
-  if (may("authConfig") && reader.text("authConfig", 64)) {
-    reader.errors.push_back({.pointer = "/authConfig",
-                             .parameter = "",
-                             .detail = "Static credentials have no auth config in this version; leave it out."});
+  if (may("authConfig")) input.auth_config = reader.text("authConfig", 64);
+  for (const auto& [name, list] : {std::pair("scopes", &input.scopes), std::pair("hosts", &input.hosts)}) {
+    if (!may(name)) continue;
+    if (reader.is_null(name)) list->emplace();
+    if (auto texts = reader.texts(name, 256, 260)) list->emplace(std::move(*texts));
   }
   if (may("enabled")) input.enabled = reader.flag("enabled");
   if (may("tags")) {
@@ -135,21 +153,71 @@ std::expected<config::Plan, Problem> plan(const config::Provider& provider, cons
   config::ConnectionInput asked{.type = type, .auth = auth, .value = value, .config_json = config_json};
   auto planned = config::plan_connection(provider, asked, input.value.has_value());
   for (auto& field : asked.value) vault::wipe(field.second);
-  if (!planned) return refuse_fields(to_field_errors(planned.error(), provider, value));
-  if (!config::is_served_type(planned->type)) {
-    return refuse_fields({{.pointer = type.empty() ? "/auth" : "/type",
-                           .parameter = "",
-                           .detail = "This version makes API_KEY, BEARER, BASIC and CUSTOM connections only."}});
-  }
+  if (!planned) return refuse_fields(to_field_errors(planned.error(), provider, input));
+  if (auto unfit = unfit_keys(provider.auth.at(planned->auth), input); !unfit.empty())
+    return refuse_fields(std::move(unfit));
   return std::move(*planned);
 }
 
-vault::Credential take_credential(ConnectionInput& input) {
-  vault::Credential credential;
+std::vector<FieldError> unfit_keys(const config::Auth& auth, const ConnectionInput& input) {
+  std::vector<FieldError> errors;
+  if (!auth.oauth || !input.value) return errors;
+  const auto check = [&](const config::OAuthAssertion& what) {
+    const auto key = input.value->find(what.key);
+    if (key == input.value->end() || key->second.empty()) return;
+    const auto usable = grants::check_key(what.algorithm, vault::Secret(key->second));
+    if (usable) return;
+    errors.push_back({.pointer = "/value/" + what.key, .parameter = "", .detail = usable.error().text + '.'});
+  };
+  if (auth.oauth->assertion) check(*auth.oauth->assertion);
+  if (auth.oauth->token.client_auth == config::ClientAuth::private_key_jwt) check(auth.oauth->client_assertion);
+  return errors;
+}
+
+std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, ConnectionInput& input,
+                                                     std::int64_t now_ms, std::string_view id) {
+  vault::Credential given;
   if (input.value) {
-    for (auto& field : *input.value) credential.values.emplace(field.first, vault::Secret::take(field.second));
+    for (auto& field : *input.value) given.values.emplace(field.first, vault::Secret::take(field.second));
   }
-  return credential;
+  if (auth.type != "OAUTH2") return grants::Kept{.credential = std::move(given), .account = ""};
+  std::optional<std::int64_t> lifetime;
+  if (const auto end = given.values.extract("expiresAt"); end && !end.mapped().empty()) {
+    const auto at = parse_moment(end.mapped().expose());
+    if (!at) {
+      return refuse_fields({{.pointer = "/value/expiresAt",
+                             .parameter = "",
+                             .detail = "Has to be a time (2030-01-31T12:00:00Z) or Unix seconds."}});
+    }
+    lifetime = std::max<std::int64_t>(*at - now_ms, 0);
+  } else if (auth.oauth->answer.default_lifetime) {
+    lifetime = auth.oauth->answer.default_lifetime->count();
+  }
+  auto access = given.values.extract("accessToken");
+  if (!access || access.mapped().empty()) {
+    // Nobody knows when it was last used; from now on it is kept from growing too old.
+    const auto now = grants::moment(now_ms);
+    given.times = vault::TokenTimes{now.wall_ms, now.boot_ms, now.boot_id, std::nullopt, "", 0};
+    const auto touch = grants::touch_of(*auth.oauth, given, id);
+    return grants::Kept{.credential = std::move(given), .account = "", .touch = touch};
+  }
+  grants::Tokens pasted;
+  pasted.access_token = std::move(access.mapped());
+  pasted.lifetime_ms = lifetime;
+  return grants::keep(*auth.oauth, pasted, grants::moment(now_ms), &given, id);
+}
+
+std::string merge_config(const std::string& stored, const json::object& patch) {
+  boost::system::error_code error;
+  json::value merged = json::parse(stored.empty() ? "{}" : stored, error);
+  if (error || !merged.is_object()) merged = json::object();
+  for (const auto& member : patch) {
+    if (member.value().is_null())
+      merged.get_object().erase(member.key());
+    else
+      merged.get_object()[member.key()] = member.value();
+  }
+  return json::serialize(merged);
 }
 
 std::vector<vault::Destination> to_destinations(const std::vector<config::HostPattern>& hosts) {

@@ -12,6 +12,7 @@
 #include "config/catalog.hpp"
 #include "proxy/admin/body.hpp"
 #include "proxy/admin/routes.hpp"
+#include "proxy/grants/records.hpp"
 #include "vault/record.hpp"
 
 namespace postern::admin {
@@ -28,6 +29,9 @@ struct ConnectionInput {
   std::optional<std::string> end_user;  // empty: null was sent
   std::optional<std::vector<std::string>> tags;
   std::optional<bool> enabled;
+  std::optional<std::string> auth_config;
+  // The inner one is absent where null was sent.
+  std::optional<std::optional<std::vector<std::string>>> scopes, hosts;
   std::optional<boost::json::object> config;
   std::optional<std::map<std::string, std::string>> value;
 };
@@ -40,8 +44,17 @@ std::vector<FieldError> read_connection_input(const boost::json::object& body,
 std::expected<config::Plan, Problem> plan(const config::Provider& provider, const ConnectionInput& input,
                                           const std::string& type, const std::string& auth,
                                           const std::string& config_json);
-// Moves the values out, wiped behind.
-vault::Credential take_credential(ConnectionInput& input);
+// The catalog's mistakes as ours, for what was sent as `input.value`.
+std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors, const config::Provider& provider,
+                                        const ConnectionInput& input);
+// Private keys in `input.value` that nothing could be signed with.
+std::vector<FieldError> unfit_keys(const config::Auth& auth, const ConnectionInput& input);
+// What is stored of the values, which are moved out and wiped behind. Tokens that were pasted count from `now_ms` on.
+// `id`: of the connection. The one mistake is an `expiresAt` that is no time.
+std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, ConnectionInput& input,
+                                                     std::int64_t now_ms, std::string_view id);
+// RFC 7396: members given replace, null removes.
+std::string merge_config(const std::string& stored, const boost::json::object& patch);
 
 std::vector<vault::Destination> to_destinations(const std::vector<config::HostPattern>& hosts);
 std::vector<config::HostPattern> to_patterns(const std::vector<vault::Destination>& destinations);

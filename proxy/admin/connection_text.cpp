@@ -14,10 +14,6 @@ namespace json = boost::json;
 // A page and the one item behind it, then in strides.
 constexpr std::size_t kFirstBatch = 101, kBatch = 256;
 
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
-}
-
 std::unexpected<Problem> no_such_connection() {
   return refuse("not-found", "There is no connection with this id or alias here.");
 }
@@ -52,6 +48,12 @@ json::object shown(const vault::Connection& c, bool declared) {
   out["authConfig"] = text_or_null(c.auth_config);
   out["status"] = vault::to_string(c.status);
   out["statusReason"] = text_or_null(c.status_reason);
+  out["statusText"] = text_or_null(c.status_text);
+  out["statusSince"] = time_or_null(c.status_since);
+  out["account"] = text_or_null(c.account);
+  out["expires"] = time_or_null(c.expires);
+  out["refreshExpires"] = time_or_null(c.refresh_expires);
+  out["lastRefresh"] = time_or_null(c.last_refresh);
   out["enabled"] = c.enabled;
   out["scope"] = vault::to_string(c.scope);
   out["alias"] = c.alias;

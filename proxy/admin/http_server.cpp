@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -16,6 +17,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -76,12 +78,16 @@ std::string head_of(const Response& response, bool keep_alive) {
     field("Content-Type", response.content_type);
     field("Content-Length", std::to_string(response.body.size()));
   }
-  field("Cache-Control", "no-store");
-  field("X-Content-Type-Options", "nosniff");
-  field("X-Frame-Options", "DENY");
-  field("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-  field("Referrer-Policy", "no-referrer");
-  field("Cross-Origin-Resource-Policy", "same-origin");
+  // A response's own value of one of these counts instead.
+  static constexpr std::pair<const char*, const char*> kAlways[] = {
+      {"Cache-Control", "no-store"},      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+      {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Resource-Policy", "same-origin"}};
+  for (const auto& [name, value] : kAlways) {
+    const bool own =
+        std::any_of(response.fields.begin(), response.fields.end(), [&](const auto& f) { return f.first == name; });
+    if (!own) field(name, value);
+  }
   for (const auto& [name, value] : response.fields) field(name, value);
   if (!keep_alive) field("Connection", "close");
   head += "\r\n";
@@ -149,6 +155,7 @@ class Beasts final : public HttpServer {
   void stop() override {
     io_.stop();
     if (thread_.joinable()) thread_.join();
+    pool_.join();
   }
 
  private:
@@ -241,19 +248,37 @@ class Beasts final : public HttpServer {
     request.door = door;
     request.peer_uid = uid;
     request.id = id;
-    Response response = answer(request);
+    Response response = co_await answer(request);
     if (response.slow) co_await slow_down(failures);
     const bool more = keep_alive && !response.close;
     co_return co_await write(stream, response, request.method == "HEAD", more) && more;
   }
 
-  Response answer(const Request& request) {
+  // The request lives in exchange(), which waits for this.
+  asio::awaitable<Response> answer(const Request& request) {
+    Reply reply = guarded(request, [&] { return handler_(request); });
+    if (!reply.work) co_return std::move(reply.response);
+    // The work runs in the pool; what awaits it goes on in our own thread.
+    Answer worked = co_await asio::co_spawn(
+        pool_,
+        [&request, &reply]() -> asio::awaitable<Answer> {
+          co_return guarded(request, [&]() -> Answer { return reply.work(); });
+        },
+        asio::use_awaitable);
+    co_return reply.finish(std::move(worked));
+  }
+
+  template <class Run>
+  static auto guarded(const Request& request, Run run) -> decltype(run()) {
     try {
-      return handler_(request);
+      return run();
     } catch (const std::exception& fault) {
       observe::log_event(observe::Level::error, "admin-fault", fault.what(), {{"request_id", request.id}});
-      return to_response(refuse("internal-error", "The call failed inside postern; its log names the request.").error(),
-                         request.id);
+      auto problem = refuse("internal-error", "The call failed inside postern; its log names the request.").error();
+      if constexpr (std::is_same_v<decltype(run()), Answer>)
+        return std::unexpected(std::move(problem));
+      else
+        return Reply{.response = to_response(problem, request.id), .work = {}, .finish = {}};
     }
   }
 
@@ -277,7 +302,9 @@ class Beasts final : public HttpServer {
     co_return !error;
   }
 
+  static constexpr std::size_t kHelpers = 8;
   Handler handler_;
+  asio::thread_pool pool_{kHelpers};
   std::array<std::size_t, 3> open_{};
   std::thread thread_;
   asio::io_context io_{1};  // last: its destructor ends the coroutines, which count down in open_

@@ -125,6 +125,10 @@ boost::json::value time_or_null(std::int64_t ms) {
   return boost::json::value(to_time(ms));
 }
 
+boost::json::value text_or_null(const std::string& text) {
+  return text.empty() ? boost::json::value(nullptr) : boost::json::value(boost::json::string(text));
+}
+
 std::string base64url(std::string_view bytes) {
   std::string out;
   std::uint32_t bits = 0;
@@ -161,7 +165,10 @@ std::optional<Url> parse_target(std::string_view target) {
   out.path = std::string(target.substr(0, target.find('?')));
   boost::urls::encoding_opts options;
   options.space_as_plus = true;
-  for (const auto& parameter : url->params(options)) out.parameters.emplace_back(parameter.key, parameter.value);
+  for (const auto& parameter : url->params(options)) {
+    const bool nothing = parameter.key.empty() && !parameter.has_value;  // "/a?", "?x=1&&y=2"
+    if (!nothing) out.parameters.emplace_back(parameter.key, parameter.value);
+  }
   return out;
 }
 

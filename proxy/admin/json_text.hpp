@@ -17,6 +17,8 @@ std::optional<std::int64_t> parse_time(std::string_view text);
 std::optional<std::int64_t> parse_duration(std::string_view text);
 // null for 0.
 boost::json::value time_or_null(std::int64_t ms);
+// null for an empty text.
+boost::json::value text_or_null(const std::string& text);
 
 // URL-safe base64 without padding.
 std::string base64url(std::string_view bytes);

@@ -148,6 +148,16 @@ std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<
   return options;
 }
 
+std::expected<bool, Problem> read_flag(const Url& url, std::string_view name) {
+  bool out = false;
+  for (const auto& [key, value] : url.parameters) {
+    if (key != name) return refuse_parameter(is_plain_name(key) ? key : "", "There is no such parameter here.");
+    if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
+    out = value == "true";
+  }
+  return out;
+}
+
 Answer answer_walk(const ListOptions& options, const Walk& walk) {
   std::vector<Found> found;
   std::size_t skip = options.offset;

@@ -34,6 +34,9 @@ struct ListOptions {
 // Reads the parameters every list takes; one that is in neither them nor `filters` is refused.
 std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<const std::string_view> filters);
 
+// A query parameter that is true or false; absent: false. Any other parameter is refused.
+std::expected<bool, Problem> read_flag(const Url& url, std::string_view name);
+
 struct ListKey {
   std::string id, name;
   std::int64_t created = 0, updated = 0;

@@ -31,6 +31,9 @@ constexpr Row kTable[] = {
     {"rotation-running", 409, "A rotation is running", false},
     {"alias-taken", 409, "The alias is taken", false},
     {"declared-connection", 409, "The connection is declared in a file", false},
+    {"in-use", 409, "It is in use", false},
+    {"auth-config-disabled", 409, "The auth config is disabled", false},
+    {"not-testable", 409, "There is nothing to test it with", false},
     {"secret-required", 409, "The secret is needed again", false},
     {"idempotency-replayed", 409, "This call was made before", false},
     {"version-conflict", 412, "Another version is current", false},
@@ -42,6 +45,7 @@ constexpr Row kTable[] = {
     {"idempotency-mismatch", 422, "The Idempotency-Key was used for another body", false},
     {"head-too-large", 431, "The head is too large", false},
     {"internal-error", 500, "Our own fault", false},
+    {"revoke-failed", 502, "The service did not take the token back", true},
     {"not-ready", 503, "Not ready", true},
     {"vault-unavailable", 503, "The vault is unavailable", true},
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/admin/connect_flow.hpp"
 #include "proxy/admin/routes.hpp"
 #include "proxy/observe/log.hpp"
 
@@ -13,6 +14,7 @@ struct Route {
   std::string_view pattern;     // `*` is one segment: the {id}
   std::string_view capability;  // empty: any valid caller
   Answer (*run)(Service&, Call&);
+  bool waits = false;  // for the network
 };
 
 constexpr Route kRoutes[] = {
@@ -25,8 +27,18 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/connections", "connections:write", create_connection},
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},
     {"PATCH", "/api/v1/connections/*", "connections:write", change_connection},
-    {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection},
+    {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection, true},
     {"POST", "/api/v1/connections/*/rotate", "connections:write", rotate_connection},
+    {"POST", "/api/v1/connections/*/test", "connections:write", test_connection, true},
+    {"POST", "/api/v1/connections/*/revoke", "connections:write", revoke_connection, true},
+    {"POST", "/api/v1/links", "connections:write", create_link},
+    {"GET", "/api/v1/links/*", "connections:read", show_link},
+    {"DELETE", "/api/v1/links/*", "connections:write", delete_link},
+    {"GET", "/api/v1/auth_configs", "auth_configs:read", list_auth_configs},
+    {"POST", "/api/v1/auth_configs", "auth_configs:write", create_auth_config},
+    {"GET", "/api/v1/auth_configs/*", "auth_configs:read", show_auth_config},
+    {"PATCH", "/api/v1/auth_configs/*", "auth_configs:write", change_auth_config},
+    {"DELETE", "/api/v1/auth_configs/*", "auth_configs:write", delete_auth_config},
     {"GET", "/api/v1/authorizations", "authorizations:read", list_authorizations},
     {"POST", "/api/v1/authorizations", "authorizations:write", create_authorization},
     {"GET", "/api/v1/authorizations/*", "authorizations:read", show_authorization},
@@ -158,9 +170,10 @@ void log_change(const Call& call, const Route& route, const Answer& answer) {
                       {"path", call.url.path}});
 }
 
-Answer dispatch(Service& service, const Request& request) {
-  const auto url = parse_target(request.target);
+Answer dispatch(Service& service, const Request& request, Reply& later) {
+  auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
+  if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);
   if (auto allowed = refuse_browsers(service, request); !allowed) return std::unexpected(allowed.error());
   if (auto open = open_route(service, request, url->path)) return std::move(*open);
   if (request.door == Door::health) return no_such_path();
@@ -168,20 +181,27 @@ Answer dispatch(Service& service, const Request& request) {
   auto caller = identify(service, request);
   if (!caller) return std::unexpected(caller.error());
   Call call{.request = request, .url = *url, .caller = std::move(*caller), .id = "", .made_token_id = ""};
-  const auto route = find_route(asked_method(request), url->path, call.id);
-  if (!route) return std::unexpected(route.error());
-  const auto& needed = (*route)->capability;
-  if (!needed.empty() && !call.caller.may(needed) && !ends_itself(**route, call))
-    return refuse("not-permitted", "Your authorization does not have the capability " + std::string(needed) + ".");
-  auto answer = run_once(service, call, **route);
-  log_change(call, **route, answer);
+  const auto found = find_route(asked_method(request), url->path, call.id);
+  if (!found) return std::unexpected(found.error());
+  const Route& route = **found;
+  if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
+    return refuse("not-permitted",
+                  "Your authorization does not have the capability " + std::string(route.capability) + ".");
+  if (route.waits) {
+    later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {
+      Call mine{.request = request, .url = url, .caller = caller, .id = id, .made_token_id = ""};
+      auto answer = route.run(service, mine);
+      log_change(mine, route, answer);
+      return answer;
+    };
+    return Response();
+  }
+  auto answer = run_once(service, call, route);
+  log_change(call, route, answer);
   return answer;
 }
 
-}  // namespace
-
-Response handle(Service& service, const Request& request) {
-  auto answer = dispatch(service, request);
+Response finished(const Request& request, Answer answer) {
   if (answer) return std::move(*answer);
   Response response = to_response(answer.error(), request.id);
   if (answer.error().code == "unauthenticated") {
@@ -191,6 +211,16 @@ Response handle(Service& service, const Request& request) {
     }
   }
   return response;
+}
+
+}  // namespace
+
+Reply handle(Service& service, const Request& request) {
+  Reply reply;
+  auto answer = dispatch(service, request, reply);
+  if (!reply.work) reply.response = finished(request, std::move(answer));
+  reply.finish = [&request](Answer worked) { return finished(request, std::move(worked)); };
+  return reply;
 }
 
 }  // namespace postern::admin

@@ -1,6 +1,7 @@
 #pragma once
 // The routes: one function each, called by the router when the caller is known and has the route's capability.
-// Each commits first, then announces, then answers.
+// Each commits first, then announces, then answers. Those that wait for the network run on helper threads, several at a
+// time; what they share with others (vault, deps) is safe for that.
 #include <string>
 
 #include "proxy/admin/access.hpp"
@@ -22,6 +23,19 @@ Answer show_connection(Service& service, Call& call);
 Answer change_connection(Service& service, Call& call);
 Answer rotate_connection(Service& service, Call& call);
 Answer delete_connection(Service& service, Call& call);
+
+Answer test_connection(Service& service, Call& call);
+Answer revoke_connection(Service& service, Call& call);
+
+Answer list_auth_configs(Service& service, Call& call);
+Answer create_auth_config(Service& service, Call& call);
+Answer show_auth_config(Service& service, Call& call);
+Answer change_auth_config(Service& service, Call& call);
+Answer delete_auth_config(Service& service, Call& call);
+
+Answer create_link(Service& service, Call& call);
+Answer show_link(Service& service, Call& call);
+Answer delete_link(Service& service, Call& call);
 
 Answer list_authorizations(Service& service, Call& call);
 Answer create_authorization(Service& service, Call& call);

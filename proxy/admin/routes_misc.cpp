@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
@@ -12,13 +15,10 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMostCallable = 100;
+constexpr std::size_t kMostCounted = 1000;  // of a status, in one reading of the metrics
 
 json::array to_array(const std::vector<std::string>& texts) {
   return json::array(texts.begin(), texts.end());
-}
-
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
 }
 
 // In the shape of the catalog file: a map by name.
@@ -34,6 +34,30 @@ json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
     if (!field.example.empty()) one["example"] = field.example;
     if (!field.default_value.empty()) one["default"] = field.default_value;
     out[name] = std::move(one);
+  }
+  return out;
+}
+
+// The connections that somebody should look at: an index names them, so a page of few costs little. Empty: the vault
+// cannot say just now.
+std::string unusable_connections(const Service& service) {
+  std::string out = fmt::format(
+      "# HELP postern_connections Connections of the default organization that are not ACTIVE, by status; at "
+      "most {} are counted.\n# TYPE postern_connections gauge\n",
+      kMostCounted);
+  for (const auto status : {vault::Status::expired, vault::Status::error, vault::Status::revoked}) {
+    vault::ConnectionQuery query;
+    query.status = status;
+    std::size_t count = 0;
+    for (bool more = true; more && count < kMostCounted;) {
+      const auto page = service.deps.vault->list_connections(query);
+      if (!page) return {};
+      count += page->data.size();
+      more = page->has_more && !page->data.empty();
+      if (more) query.after = page->data.back().id;
+    }
+    out += fmt::format("postern_connections{{status=\"{}\"}} {}\n", vault::to_string(status),
+                       std::min(count, kMostCounted));
   }
   return out;
 }
@@ -207,7 +231,7 @@ Answer show_openapi(Service&, Call&) {
 Answer show_metrics(Service& service, Call&) {
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  const std::string page = service.deps.metrics->render();
+  const std::string page = service.deps.metrics->render() + unusable_connections(service);
   response.body.assign(page.data(), page.size());
   return response;
 }

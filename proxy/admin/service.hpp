@@ -1,6 +1,7 @@
 #pragma once
 // What the routes share: the outside (Deps), where we listen, and what is remembered between calls.
-// Lives in the admin thread; nothing here is locked.
+// Nothing here is locked: `deps` may be used from any thread, `addresses` does not change once we listen, and the rest
+// is the admin thread's own.
 #include <string>
 
 #include "proxy/admin/admin.hpp"

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <iostream>
 #include <iterator>
+#include <thread>
 
 #include "proxy/cli/child.hpp"
 #include "proxy/cli/command.hpp"
@@ -104,7 +105,8 @@ int main(int argc, char** argv, const Hooks& hooks) {
                             .run_child = run_child,
                             .locate = offline::locate,
                             .provider = offline::provider,
-                            .now_ms = now_ms};
+                            .now_ms = now_ms,
+                            .pause = [] { std::this_thread::sleep_for(std::chrono::seconds(1)); }};
   if (argc > 1 && argv[1] == kCompletionVerb) {
     // A daemon that does not answer must not hold a shell up: no candidates then.
     std::signal(SIGALRM, [](int) { _exit(Exit::ok); });

@@ -162,6 +162,7 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_connect_verb(root, command);
   add_run_verbs(root, command);
   add_connection_verbs(root, command);
+  add_auth_config_verbs(root, command);
   add_authorization_verbs(root, command);
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);

@@ -5,14 +5,16 @@
 #include <memory>
 
 #include "proxy/cli/command.hpp"
+#include "proxy/cli/connect_link.hpp"
 #include "proxy/cli/secret_source.hpp"
 
 namespace postern::cli {
 namespace {
 
 struct ConnectFlags {
-  std::string provider, auth, alias, name, config_json;
+  std::string provider, auth, alias, name, config_json, auth_config, reconnect;
   std::vector<std::string> settings;
+  bool device = false;
   SecretSource secret;
 };
 
@@ -100,18 +102,73 @@ void say_what_next(const json::object& made, const ProviderForm& provider, Sessi
                 "\n");
 }
 
+// A person agrees in a browser: where the entry that is meant is OAUTH2, an auth config was named, or nothing else of
+// the provider can be typed in.
+bool wants_browser(const ConnectFlags& flags, const ProviderForm& provider) {
+  if (flags.secret.given()) return false;
+  if (!flags.auth_config.empty() || flags.device) return true;
+  bool agreed = false, typed = false;
+  for (const AuthForm& auth : provider.auth) {
+    if (!flags.auth.empty() && auth.name != flags.auth) continue;
+    agreed = agreed || auth.type == "OAUTH2";
+    typed = typed || takes_value_by_hand(auth.type);
+  }
+  return agreed && !typed;
+}
+
+Result<json::object> link_body(const ConnectFlags& flags) {
+  json::object body{{"provider", flags.provider}};
+  const auto add = [&body](const char* key, const std::string& value) {
+    if (!value.empty()) body[key] = value;
+  };
+  add("authConfig", flags.auth_config);
+  add("auth", flags.auth);
+  add("name", flags.name);
+  add("alias", flags.alias);
+  if (flags.device) body["device"] = true;
+  auto config = config_from(flags.config_json, flags.settings);
+  if (!config) return config;
+  if (!config->empty()) body["config"] = std::move(*config);
+  return body;
+}
+
+Result<int> by_link(const json::object& body, const ProviderForm* provider, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto made = connect_by_link(body, *api, session);
+  if (!made) return std::unexpected(made.error());
+  if (provider == nullptr || !session.talks())
+    session.print_object(*made);
+  else
+    say_what_next(*made, *provider, session);
+  return Exit::ok;
+}
+
 Result<int> connect(const ConnectFlags& flags, Session& session) {
+  if (!flags.reconnect.empty()) {
+    json::object body{{"connection", flags.reconnect}};
+    if (flags.device) body["device"] = true;
+    return by_link(body, nullptr, session);
+  }
+  if (flags.provider.empty())
+    return fail(Exit::usage, "connect: which provider? see 'postern providers list'; or name --reconnect CONNECTION");
+  auto provider = session.provider(flags.provider);
+  if (!provider) return std::unexpected(provider.error());
+  if (wants_browser(flags, *provider)) {
+    auto body = link_body(flags);
+    if (!body) return std::unexpected(body.error());
+    return by_link(*body, &*provider, session);
+  }
+  auto auth = choose_auth(*provider, flags.auth, "");
+  if (!auth) return std::unexpected(auth.error());
+  if (!takes_value_by_hand((*auth)->type))
+    return fail(Exit::failed,
+                fmt::format("connect: {}: {} takes more than a prompt can ask: use 'postern connections create'",
+                            provider->id, (*auth)->type));
   if (!flags.secret.given() && !session.around.in_is_terminal)
     return fail(Exit::usage,
                 "connect: stdin is not a terminal to ask on: give the secret with --from-stdin, --from-file FILE or "
                 "--from-env NAME");
-  auto provider = session.provider(flags.provider);
-  if (!provider) return std::unexpected(provider.error());
-  auto auth = choose_auth(*provider, flags.auth, "");
-  if (!auth) return std::unexpected(auth.error());
-  if (!takes_value_by_hand((*auth)->type))
-    return fail(Exit::failed, fmt::format("connect: {}: {} is not served by this version; choose another with --auth",
-                                          provider->id, (*auth)->type));
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   // Nobody should type a secret only to hear that there is no daemon to keep it.
@@ -132,9 +189,15 @@ Result<int> connect(const ConnectFlags& flags, Session& session) {
 
 void add_connect_verb(CLI::App& root, Command& command) {
   auto flags = std::make_shared<ConnectFlags>();
-  CLI::App* verb =
-      add_verb(root, "connect", "store a credential of a provider; asks for it without echo", "postern connect stripe");
-  verb->add_option("provider", flags->provider, "its id; see 'postern providers list'")->required();
+  CLI::App* verb = add_verb(root, "connect",
+                            "store a credential of a provider: asks for it without echo, or shows a link to agree by",
+                            "postern connect stripe");
+  verb->add_option("provider", flags->provider, "its id; see 'postern providers list'");
+  verb->add_option("--auth-config", flags->auth_config, "ac_… to connect with, in a browser");
+  verb->add_option("--reconnect", flags->reconnect, "a connection that is there: agree to it again")
+      ->type_name("CONNECTION");
+  verb->add_flag("--device", flags->device,
+                 "agree by a code that you type at the service, instead of being sent there");
   verb->add_option("--auth", flags->auth, "the provider's auth entry, where it has several");
   verb->add_option("--alias", flags->alias, "unique in the project; default: the provider's id");
   verb->add_option("--name", flags->name, "a name for people; default: the provider's title");

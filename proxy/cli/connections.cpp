@@ -1,4 +1,4 @@
-// connections list|show|create|update|rotate|delete.
+// connections list|show|create|update|test|rotate|revoke|delete.
 #include <fmt/format.h>
 
 #include <memory>
@@ -85,11 +85,14 @@ Result<json::object> value_from(const Hidden& text, const std::string& app, cons
 Result<int> create(const Fields& fields, Session& session) {
   auto body = body_of(fields);
   if (!body) return std::unexpected(body.error());
-  auto text = read_secret(fields.secret, session);
-  if (!text) return std::unexpected(text.error());
-  auto value = value_from(*text, fields.app, fields.auth, fields.type, session);
-  if (!value) return std::unexpected(value.error());
-  (*body)["value"] = std::move(*value);
+  // The client of an auth config may be all that there is: client credentials need nothing of the connection's own.
+  if (fields.secret.given() || fields.auth_config.empty()) {
+    auto text = read_secret(fields.secret, session);
+    if (!text) return std::unexpected(text.error());
+    auto value = value_from(*text, fields.app, fields.auth, fields.type, session);
+    if (!value) return std::unexpected(value.error());
+    (*body)["value"] = std::move(*value);
+  }
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   auto made = api->create("connections", *body);
@@ -144,7 +147,47 @@ Result<int> rotate(const std::string& id, const Fields& fields, Session& session
   return update(id, fields, session);
 }
 
-Result<int> erase(const std::vector<std::string>& ids, bool yes, Session& session) {
+// A report in place of the object: what is of interest, a line each.
+Result<int> test(const std::string& id, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto tested = api->create(path_to(id) + "/test", {});
+  if (!tested) return std::unexpected(tested.error());
+  const auto* ok = tested->if_contains("ok");
+  const bool good = ok != nullptr && ok->is_bool() && ok->get_bool();
+  if (session.globals.format != Format::table) {
+    session.print_object(*tested);
+  } else if (session.talks()) {
+    const std::string account = text_field(*tested, "account");
+    session.print(printable(fmt::format("{}: {}{}", id, good ? "works" : text_field(*tested, "status"),
+                                        account.empty() ? "" : ", account " + account)) +
+                  "\n");
+  }
+  if (good) return Exit::ok;
+  return fail(Exit::failed, fmt::format("connections test: {}: {}: {}", id, text_field(*tested, "reason"),
+                                        text_field(*tested, "text")));
+}
+
+Result<int> revoke(const std::string& id, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto revoked = api->create(path_to(id) + "/revoke", {});
+  if (!revoked) return std::unexpected(revoked.error());
+  if (session.globals.format != Format::table) session.print_object(*revoked);
+  if (session.talks()) session.print(fmt::format("revoked {}\n", printable(id)));
+  const auto* tokens = revoked->if_contains("tokens");
+  if (tokens == nullptr || !tokens->is_array()) return Exit::ok;
+  for (const json::value& one : tokens->get_array()) {
+    const json::object token = one.is_object() ? one.get_object() : json::object{};
+    if (const auto* done = token.if_contains("revoked"); done != nullptr && done->is_bool() && done->get_bool())
+      continue;
+    session.note(printable(fmt::format("the service did not take the {} back: {}; end it there",
+                                       text_field(token, "token"), text_field(token, "text"))));
+  }
+  return Exit::ok;
+}
+
+Result<int> erase(const std::vector<std::string>& ids, bool yes, bool revoke_first, Session& session) {
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   for (const std::string& id : ids) {
@@ -155,7 +198,8 @@ Result<int> erase(const std::vector<std::string>& ids, bool yes, Session& sessio
       if (answer->expose() != "y" && answer->expose() != "yes")
         return fail(Exit::failed, fmt::format("connections delete: {}: kept; answer y, or give --yes", id));
     }
-    if (auto erased = api->erase(path_to(id)); !erased) return std::unexpected(erased.error());
+    if (auto erased = api->erase(path_to(id) + (revoke_first ? "?revoke=true" : "")); !erased)
+      return std::unexpected(erased.error());
     if (session.talks()) session.print(fmt::format("deleted {}\n", printable(id)));
   }
   return Exit::ok;
@@ -194,7 +238,7 @@ void add_create(CLI::App& noun, Command& command) {
       add_verb(noun, "create", "store a credential",
                "postern connections create --app stripe --type API_KEY --alias billing --from-file ./key -q");
   verb->add_option("--app", fields->app, "provider id; see 'postern providers list'")->required();
-  verb->add_option("--type", fields->type, "API_KEY, BEARER, BASIC or CUSTOM");
+  verb->add_option("--type", fields->type, "API_KEY, BEARER, BASIC, CUSTOM, OAUTH2 …; see 'postern providers show'");
   verb->add_option("--auth", fields->auth, "the provider's auth entry, where several share a type");
   verb->add_option("--owner", fields->owner, "user id, or 'service'");
   verb->add_option("--auth-config", fields->auth_config, "ac_… that it belongs to");
@@ -246,8 +290,17 @@ void add_connection_verbs(CLI::App& root, Command& command) {
       add_verb(*noun, "delete", "erase connections with their credentials", "postern connections delete billing --yes");
   verb->add_option("connection", *ids, "ids or aliases")->required();
   verb->add_flag("-y,--yes", *yes, "do not ask");
-  verb->callback(
-      [&command, ids, yes] { command.action = [ids, yes](Session& session) { return erase(*ids, *yes, session); }; });
+  auto revoke_first = std::make_shared<bool>(false);
+  verb->add_flag("--revoke", *revoke_first, "give the tokens back to the service first, or delete nothing");
+  verb->callback([&command, ids, yes, revoke_first] {
+    command.action = [ids, yes, revoke_first](Session& session) { return erase(*ids, *yes, *revoke_first, session); };
+  });
+  verb = add_verb(*noun, "test", "try it at the service; exit 1 if it is refused", "postern connections test billing");
+  verb->add_option("connection", *id, "id or alias")->required();
+  verb->callback([&command, id] { command.action = [id](Session& session) { return test(*id, session); }; });
+  verb = add_verb(*noun, "revoke", "end its tokens, here and at the service", "postern connections revoke billing");
+  verb->add_option("connection", *id, "id or alias")->required();
+  verb->callback([&command, id] { command.action = [id](Session& session) { return revoke(*id, session); }; });
   add_import_verb(*noun, command);
 }
 

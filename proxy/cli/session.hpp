@@ -45,6 +45,7 @@ struct Surroundings {
   std::function<Result<Place>(const ConfigFile&, const Environment&)> locate;
   std::function<Result<ProviderForm>(const ConfigFile&, const Environment&, const std::string& id)> provider;
   std::function<std::int64_t()> now_ms;
+  std::function<void()> pause = {};  // between two looks at something that takes a person's time
 };
 
 struct Globals {

@@ -151,6 +151,12 @@ Built<Secret> sign_jwt(Algorithm algorithm, const Secret& key, std::string_view 
   return Secret::take(out);
 }
 
+Built<void> check_key(Algorithm algorithm, const Secret& key) {
+  const auto usable = read_key(algorithm, key);
+  if (!usable) return std::unexpected(usable.error());
+  return {};
+}
+
 std::optional<std::string> decode_base64url(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);
   if (text.size() % 4 == 1) return std::nullopt;

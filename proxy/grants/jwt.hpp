@@ -24,6 +24,9 @@ std::string_view algorithm_name(config::Algorithm algorithm);
 Built<vault::Secret> sign_jwt(config::Algorithm algorithm, const vault::Secret& key, std::string_view header,
                               std::string_view claims);
 
+// Whether sign_jwt() would take the key: for the moment it is stored, so that the mistake is told to whoever made it.
+Built<void> check_key(config::Algorithm algorithm, const vault::Secret& key);
+
 // The claims of a compact JWS; nullopt: it is not one (opaque, encrypted, garbage). Reads at most 64 KiB.
 std::optional<boost::json::object> read_claims(std::string_view jwt);
 

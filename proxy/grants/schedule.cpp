@@ -42,8 +42,12 @@ Freshness freshness(std::optional<std::int64_t> lifetime_ms, const Moment& sent,
   return left <= at.due_ms ? Freshness::due : Freshness::fresh;
 }
 
+std::int64_t touch_after_ms(std::int64_t idle_lifetime_ms) {
+  return std::max(std::min(kDay, idle_lifetime_ms), idle_lifetime_ms / 2);
+}
+
 bool touch_due(std::int64_t idle_lifetime_ms, std::int64_t last_used_ms, std::int64_t now_ms) {
-  return now_ms - last_used_ms >= std::max(std::min(kDay, idle_lifetime_ms), idle_lifetime_ms / 2);
+  return now_ms - last_used_ms >= touch_after_ms(idle_lifetime_ms);
 }
 
 std::int64_t backoff_ms(int failures, std::uint32_t random, std::optional<std::int64_t> retry_after_ms) {

@@ -41,6 +41,7 @@ Freshness freshness(std::optional<std::int64_t> lifetime_ms, const Moment& sent,
                     std::uint32_t jitter);
 
 // A refresh token that ends when it is idle is touched when half of that time is over, but not more than daily.
+std::int64_t touch_after_ms(std::int64_t idle_lifetime_ms);
 bool touch_due(std::int64_t idle_lifetime_ms, std::int64_t last_used_ms, std::int64_t now_ms);
 
 // --- after a failure

@@ -15,10 +15,9 @@ struct TypeRow {
   const char* kind;
 };
 constexpr TypeRow kTypes[] = {
-    {"API_KEY", "field"},
-    {"BEARER", "field"},
-    {"BASIC", "field"},
-    {"CUSTOM", "field"},
+    {"API_KEY", "field"},    {"BEARER", "field"},   {"BASIC", "field"},
+    {"CUSTOM", "field"},     {"OAUTH2", "field"},   {"OAUTH2_CLIENT_CREDENTIALS", "field"},
+    {"JWT_BEARER", "field"}, {"TWO_STEP", "field"}, {"GITHUB_APP", "field"},
 };
 
 }  // namespace

@@ -63,6 +63,10 @@ constexpr CounterRow kCounters[] = {
     {Counter::caller_auth_failures, "postern_caller_auth_failures_total", "", "Requests without a valid caller token."},
     {Counter::bytes_from_clients, "postern_client_received_bytes_total", "", "Bytes read from clients."},
     {Counter::bytes_to_clients, "postern_client_sent_bytes_total", "", "Bytes written to clients."},
+    {Counter::token_requests_ok, "postern_token_requests_total", "{result=\"ok\"}", "Token requests, by result."},
+    {Counter::token_requests_rejected, "postern_token_requests_total", "{result=\"rejected\"}", ""},
+    {Counter::token_requests_client, "postern_token_requests_total", "{result=\"client\"}", ""},
+    {Counter::token_requests_failed, "postern_token_requests_total", "{result=\"failed\"}", ""},
 };
 static_assert(std::size(kCounters) == std::size_t(Counter::count_), "every counter has one row");
 
@@ -75,6 +79,7 @@ constexpr std::array<Row, std::size_t(Gauge::count_)> kGauges = {{
     {"postern_open_upstream_connections", "Upstream connections open now, idle ones included."},
     {"postern_idle_upstream_connections", "Upstream connections idle in the pool."},
     {"postern_active_requests", "Requests under way."},
+    {"postern_token_refreshes_waiting", "Requests that wait for a token to be fetched."},
 }};
 constexpr std::array<Row, std::size_t(Histogram::count_)> kHistograms = {{
     {"postern_request_seconds", "From the first byte of a request to the last byte of its answer."},

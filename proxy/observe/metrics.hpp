@@ -39,9 +39,20 @@ enum class Counter : std::uint8_t {
   caller_auth_failures,
   bytes_from_clients,
   bytes_to_clients,
+  token_requests_ok,
+  token_requests_rejected,
+  token_requests_client,
+  token_requests_failed,
   count_
 };
-enum class Gauge : std::uint8_t { open_clients, open_upstreams, idle_upstreams, active_requests, count_ };
+enum class Gauge : std::uint8_t {
+  open_clients,
+  open_upstreams,
+  idle_upstreams,
+  active_requests,
+  token_refreshes_waiting,
+  count_
+};
 // Seconds, upper bounds in metrics.cpp.
 enum class Histogram : std::uint8_t { request_seconds, upstream_head_seconds, upstream_connect_seconds, count_ };
 

@@ -5,8 +5,13 @@
 namespace postern::serve {
 namespace {
 
-Step usable(const Known& known) {
+Step usable(const Call& call) {
+  const Known& known = *call.connection;
   const vault::Connection& meta = known.meta;
+  if (known.app_disabled) {
+    return refuse(Code::auth_config_disabled,
+                  "The connection's auth config is disabled; an administrator can enable it.");
+  }
   if (!meta.enabled || meta.status == vault::Status::revoked) {
     return refuse(Code::connection_revoked, "The connection is disabled or revoked; enable it or connect again.");
   }
@@ -14,7 +19,7 @@ Step usable(const Known& known) {
     return refuse(Code::connection_error, "The connection is in error: its credential was rejected; rotate it.");
   }
   if (meta.status == vault::Status::expired) {
-    return refuse(Code::connection_needs_reconnect, "The connection's authorization has ended; connect it again.");
+    return needs_reconnect(call);
   }
   return {};
 }
@@ -28,8 +33,7 @@ Step aim_at_base_url(Call& call) {
   }
   call.target.host = known.base_host;
   call.target.port = known.base_port;
-  call.target.ip_literal = known.base_host.find(':') != std::string::npos ||
-                           known.base_host.find_first_not_of("0123456789.") == std::string::npos;
+  call.target.ip_literal = is_ip_literal(known.base_host);
   return {};
 }
 
@@ -68,7 +72,7 @@ Step authorize(Call& call) {
   const Caller& caller = *call.caller;
   std::string_view tag = caller.organization();
   if (call.connection) {
-    if (Step step = usable(*call.connection); !step) return step;
+    if (Step step = usable(call); !step) return step;
     if (call.base_mode) {
       if (Step step = aim_at_base_url(call); !step) return step;
       const std::string path = call.connection->base_path + std::string(call.target.path_only());

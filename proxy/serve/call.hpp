@@ -35,6 +35,13 @@ struct Session {
   std::size_t place = 0;  // in Service::sessions_
 };
 
+// Who waits for something that does not end with the call.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  virtual void give_up() = 0;  // resumes it from a later turn of the loop
+};
+
 struct Call {
   explicit Call(Session& s) : session(&s) {}
   void reset(Session& s);
@@ -63,6 +70,8 @@ struct Call {
   std::string_view token_field;       // base-URL mode: the field that held the caller's token
   // 4 authorize
   std::shared_ptr<net::Route> route;
+  // 5 obtain
+  Waiting* waiting = nullptr;  // for a token
   // 6 collect
   net::RequestBody body;
   bool collected = false;
@@ -78,6 +87,7 @@ struct Call {
   wire::ResponseHead answer;
   std::string answer_head;
   bool masks_answer = false;    // something in the answer's head may be a value that must not be shown
+  bool interim_sent = false;    // 1xx answers went to the caller
   bool answer_started = false;  // bytes of an upstream answer went to the caller
   bool ended = false;           // cut by revocation, deletion, expiry or shutdown
   std::int64_t half_closed_since = 0;
@@ -105,6 +115,15 @@ Step inject(Call& call);
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);
+
+// Asks for a newer token than the connection has; resumes with the desk's answer.
+net::Task<grants::Renewed> renew(Call& call, grants::Why why);
+// The connection's grant is dead: a person must connect it again, there.
+std::unexpected<Problem> needs_reconnect(const Call& call);
+// The token was refused with this answer (401), and the request may be sent once more: a newer token is there, and
+// `call.out` is written anew. False: the answer is the caller's.
+bool may_replay_refused(const Call& call);
+net::Task<bool> replace_token(Call& call);
 
 // The story.
 net::Task<void> serve(Call& call);

@@ -1,4 +1,5 @@
-// 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413.
+// 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413. Small bodies, too,
+// where the token may be refused.
 #include <algorithm>
 
 #include "proxy/serve/call.hpp"
@@ -6,6 +7,19 @@
 namespace postern::serve {
 
 namespace {
+
+// What a refused token may cost: such a body is sent again with a new one (DESIGN section 7 point 7).
+constexpr std::uint64_t kSmall = 64 * 1024;
+
+bool injection_asks(const Call& call) {
+  return (call.connection->injection->needs() & inject::needs_body) != 0;
+}
+
+// A small body is held only if we know at once that it is one, and nobody waits for the upstream's word on it.
+bool may_be_needed_again(const Call& call) {
+  return call.connection->fetched && call.head.body == wire::Body::length && call.head.content_length <= kSmall &&
+         !call.head.expect_continue;
+}
 
 net::Task<Step> collect_body(Call& call) {
   // What could not be held even alone is too large for good, not for the moment.
@@ -15,7 +29,7 @@ net::Task<Step> collect_body(Call& call) {
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
     for (const wire::Field& field : call.head.fields.all()) lines += field.id == id ? 1 : 0;
-    if (lines > 1)
+    if (lines > 1 && injection_asks(call))
       co_return refuse(Code::malformed_request,
                        "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
   }
@@ -51,7 +65,7 @@ net::Task<Step> collect_body(Call& call) {
 }  // namespace
 
 net::Soon<Step> collect(Call& call) {
-  if (!call.connection || (call.connection->injection->needs() & inject::needs_body) == 0) return Step{};
+  if (!call.connection || (!injection_asks(call) && !may_be_needed_again(call))) return Step{};
   return collect_body(call);
 }
 

@@ -89,6 +89,22 @@ std::shared_ptr<std::atomic<std::size_t>> Turns::of(const std::string& authoriza
   return counter;
 }
 
+TokenAge TokenAge::of(const vault::Credential& credential, const grants::Sent& now, std::string_view id) {
+  TokenAge age;
+  age.generation = credential.generation;
+  const std::optional<std::int64_t> left = grants::left_ms(credential, now);
+  if (!left) return age;
+  grants::Thresholds before;
+  if (*left > 0) before = grants::thresholds(*credential.times->lifetime_ms, grants::jitter_of(id));
+  const auto ends = [&](std::int64_t clock) {
+    const std::int64_t over = clock + *left;
+    return Ends{over - before.due_ms, over - before.forced_ms, over};
+  };
+  age.wall = ends(now.wall_ms);
+  age.boot = ends(now.boot_ms);
+  return age;
+}
+
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
   return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
     if (d.host != host || d.port != port) return false;
@@ -227,14 +243,17 @@ net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref
 }
 
 net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
-  if (known.injection) co_return Trouble::none;
+  if (known.opened) co_return Trouble::none;
   auto prepared =
       co_await offload_.run(worker_.context(), [&, source = source_] { return load_injection(*source, known); });
   if (prepared) {
+    known.opened = true;
+    known.age = prepared->age;
     known.injection = std::move(prepared->injection);
     known.secrets = std::move(prepared->secrets);
     known.masks.clear();
-    for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
+    if (known.injection)
+      for (const vault::Secret& secret : known.injection->masks()) known.masks.push_back(secret.expose());
     for (const vault::Secret& secret : known.secrets) known.masks.push_back(secret.expose());
     known.probes = shortest(known.masks);
     known_.grew(known.meta.id, &known, weight_of_injection(known));
@@ -270,6 +289,7 @@ void Directory::forget(const Forget& what) {
   } else {
     known_.erase(what.id);
   }
+  if (what.renewed) return;
   // Callers hold aliases and default hosts of the connections they list.
   callers_.erase_if([](const Caller&) { return true; });
 }

@@ -4,6 +4,7 @@
 // A miss goes through the offload pool and never blocks the thread. A change elsewhere is announced with forget(); what
 // was loaded before the announcement is never kept after it. Thread safety: its worker's thread; Source is shared by
 // all. Absence: nullptr means unknown, foreign or deleted, which are one case.
+#include <algorithm>
 #include <atomic>
 #include <expected>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "config/catalog.hpp"
+#include "proxy/grants/records.hpp"
 #include "proxy/inject/injection.hpp"
 #include "proxy/net/offload.hpp"
 #include "proxy/net/pool.hpp"
@@ -22,6 +24,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/serve/cache.hpp"
 #include "proxy/serve/problem.hpp"
+#include "proxy/serve/unsaved.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::serve {
@@ -42,6 +45,7 @@ struct Shape {
   std::vector<std::pair<std::string, std::string>> forbidden;  // host, path
   bool path_rule = false;                                      // some destination or injection decides by path
   std::string base_host, base_path;                            // of base-URL mode
+  std::string refused_challenge;                               // config::OAuth's
   std::uint16_t base_port = 443;
 };
 
@@ -72,34 +76,72 @@ class Turns {
 };
 
 // What every worker's directory reads: the vault, and the catalog and declared connections of one configuration. A
-// reload makes another one with the same turns. Thread safety: any thread; set_declared() swaps a snapshot.
+// reload makes another one with the same turns and unsaved tokens. Thread safety: any thread; set_declared() swaps a
+// snapshot.
 class Source {
  public:
-  Source(const vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog,
+  // `now_ms`: the wall clock.
+  Source(vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog, std::function<std::int64_t()> now_ms,
          std::shared_ptr<const DeclaredSet> declared = std::make_shared<DeclaredSet>(),
-         std::shared_ptr<Turns> turns = std::make_shared<Turns>())
-      : vault_(vault), catalog_(std::move(catalog)), declared_(std::move(declared)), turns_(std::move(turns)) {}
+         std::shared_ptr<Turns> turns = std::make_shared<Turns>(),
+         std::shared_ptr<Unsaved> unsaved = std::make_shared<Unsaved>())
+      : vault_(vault),
+        catalog_(std::move(catalog)),
+        now_ms_(std::move(now_ms)),
+        declared_(std::move(declared)),
+        turns_(std::move(turns)),
+        unsaved_(std::move(unsaved)) {}
   const vault::Vault& vault() const noexcept { return vault_; }
+  const vault::TokenBook& tokens() const noexcept { return vault_.tokens(); }
+  std::int64_t now_ms() const { return now_ms_(); }
   const std::shared_ptr<const config::Catalog>& catalog() const noexcept { return catalog_; }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
   void set_declared(std::shared_ptr<const DeclaredSet> declared) { declared_.store(std::move(declared)); }
   Turns& turns() const noexcept { return *turns_; }
   Shapes& shapes() const noexcept { return shapes_; }
+  Unsaved& unsaved() const noexcept { return *unsaved_; }
 
  private:
-  const vault::Vault& vault_;
+  vault::Vault& vault_;
   const std::shared_ptr<const config::Catalog> catalog_;
+  const std::function<std::int64_t()> now_ms_;
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
   const std::shared_ptr<Turns> turns_;
+  const std::shared_ptr<Unsaved> unsaved_;
   mutable Shapes shapes_;
 };
 
-// A connection, ready for policy; with `injection` set, ready for use.
+// How fresh a fetched token is, as ends on both clocks, so that neither can be set to make it younger (DESIGN section 7
+// point 1). Milliseconds; INT64_MAX: never.
+struct TokenAge {
+  struct Ends {
+    std::int64_t due = INT64_MAX, forced = INT64_MAX, over = INT64_MAX;
+    grants::Freshness at(std::int64_t now) const noexcept {
+      if (now < due) return grants::Freshness::fresh;
+      if (now < forced) return grants::Freshness::due;
+      return now < over ? grants::Freshness::forced : grants::Freshness::ended;
+    }
+  };
+  Ends wall, boot;
+  std::uint64_t generation = 0;  // of the credential
+  // A token that never was is ended from the start.
+  static TokenAge of(const vault::Credential& credential, const grants::Sent& now, std::string_view id);
+  grants::Freshness at(std::int64_t wall_ms, std::int64_t boot_ms) const noexcept {
+    return std::max(wall.at(wall_ms), boot.at(boot_ms));
+  }
+};
+
+// A connection, ready for policy; when `opened`, ready for use.
 struct Known : Shape {
   vault::Connection meta;
   std::shared_ptr<const Declared> declared;            // null: a stored one
   bool live = true;                                    // false: changed or gone since; look it up again
-  std::shared_ptr<const inject::Injection> injection;  // null until obtained
+  bool fetched = false;                                // its token is fetched, and renewed
+  bool app_disabled = false;                           // its auth config is
+  bool opened = false;                                 // the credential was read
+  TokenAge age;                                        // of a fetched one
+  std::int64_t asked_ms = 0;                           // when a renewal was last asked for in the background
+  std::shared_ptr<const inject::Injection> injection;  // null until opened, and while there is no token
   std::vector<vault::Secret> secrets;                  // the credential's values, only to be masked
   std::vector<std::string_view> masks;                 // what answers must not show; views into the two above
   std::vector<std::string_view> probes;                // the shortest of the masks: without these, none of them
@@ -132,6 +174,7 @@ struct Caller {
 struct Forget {
   bool authorization = false;  // otherwise a connection
   std::string organization, project, id;
+  bool renewed = false;  // only its token or status: what callers may name is the same
 };
 
 // Trouble::broken: the record is there but its configuration is not usable (its provider left the catalog).

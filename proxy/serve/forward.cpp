@@ -51,6 +51,7 @@ net::Task<Fault> read_final_head(Call& call) {
     if (call.answer.status == 101 || interim >= kMostInterim) co_return Fault::malformed;
     if (call.head.minor >= 1 && !(call.answer.status == 100 && call.collected)) {
       write_interim_head(call);
+      call.interim_sent = true;
       if (co_await call.client().write(call.answer_head, call.settings().timeouts.stream_idle) != net::Io::ok) {
         co_return Fault::client_gone;
       }
@@ -109,10 +110,24 @@ net::Task<void> relay_answer(Call& call) {
 
 }  // namespace
 
+// The answer to the request; a token that is refused is replaced once, and a second refusal passed on.
+net::Task<Fault> exchange_with_a_good_token(Call& call) {
+  const bool held = whole_request_held(call);
+  Fault fault = co_await exchange_heads(call);
+  if (fault != Fault::none || !held || !may_replay_refused(call) || !co_await replace_token(call)) co_return fault;
+  co_await call.exchange->finish(false);
+  call.service().worker().metrics().add(observe::Counter::retries);
+  call.exchange.emplace(call.service().network());
+  fault = co_await exchange_heads(call);
+  if (fault == Fault::none && call.answer.status != 401)
+    call.service().common().tokens->accepted(call.connection->meta.id);
+  co_return fault;
+}
+
 net::Task<Step> forward(Call& call) {
   const auto sent = std::chrono::steady_clock::now();
   call.exchange.emplace(call.service().network());
-  Fault fault = co_await exchange_heads(call);
+  Fault fault = co_await exchange_with_a_good_token(call);
   vault::wipe(call.out);
   call.changes.clear();
   if (call.ended) fault = Fault::ended;

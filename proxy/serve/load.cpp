@@ -122,12 +122,34 @@ vault::Result<std::shared_ptr<const Shape>> Shapes::of(const std::shared_ptr<con
   forbid_endpoints(*provider, *shape);
   shape->path_rule = shape->path_rule || !shape->forbidden.empty();
   read_base_url(*shape);
+  if (const auto auth = provider->auth.find(meta.auth); auth != provider->auth.end() && auth->second.oauth)
+    shape->refused_challenge = auth->second.oauth->refused_challenge;
   if (key.size() > kLongestKey) return shape;
   const std::scoped_lock lock(mutex_);
   if (rows_.size() >= kMost) rows_.clear();
   rows_.insert_or_assign(key, Row{provider, shape});
   return shape;
 }
+
+namespace {
+
+// What an auth config says to its connections: whether they may go, and where at most.
+vault::Result<void> apply_app(const Source& source, Known& known) {
+  if (known.meta.auth_config.empty()) return {};
+  const auto app =
+      source.tokens().find_auth_config({known.meta.organization, known.meta.project}, known.meta.auth_config);
+  if (!app && app.error().code != vault::Error::Code::not_found) return std::unexpected(app.error());
+  known.app_disabled = !app || !app->enabled;
+  if (!app || !app->hosts) return {};
+  std::erase_if(known.meta.destinations, [&](const vault::Destination& to) {
+    return std::none_of(app->hosts->begin(), app->hosts->end(), [&](const std::string& host) {
+      return host == to.host || host == to.host + ':' + std::to_string(to.port);
+    });
+  });
+  return {};
+}
+
+}  // namespace
 
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference) {
   Known known;
@@ -146,20 +168,58 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   const auto shape = source.shapes().of(provider, known.meta);
   if (!shape) return std::unexpected(shape.error());
   static_cast<Shape&>(known) = **shape;
+  const auto& types = config::oauth_types();
+  known.fetched = std::find(types.begin(), types.end(), known.meta.type) != types.end();
+  if (auto applied = apply_app(source, known); !applied) return std::unexpected(applied.error());
   narrow(known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
                                                    [](const auto& d) { return !d.path_prefix.empty(); });
   return known;
 }
 
+namespace {
+
+// The stored credential, or the one that could not be stored yet.
+vault::Result<vault::Credential> open_credential(const Source& source, const Known& known) {
+  if (const auto unsaved = source.unsaved().find(known.meta.id, known.meta.generation)) {
+    vault::Credential copy{known.meta.generation + 1, {}, unsaved->times};
+    for (const auto& [name, value] : unsaved->values) copy.values.emplace(name, value.clone());
+    return copy;
+  }
+  return source.vault().open_credential(known.meta);
+}
+
+// What an entry's rules may name of its auth config ("${clientId}"); nothing without one.
+vault::Result<grants::Values> app_values(const Source& source, const Known& known) {
+  grants::Values values;
+  if (!known.fetched || known.meta.auth_config.empty()) return values;
+  const auto app =
+      source.tokens().find_auth_config({known.meta.organization, known.meta.project}, known.meta.auth_config);
+  if (!app) return std::unexpected(app.error());
+  for (const auto& [name, value] : app->values) values.set(name, value.clone());
+  return values;
+}
+
+}  // namespace
+
 vault::Result<Prepared> load_injection(const Source& source, const Known& known) {
   vault::Result<vault::Credential> opened = vault::Credential{};
-  if (!known.declared) opened = source.vault().open_credential(known.meta);
+  if (!known.declared) opened = open_credential(source, known);
   if (!opened) return std::unexpected(opened.error());
   const vault::Credential& credential = known.declared ? known.declared->credential : *opened;
+  Prepared prepared;
+  for (const auto& [name, value] : credential.values) prepared.secrets.push_back(value.clone());
+  if (known.fetched) {
+    prepared.age = TokenAge::of(credential, grants::moment(source.now_ms()), known.meta.id);
+    const auto token = credential.values.find("accessToken");
+    if (token == credential.values.end() || token->second.empty()) return prepared;
+  }
+  const auto app = app_values(source, known);
+  if (!app) return std::unexpected(app.error());
   const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
     if (const auto at = credential.values.find(std::string(name)); at != credential.values.end())
       return at->second.expose();
+    if (const vault::Secret* value = app->find(name)) return value->expose();
     if (const auto at = known.plan.variables.find(std::string(name)); at != known.plan.variables.end())
       return at->second;
     return std::nullopt;
@@ -183,8 +243,7 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
                        "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
   auto made = row->make(std::move(rules));
   if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
-  Prepared prepared{std::move(*made), {}};
-  for (const auto& [name, value] : credential.values) prepared.secrets.push_back(value.clone());
+  prepared.injection = std::move(*made);
   return prepared;
 }
 
@@ -267,8 +326,8 @@ std::size_t weight(const Known& known) {
   std::size_t sum = sizeof(Known) + kSlot + text(meta.id) + text(meta.owner) + text(meta.alias) + text(meta.name) +
                     text(meta.config) + text(meta.end_user) + text(meta.status_reason) + texts(meta.tags) +
                     text(known.plan.config_json) + text(known.plan.base_url) + text(known.base_host) +
-                    text(known.base_path) + texts(known.strip_fields) + texts(known.strip_query) +
-                    texts(known.strip_cookies) + texts(known.pass);
+                    text(known.base_path) + text(known.refused_challenge) + texts(known.strip_fields) +
+                    texts(known.strip_query) + texts(known.strip_cookies) + texts(known.pass);
   for (const auto& to : meta.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& to : known.plan.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& [name, value] : known.plan.variables) sum += kNode + text(name) + text(value);

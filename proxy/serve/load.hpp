@@ -11,7 +11,8 @@ namespace postern::serve {
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
 struct Prepared {
-  std::shared_ptr<const inject::Injection> injection;
+  std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet
+  TokenAge age;
   std::vector<vault::Secret> secrets;  // each value of the credential
 };
 vault::Result<Prepared> load_injection(const Source& source, const Known& known);

@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
   connection_unavailable,
   connection_revoked,
   connection_error,
+  auth_config_disabled,
   connection_needs_reconnect,
   destination_not_allowed,
   destination_address_prohibited,
@@ -37,6 +38,8 @@ enum class Code : std::uint8_t {
   expectation_failed,
   version_not_supported,
   loop_detected,
+  refresh_in_progress,
+  token_endpoint_unavailable,
   vault_unavailable,
   overloaded,
   dns_failed,
@@ -76,6 +79,8 @@ struct Problem {
   std::vector<std::string> choices;  // connections the caller could name
   std::string pointer;               // what in the request does not fit ("/body"); empty: nothing in particular
   std::string private_detail;        // for the log only
+  std::string connect_url = {};      // where a person puts it right; empty: nowhere
+  std::uint32_t retry_after = 0;     // seconds, instead of the row's; 0: the row's
 };
 
 // A step of the story: nothing, or the answer that ends it.

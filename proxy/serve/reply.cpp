@@ -25,6 +25,7 @@ std::string problem_body(const Call& call, const Problem& problem, const Row& r,
   body["code"] = r.name;
   body["retryable"] = retry;
   if (!problem.choices.empty()) body["choices"] = boost::json::array(problem.choices.begin(), problem.choices.end());
+  if (!problem.connect_url.empty()) body["connectUrl"] = problem.connect_url;
   if (!problem.pointer.empty()) {
     body["errors"] = boost::json::array{boost::json::object{{"pointer", problem.pointer}, {"detail", problem.detail}}};
   }
@@ -46,7 +47,8 @@ net::Task<bool> drain(Call& call) {
   co_return call.body.ended();
 }
 
-void write_head(Call& call, const Row& r, std::uint16_t status, bool retry, bool close, std::size_t size) {
+void write_head(Call& call, const Row& r, std::uint16_t status, bool retry, std::uint32_t retry_after, bool close,
+                std::size_t size) {
   wire::HeadWriter writer(call.answer_head);
   const auto set = [&](std::string_view name, std::string_view value) { static_cast<void>(writer.field(name, value)); };
   static_cast<void>(writer.status_line(status, wire::reason_phrase(status)));
@@ -54,7 +56,7 @@ void write_head(Call& call, const Row& r, std::uint16_t status, bool retry, bool
   set("Proxy-Status", std::string("postern; error=") + r.error + "; details=\"" + r.name + "\"");
   set("x-should-retry", retry ? "true" : "false");
   set("Cache-Control", "no-store");
-  if (r.retry_after != 0) set("Retry-After", std::to_string(r.retry_after));
+  if (retry_after != 0) set("Retry-After", std::to_string(retry_after));
   if (status == 407) set("Proxy-Authenticate", "Basic realm=\"postern\"");
   if (status == 401) set("WWW-Authenticate", "Bearer realm=\"postern\"");
   if (status == 405) set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -99,7 +101,8 @@ net::Task<void> reply(Call& call, const Problem& problem) {
     write_empty_ok(call, close);
   } else {
     const std::string body = problem_body(call, problem, r, status, retry);
-    write_head(call, r, status, retry, close, body.size());
+    const std::uint32_t retry_after = problem.retry_after != 0 ? problem.retry_after : r.retry_after;
+    write_head(call, r, status, retry, retry_after, close, body.size());
     if (call.head.method != "HEAD") call.answer_head.append(body);
     call.code = r.name;
   }

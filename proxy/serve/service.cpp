@@ -39,7 +39,8 @@ void Call::reset(Session& s) {
   head.reset();
   target.reset();
   request_id.clear();
-  silent = base_mode = collected = chunked = masks_answer = answer_started = ended = aborted = reused = false;
+  silent = base_mode = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted = reused =
+      false;
   caller.reset();
   connection.reset();
   route.reset();
@@ -68,6 +69,7 @@ bool Call::keep_alive() const noexcept {
 void Call::end() {
   ended = true;
   if (exchange && exchange->open()) exchange->cancel();
+  if (waiting != nullptr) waiting->give_up();
   client().socket().cancel();
 }
 
@@ -240,30 +242,36 @@ bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
   });
 }
 
+bool is_ip_literal(std::string_view host) noexcept {
+  return host.find(':') != std::string_view::npos || host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+net::Destination destination_of(const Rules& rules, const std::string& host, std::uint16_t port, bool ip_literal) {
+  net::Destination to;
+  to.host = host;
+  to.port = port;
+  to.ip_literal = ip_literal;
+  to.authority = host.find(':') != std::string::npos ? "[" + host + "]" : host;
+  if (port != 443) to.authority += ":" + std::to_string(port);
+  to.trust = rules.trust;
+  const HostException* best = nullptr;
+  for (const HostException& e : rules.exceptions) {
+    if (e.port != port || !(e.wildcard ? ends_with_host(host, e.host) : e.host == host)) continue;
+    // The exact name wins, then the longest suffix.
+    if (best == nullptr || (best->wildcard && (!e.wildcard || e.host.size() > best->host.size()))) best = &e;
+  }
+  if (best != nullptr) {
+    to.fixed = best->fixed;
+    to.exceptions = best->ranges;
+    if (best->trust) to.trust = best->trust;
+  }
+  to.session_key = host + ":" + std::to_string(port) + "/" + std::to_string(to.trust->serial());
+  return to;
+}
+
 std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view tag, const std::string& host,
                                            std::uint16_t port, bool ip_literal) {
-  const auto make = [&] {
-    net::Destination to;
-    to.host = host;
-    to.port = port;
-    to.ip_literal = ip_literal;
-    to.authority = host.find(':') != std::string::npos ? "[" + host + "]" : host;
-    if (port != 443) to.authority += ":" + std::to_string(port);
-    to.trust = rules.trust;
-    const HostException* best = nullptr;
-    for (const HostException& e : rules.exceptions) {
-      if (e.port != port || !(e.wildcard ? ends_with_host(host, e.host) : e.host == host)) continue;
-      // The exact name wins, then the longest suffix.
-      if (best == nullptr || (best->wildcard && (!e.wildcard || e.host.size() > best->host.size()))) best = &e;
-    }
-    if (best != nullptr) {
-      to.fixed = best->fixed;
-      to.exceptions = best->ranges;
-      if (best->trust) to.trust = best->trust;
-    }
-    to.session_key = host + ":" + std::to_string(port) + "/" + std::to_string(to.trust->serial());
-    return to;
-  };
+  const auto make = [&] { return destination_of(rules, host, port, ip_literal); };
   // A call that began before a reload dials by its own rules, and leaves nothing behind for those that came after it.
   if (&rules != rules_.get()) return std::make_shared<net::Route>(make(), false);
   key_.assign(tag).append(1, '\n').append(host).append(1, '\n').append(std::to_string(port));
@@ -301,7 +309,7 @@ void Service::round() {
     const bool expired =
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;
     if (expired && !call->ended) call->end();
-    if (!call->exchange || !call->body.ended() || call->ended) continue;
+    if ((!call->exchange && call->waiting == nullptr) || !call->body.ended() || call->ended) continue;
     const net::Io io = call->client().socket().is_open() ? call->client().socket().peer() : net::Io::failed;
     if (io == net::Io::closed) {
       if (call->half_closed_since == 0) call->half_closed_since = mono;

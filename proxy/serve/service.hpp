@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/settings.hpp"
+#include "proxy/grants/token_desk.hpp"
 #include "proxy/net/exchange.hpp"
 #include "proxy/serve/directory.hpp"
 
@@ -38,6 +39,10 @@ struct Rules {
   std::shared_ptr<Source> source;
 };
 
+// Where a host and port lead by these rules, the exceptions applied.
+net::Destination destination_of(const Rules& rules, const std::string& host, std::uint16_t port, bool ip_literal);
+bool is_ip_literal(std::string_view host) noexcept;  // of a host that is one or a name, without brackets
+
 // Shared by all workers, immutable once they run.
 struct Common {
   net::AddressPolicy addresses;
@@ -47,6 +52,8 @@ struct Common {
   net::Offload* vault_offload = nullptr;
   net::Offload* dns_offload = nullptr;
   std::function<std::int64_t()> now_ms;  // wall clock
+  grants::TokenDesk* tokens = nullptr;   // null: nothing is renewed
+  std::string admin_url;                 // where people reach the pages, unless admin.public_url says otherwise
 };
 
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);

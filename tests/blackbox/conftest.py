@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from kit.daemon import Daemon, merged  # noqa: E402
 from kit.http1 import Client, basic  # noqa: E402
 from kit.nginx import Nginx  # noqa: E402
+from kit.oauth import OAuthWorld  # noqa: E402
 from kit.pki import Authority  # noqa: E402
 from kit.upstream import Upstream  # noqa: E402
 
@@ -21,7 +22,8 @@ def ca(tmp_path_factory):
 @pytest.fixture(scope="session")
 def leaf(ca):
     """One certificate for every host that the tests call by a right name."""
-    return ca.issue("api.test", "other.test", "third.test", "git.test", "*.wild.test", "localhost", "127.0.0.1")
+    return ca.issue("api.test", "other.test", "third.test", "git.test", "token.test", "login.test", "*.wild.test",
+                    "localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,25 @@ def world(_world):
     """The module's world with the upstream's memory wiped. A module's SETTINGS are merged into its configuration."""
     _world.upstream.reset()
     return _world
+
+
+@pytest.fixture
+def make_oauth(tmp_path_factory, leaf, ca):
+    """A provider and a started daemon that knows it (kit/oauth.py); all of it is gone after the test."""
+    made = []
+
+    def make(**options):
+        made.append(OAuthWorld(tmp_path_factory.mktemp("oauth"), leaf, ca, **options))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.end()
+
+
+@pytest.fixture
+def oauth(make_oauth):
+    return make_oauth()
 
 
 def pytest_configure(config):

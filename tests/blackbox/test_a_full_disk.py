@@ -1,15 +1,8 @@
 """A disk that takes no more: calls go on, changes are refused with 503, and all is well again once there is room."""
-import resource
 import shutil
 
 from conftest import World, world_settings
 from kit import until
-
-
-def limit_files(daemon, size):
-    """No file of the daemon's may grow beyond `size` bytes: for it the disk is full."""
-    hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)[1]
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
 def test_calls_go_on_and_changes_are_503_until_there_is_room(make_daemon, make_upstream, ca):
@@ -17,7 +10,7 @@ def test_calls_go_on_and_changes_are_503_until_there_is_room(make_daemon, make_u
     world = World(make_daemon(world_settings(upstream, ca)), upstream, ca)
     daemon = world.daemon
     assert world.call().status == 200
-    limit_files(daemon, 1)
+    daemon.limit_files(1)
     for _ in range(2):  # the one that meets the fault, and one that finds the vault read-only
         answer = daemon.api("POST", "/api/v1/connections", {
             "name": "Late", "app": "http", "type": "BEARER", "value": {"token": "x"}, "config": {"hosts": ["api.test"]}})
@@ -30,7 +23,7 @@ def test_calls_go_on_and_changes_are_503_until_there_is_room(make_daemon, make_u
     status = daemon.api("GET", "/api/v1/status").json()["vault"]
     assert status["state"] == "READ_ONLY" and status["trouble"]
 
-    limit_files(daemon, resource.RLIM_INFINITY)
+    daemon.limit_files()
     until(lambda: daemon.api("GET", "/readyz", token=False).status == 200, what="readiness")
     assert daemon.api("GET", "/api/v1/status").json()["vault"]["trouble"] is None
     daemon.connect(alias="late")

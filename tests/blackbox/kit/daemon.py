@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -145,6 +146,16 @@ class Daemon:
         """Resident memory in bytes."""
         text = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+
+    def limit_files(self, size=resource.RLIM_INFINITY):
+        """No file of the daemon's may grow beyond `size` bytes: for it the disk is full. Without a size there is room again."""
+        hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def kill(self):
+        """kill -9, and the process is gone."""
+        self.process.kill()
+        self.process.wait()
 
     # the admin API
     def api(self, method, path, body=None, *, token=None, headers=None):

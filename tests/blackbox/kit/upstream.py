@@ -81,11 +81,16 @@ class Upstream:
 
     def reset(self):
         self.answer, self.lazy = hello, False
+        self.before_handshake = None  # a function called for every new connection; false: it is closed
         self.requests, self.accepted, self.handshakes = [], 0, 0
         self.server_names = []
 
     def stop(self):
         self.stopped = True
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept(), which would take one more
+        except OSError:
+            pass
         self._listener.close()
         self.drop_connections()
 
@@ -119,6 +124,9 @@ class Upstream:
 
     def _serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.before_handshake and not self.before_handshake():
+            sock.close()
+            return
         try:
             sock = self.context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True)
         except OSError:

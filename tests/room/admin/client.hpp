@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "desk.hpp"
 #include "proxy/admin/admin.hpp"
 
 namespace postern::admin {
@@ -160,6 +161,7 @@ class AdminRoom : public testing::Test {
     d.not_ready = [this] { return missing; };
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
+    d.desk = &desk;
     return d;
   }
   void start_server() {
@@ -235,6 +237,7 @@ class AdminRoom : public testing::Test {
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
   std::vector<Change> changes;
+  FakeDesk desk;
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;
   std::string admin, last_id;

@@ -20,7 +20,7 @@ class World {
     vault::Options options;
     options.store = vault::StoreKind::memory;
     vault = std::move(*vault::Vault::create(options));
-    source = std::make_shared<Source>(*vault, *config::Catalog::load({}));
+    source = std::make_shared<Source>(*vault, *config::Catalog::load({}), [this] { return now_ms; });
   }
   vault::Connection connect(const std::string& alias, std::string_view secret, std::uint16_t port = 443) {
     vault::Connection meta;
@@ -57,6 +57,7 @@ class World {
     return std::move(*vault->create_authorization(authorization));
   }
 
+  std::int64_t now_ms = 1'900'000'000'000;
   std::unique_ptr<vault::Vault> vault;
   std::shared_ptr<Source> source;
 };

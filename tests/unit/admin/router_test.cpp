@@ -26,10 +26,58 @@ class BrokenUpkeep final : public vault::Upkeep {
   Error::Code code_;
 };
 
+class BrokenTokens final : public vault::TokenBook {
+ public:
+  explicit BrokenTokens(Error::Code code) : code_(code) {}
+  vault::Result<vault::AuthConfig> create_auth_config(vault::AuthConfig) override { return no(); }
+  vault::Result<vault::AuthConfig> find_auth_config(vault::Space, std::string_view) const override { return no(); }
+  vault::Result<vault::AuthConfigPage> list_auth_configs(const vault::AuthConfigQuery&) const override { return no(); }
+  vault::Result<vault::AuthConfig> update_auth_config(vault::AuthConfig) override { return no(); }
+  vault::Result<void> erase_auth_config(vault::Space, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<std::vector<vault::Connection>> connections_of(const vault::AuthConfig&, std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Intent> begin_refresh(const vault::Connection&, std::string_view,
+                                             const vault::Secret*) override {
+    return no();
+  }
+  vault::Result<vault::Intent> take_over(const vault::Intent&, std::string_view) override { return no(); }
+  bool spends(const vault::Intent&, const vault::Secret&) const override { return false; }
+  vault::Result<vault::Connection> finish_refresh(const vault::Intent&, const vault::Credential&,
+                                                  const vault::Outcome&) override {
+    return no();
+  }
+  vault::Result<vault::Connection> fail_refresh(const vault::Intent&, const vault::StatusChange&) override {
+    return no();
+  }
+  vault::Result<std::vector<vault::Intent>> pending_intents(std::string_view, std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Connection> set_status(vault::Space, std::string_view, std::uint64_t,
+                                              const vault::StatusChange&) override {
+    return no();
+  }
+  vault::Result<std::vector<vault::Due>> due(std::int64_t, std::string_view, std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Link> create_link(vault::Link) override { return no(); }
+  vault::Result<vault::Link> find_link(vault::Space, std::string_view) const override { return no(); }
+  vault::Result<vault::Link> find_link(std::string_view) const override { return no(); }
+  vault::Result<vault::Link> find_link_by_state(std::string_view) const override { return no(); }
+  vault::Result<vault::Link> update_link(vault::Link, std::string_view) override { return no(); }
+  vault::Result<void> erase_link(vault::Space, std::string_view) override { return no(); }
+  vault::Result<std::size_t> sweep_links(std::int64_t) override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code) {}
   vault::Upkeep& upkeep() override { return upkeep_; }
+  vault::TokenBook& tokens() override { return tokens_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -64,6 +112,7 @@ class BrokenVault final : public vault::Vault {
   std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
   Error::Code code_;
   BrokenUpkeep upkeep_;
+  BrokenTokens tokens_;
   std::string id_ = "vault";
 };
 
@@ -88,7 +137,8 @@ class BrokenStore : public testing::Test {
     request.body = body;
     if (*body) request.fields.emplace_back("content-type", "application/json");
     if (token) request.fields.emplace_back("authorization", "Bearer pst_x");
-    return handle(service, request);
+    auto reply = handle(service, request);
+    return reply.work ? reply.finish(reply.work()) : std::move(reply.response);
   }
   static std::string code_of(const Response& response) {
     return std::string(boost::json::parse(std::string(response.body)).at("code").as_string());

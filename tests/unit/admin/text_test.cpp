@@ -47,6 +47,8 @@ TEST(AdminTargets, are_decoded_once) {
   ASSERT_EQ(url->parameters.size(), 4u);
   EXPECT_EQ(url->parameters[1].second, "a b+c");
   EXPECT_EQ(url->parameters[3].first, "z");
+  EXPECT_TRUE(parse_target("/a?")->parameters.empty());
+  EXPECT_EQ(parse_target("/a?x=1&&=y")->parameters.size(), 2u);
   for (const char* bad : {"", "a", "http://x/", "*", "/a?%zz", "/a b", "//x\x01"})
     EXPECT_FALSE(parse_target(bad)) << bad;
 }

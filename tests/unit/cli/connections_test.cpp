@@ -35,6 +35,17 @@ TEST(Connections, create_sends_every_flag_and_the_value_from_stdin) {
   EXPECT_EQ(world.server.dialled.at(0).socket, "/run/state/admin.sock");
 }
 
+TEST(Connections, create_needs_no_secret_where_the_auth_config_is_all_there_is) {
+  World world;
+  world.server.answer(201, kMade);
+  EXPECT_EQ(world.run({"connections", "create", "--app", "acme", "--type", "OAUTH2_CLIENT_CREDENTIALS", "--auth-config",
+                       "ac_1", "-q"}),
+            0)
+      << world.err.str();
+  EXPECT_FALSE(world.server.body(0).contains("value"));
+  EXPECT_EQ(World().run({"connections", "create", "--app", "stripe"}), 2) << "nothing to store";
+}
+
 TEST(Connections, create_takes_a_bare_secret_without_its_line_end) {
   World world;
   world.in.str("sk_live_1\r\n");

@@ -91,7 +91,8 @@ struct World {
                       .run_child = {},
                       .locate = {},
                       .provider = {},
-                      .now_ms = {}};
+                      .now_ms = {},
+                      .pause = [] {}};
 
   World() {
     around.hooks.run = [this](const RunArguments& arguments) {

@@ -54,11 +54,9 @@ TEST(Usage, nothing_at_all_exits_2) {
 }
 
 TEST(Usage, verbs_of_later_versions_are_unknown) {
-  for (const char* verb : {"test", "revoke", "export"}) {
-    World world;
-    EXPECT_EQ(world.run({"connections", verb, "billing"}), 2) << verb;
-    EXPECT_EQ(world.server.requests.size(), 0u);
-  }
+  World world;
+  EXPECT_EQ(world.run({"connections", "export", "billing"}), 2);
+  EXPECT_EQ(world.server.requests.size(), 0u);
 }
 
 TEST(Usage, every_verb_has_help_with_an_example) {
@@ -76,6 +74,13 @@ TEST(Usage, every_verb_has_help_with_an_example) {
                                                        {"connections", "rotate"},
                                                        {"connections", "delete"},
                                                        {"connections", "import"},
+                                                       {"connections", "test"},
+                                                       {"connections", "revoke"},
+                                                       {"auth-configs", "list"},
+                                                       {"auth-configs", "show"},
+                                                       {"auth-configs", "create"},
+                                                       {"auth-configs", "update"},
+                                                       {"auth-configs", "delete"},
                                                        {"authorizations", "list"},
                                                        {"tokens", "create"},
                                                        {"tokens", "revoke"},

@@ -55,6 +55,8 @@ TEST(OAuthEntry, refuses_unknown_names_at_their_place) {
   EXPECT_EQ(mistake_in("answer: {more: {\"a b\": x}}"), "test.yaml:7:21: 'a b' is not a variable's name");
   EXPECT_EQ(mistake_in("revoke: {url: https://a.example.com, token: id_token}"),
             "test.yaml:7:49: 'id_token' is not one of refresh_token, access_token");
+  EXPECT_EQ(mistake_in("refused: {}"),
+            "test.yaml:7:14: refused needs a challenge: what WWW-Authenticate holds where the token is no good");
   EXPECT_EQ(mistake_in("scopes: {defaults: []}"),
             "test.yaml:7:14: unknown key 'defaults', did you mean 'default'? (in scopes)");
   EXPECT_EQ(mistake_in("verify: {post: /x}").substr(0, 63),
@@ -189,12 +191,17 @@ TEST(OAuthLint, asks_for_what_a_reviewer_would) {
             "t.yaml:7:13: the default scope 'a' is not among the available ones\n");
 }
 
-TEST(OAuthPlan, a_connection_of_these_types_is_still_refused) {
+TEST(OAuthPlan, a_connection_of_each_type_takes_what_its_entry_names) {
+  const std::map<std::string, std::string> wanted{
+      {"OAUTH2", "/value/refreshToken: 'refreshToken' (Refresh token) is required"},
+      {"OAUTH2_CLIENT_CREDENTIALS", "(accepted)"},
+      {"JWT_BEARER", "/value/privateKey: 'privateKey' is required"},
+      {"TWO_STEP", "(accepted)"},
+      {"GITHUB_APP", "/value/installationId: 'installationId' (Installation id) is required"}};
   for (const std::string& type : oauth_types()) {
     const std::string more = type == "JWT_BEARER" ? "    fields: {privateKey: }\n    assertion: {issuer: x}\n" : "";
     const Provider p = entry(with_oauth(std::string(kToken) + more, type));
-    EXPECT_EQ(plan_mistakes(p, type, {}),
-              "/type: type " + type + " needs the connect flow, which this version does not serve yet");
+    EXPECT_EQ(plan_mistakes(p, type, {}), wanted.at(type));
   }
 }
 

@@ -130,14 +130,33 @@ TEST(PlanAuth, is_chosen_by_type_or_by_name) {
 }
 
 TEST(PlanAuth, refuses_types_that_this_version_does_not_serve) {
+  const Provider p = entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: DIGEST}}");
+  EXPECT_EQ(plan_mistakes(p, "DIGEST", {}), "/type: type DIGEST is not served by this version");
+  EXPECT_EQ(plan_mistakes(p, "", {}, "{}", "o"), "/type: type DIGEST is not served by this version");
+}
+
+TEST(PlanAuth, takes_the_only_entry_where_none_is_named) {
+  const Provider p =
+      entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH2, token: {url: https://a.example.com/t}}}");
+  EXPECT_EQ(plan_mistakes(p, "", {}), "/value/refreshToken: 'refreshToken' (Refresh token) is required");
+  EXPECT_EQ(plan_mistakes(p, "OAUTH2", {{"refreshToken", "r"}}), "(accepted)");
+}
+
+TEST(PlanApp, checks_the_fields_of_the_app_and_only_the_variables_that_are_there) {
   const Provider p = entry(
-      "id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH2, token: {url: https://a.example.com/t}, inject: "
-      "[{header: Authorization, value: \"Bearer "
-      "${accessToken}\"}]}}");
-  EXPECT_EQ(plan_mistakes(p, "OAUTH2", {}),
-            "/type: type OAUTH2 needs the connect flow, which this version does not serve yet");
-  EXPECT_EQ(plan_mistakes(p, "", {}, "{}", "o"),
-            "/type: type OAUTH2 needs the connect flow, which this version does not serve yet");
+      "id: t\nhosts: [a.example.com]\nfields: {region: {pattern: ^eu$}, site: {}}\n"
+      "auth: {o: {type: OAUTH2, token: {url: \"https://a.example.com/${region}/t\"}}}");
+  const auto told = [&](std::map<std::string, std::string> value, const char* config) {
+    const auto planned = plan_app(p, {"", "o", std::move(value), config});
+    if (planned) return planned->config_json;
+    std::string out;
+    for (const Error& error : planned.error()) out += error.pointer + ' ';
+    return out;
+  };
+  EXPECT_EQ(told({{"clientId", "i"}, {"clientSecret", "s"}}, "{}"), "{}");
+  EXPECT_EQ(told({{"clientId", "i"}, {"clientSecret", "s"}}, R"({"region":"eu"})"), R"({"region":"eu"})");
+  EXPECT_EQ(told({{"clientId", "i"}}, R"({"region":"us","other":"x"})"),
+            "/config/region /config/other /value/clientSecret ");
 }
 
 TEST(PlanConfig, tells_all_mistakes_at_once_with_their_pointers) {

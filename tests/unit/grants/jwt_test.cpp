@@ -105,6 +105,12 @@ TEST(Jwt, refuses_keys_that_do_not_fit_and_shows_nothing_of_them) {
             "error: the private key is neither PEM nor base64 of DER, or it is encrypted");
 }
 
+TEST(Jwt, says_beforehand_whether_a_key_would_do) {
+  EXPECT_TRUE(check_key(Algorithm::rs256, vault::Secret(vector("rs256", "key"))));
+  EXPECT_FALSE(check_key(Algorithm::rs256, vault::Secret(vector("es256", "key"))));
+  EXPECT_FALSE(check_key(Algorithm::es256, vault::Secret("nonsense")));
+}
+
 TEST(Jwt, never_asks_for_a_passphrase) {
   BIO* out = BIO_new(BIO_s_mem());
   EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");

@@ -25,6 +25,7 @@ constexpr Expected kTable[] = {
     {403, "connection-unavailable", "http_request_denied", Retry::no, false},
     {403, "connection-revoked", "http_request_denied", Retry::no, false},
     {403, "connection-error", "http_request_denied", Retry::no, false},
+    {403, "auth-config-disabled", "http_request_denied", Retry::no, false},
     {403, "connection-needs-reconnect", "http_request_denied", Retry::no, false},
     {403, "destination-not-allowed", "http_request_denied", Retry::no, false},
     {403, "destination-address-prohibited", "destination_ip_prohibited", Retry::no, false},
@@ -42,6 +43,8 @@ constexpr Expected kTable[] = {
     {417, "expectation-failed", "http_request_error", Retry::no, true},
     {505, "version-not-supported", "http_request_error", Retry::no, true},
     {508, "loop-detected", "proxy_loop_detected", Retry::no, true},
+    {503, "refresh-in-progress", "destination_unavailable", Retry::yes, false},
+    {503, "token-endpoint-unavailable", "destination_unavailable", Retry::yes, false},
     {503, "vault-unavailable", "proxy_internal_error", Retry::yes, false},
     {503, "overloaded", "connection_limit_reached", Retry::yes, true},
     {502, "dns-failed", "dns_error", Retry::yes, false},
@@ -82,7 +85,9 @@ TEST(Problems, that_a_retry_cannot_help_never_have_a_status_that_clients_retry) 
 }
 
 TEST(Problems, say_when_to_come_back_if_we_are_the_ones_who_are_busy) {
-  for (const Code code : {Code::overloaded, Code::vault_unavailable}) EXPECT_GT(row(code).retry_after, 0);
+  for (const Code code :
+       {Code::overloaded, Code::vault_unavailable, Code::refresh_in_progress, Code::token_endpoint_unavailable})
+    EXPECT_GT(row(code).retry_after, 0);
 }
 
 // row: dns-timeout

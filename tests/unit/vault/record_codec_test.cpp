@@ -37,6 +37,12 @@ Connection connection() {
   record.created = 1'700'000'000'002;
   record.updated = -3;
   record.generation = 0x0102030405060708;
+  record.status_text = "the service says no";
+  record.account = "jane@example.com";
+  record.last_refresh = 1'700'000'000'003;
+  record.expires = 1'700'000'000'004;
+  record.refresh_expires = 1'700'000'000'005;
+  record.touch = -6;
   return record;
 }
 Credential credential() {
@@ -44,6 +50,82 @@ Credential credential() {
   record.generation = 7;
   record.values.emplace("apiKey", Secret("sk_live_1"));
   record.values.emplace("webhook", Secret(std::string_view("\0\xff", 2)));
+  record.times = TokenTimes{.sent_ms = 1'700'000'000'000,
+                            .sent_boot_ms = 12'345,
+                            .boot_id = "b00t-1d",
+                            .lifetime_ms = 3'600'000,
+                            .scope = "read write",
+                            .touched_ms = 1'700'000'000'009};
+  return record;
+}
+AuthConfig auth_config() {
+  AuthConfig record;
+  record.id = "ac_0123456789abcdefghjk";
+  record.organization = "org_default";
+  record.project = "";
+  record.name = "Our app";
+  record.provider = "google";
+  record.auth = "oauth";
+  record.enabled = false;
+  record.config = R"({"tenant": "x"})";
+  record.scopes = std::vector<std::string>{"openid", "mail"};
+  record.hosts = std::nullopt;
+  record.values.emplace("clientId", Secret("id-1"));
+  record.values.emplace("clientSecret", Secret(std::string_view("\0\xff", 2)));
+  record.status = Status::error;
+  record.status_reason = "client_rejected";
+  record.status_text = "invalid_client";
+  record.status_since = 1;
+  record.created = 2;
+  record.updated = 3;
+  return record;
+}
+Intent intent() {
+  Intent record;
+  record.id = "int_0123456789abcdefghjk";
+  record.organization = "org_default";
+  record.project = "proj_default";
+  record.connection = "conn_0123456789abcdefghjk";
+  record.generation = 0x0102030405060708;
+  record.holder = "host:1";
+  record.started = 1'700'000'000'000;
+  record.digest = std::string(32, '\xcd');
+  return record;
+}
+Link link() {
+  Link record;
+  record.id = "link_0123456789abcdefghjk";
+  record.organization = "org_default";
+  record.project = "proj_default";
+  record.provider = "google";
+  record.auth = "oauth";
+  record.auth_config = "ac_1";
+  record.name = "Mail";
+  record.alias = "mail";
+  record.scope = Scope::organization;
+  record.owner = "user_1";
+  record.end_user = "customer";
+  record.tags = {"one", "two"};
+  record.config = "{}";
+  record.connection = "conn_1";
+  record.requested_by = "tok_1";
+  for (int i = 0; i < 32; ++i) record.state_digest += "ab";
+  record.cookie_digest = "cookie-digest";
+  record.verifier = Secret("verifier");
+  record.redirect_uri = "https://p/oauth/callback";
+  record.scopes = {"openid"};
+  record.status = LinkStatus::failed;
+  record.reason = "denied";
+  record.text = "The person said no";
+  record.account = "jane";
+  record.credential.emplace();
+  record.credential->values.emplace("accessToken", Secret("at"));
+  record.credential->times.emplace();
+  record.credential->times->sent_ms = 1;
+  record.credential->times->sent_boot_ms = 2;
+  record.credential->times->boot_id = "boot";
+  record.created = 4;
+  record.expires = 5;
   return record;
 }
 Authorization authorization() {
@@ -128,7 +210,7 @@ void check(const T& sample, const char* name) {
       }
     }
   }
-  for (const int version : {0, 2, 255}) {
+  for (const int version : {0, bytes[0] + 1, 255}) {
     std::string later = bytes;
     later[0] = static_cast<char>(version);
     EXPECT_REFUSED(decode<T>(later), corrupt);
@@ -136,8 +218,11 @@ void check(const T& sample, const char* name) {
 }
 
 TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cut) {
-  check(connection(), "connection.hex");
-  check(credential(), "credential.hex");
+  check(connection(), "connection_2.hex");
+  check(credential(), "credential_2.hex");
+  check(auth_config(), "auth_config.hex");
+  check(intent(), "intent.hex");
+  check(link(), "link.hex");
   check(authorization(), "authorization.hex");
   check(header(), "header.hex");
   check(data_key(), "data_key.hex");
@@ -152,6 +237,32 @@ TEST(RecordCodec, the_default_of_every_record_survives) {
   EXPECT_TRUE(decode<Connection>(encode(Connection{})));
   EXPECT_TRUE(decode<Credential>(encode(Credential{})));
   EXPECT_TRUE(decode<Authorization>(encode(Authorization{})));
+  EXPECT_TRUE(decode<AuthConfig>(encode(AuthConfig{})));
+  EXPECT_TRUE(decode<Intent>(encode(Intent{})));
+  EXPECT_TRUE(decode<Link>(encode(Link{})));
+}
+
+// Version 1 had nothing of tokens.
+TEST(RecordCodec, records_of_earlier_versions_are_read_with_what_they_had) {
+  Connection before = connection();
+  before.status_text = before.account = "";
+  before.last_refresh = before.expires = before.refresh_expires = before.touch = 0;
+  const auto meta = decode<Connection>(golden("connection.hex"));
+  ASSERT_TRUE(meta) << meta.error().message;
+  EXPECT_EQ(hex(encode(*meta)), hex(encode(before)));
+
+  Credential without = credential();
+  without.times.reset();
+  const auto read = decode<Credential>(golden("credential.hex"));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(hex(encode(*read)), hex(encode(without)));
+
+  for (const char* name : {"connection.hex", "credential.hex"}) {
+    const std::string bytes = golden(name);
+    EXPECT_TRUE(format_of(bytes)->older()) << name;
+    for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(recode(bytes.substr(0, size))) << name;
+    EXPECT_FALSE(recode(bytes + '\0')) << name;
+  }
 }
 
 TEST(RecordCodec, one_kind_is_not_read_as_another) {
@@ -161,7 +272,7 @@ TEST(RecordCodec, one_kind_is_not_read_as_another) {
 
 TEST(RecordCodec, a_count_that_cannot_be_is_refused_before_memory_is_taken_for_it) {
   std::string bytes = encode(Credential{});
-  bytes.replace(bytes.size() - 4, 4, "\xff\xff\xff\xff");
+  bytes.replace(bytes.size() - 5, 4, "\xff\xff\xff\xff");  // before the absent times
   EXPECT_REFUSED(decode<Credential>(bytes), corrupt);
 }
 
@@ -186,13 +297,13 @@ TEST(GoldenEnvelope, opens_and_is_what_would_be_sealed_today) {
   const std::string sealed = golden("sealed_connection.hex");
   const auto opened = key.open(sealed, binding);
   ASSERT_TRUE(opened) << opened.error().message;
-  EXPECT_TRUE(opened->equals(encode(connection())));
+  EXPECT_TRUE(opened->equals(golden("connection.hex")));
 
   const std::string nonce = "ABCDEFGHIJKLMNOPQRSTUVWX";
   const std::string additional = length_prefixed({std::string_view("\x01", 1), binding.organization, binding.type,
                                                   binding.id, std::string_view("\0\0\0\0\0\0\0\x09", 8)});
   EXPECT_EQ(hex(sealed), hex("pstv\x01key-id-1" + nonce +
-                             xaes_256_gcm_seal(key.key().expose(), nonce, encode(connection()), additional)));
+                             xaes_256_gcm_seal(key.key().expose(), nonce, golden("connection.hex"), additional)));
 }
 
 }  // namespace

@@ -103,6 +103,28 @@ inline Credential api_key(std::string_view value) {
   return credential;
 }
 
+inline AuthConfig app() {
+  AuthConfig auth_config;
+  auth_config.name = "Our app";
+  auth_config.provider = "google";
+  auth_config.auth = "oauth";
+  auth_config.config = "{}";
+  auth_config.values.emplace("clientId", Secret("id"));
+  auth_config.values.emplace("clientSecret", Secret("app secret"));
+  return auth_config;
+}
+
+inline Credential token_pair(std::string_view access, std::string_view refresh = "refresh") {
+  Credential credential;
+  credential.values.emplace("accessToken", Secret(access));
+  credential.values.emplace("refreshToken", Secret(refresh));
+  credential.times.emplace();
+  credential.times->sent_ms = 1'700'000'000'000;
+  credential.times->boot_id = "boot";
+  credential.times->lifetime_ms = 3'600'000;
+  return credential;
+}
+
 inline Authorization step(std::int64_t expires = 1'800'000'000'000) {
   Authorization authorization;
   authorization.organization = kDefaultOrganization;

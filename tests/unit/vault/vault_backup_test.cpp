@@ -5,6 +5,7 @@
 #include "vault/encoding.hpp"
 #include "vault/record_codec.hpp"
 #include "vault/store.hpp"
+#include "vault/vault_impl.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -204,6 +205,61 @@ TEST(Verify, follows_the_indexes_in_both_directions) {
   }
 }
 
+// One of each: an auth config that a connection uses, a refresh under way, a link on its way to the provider.
+struct EditedTokens : Edited {
+  EditedTokens() {
+    const auto vault = open();
+    TokenBook& tokens = vault->tokens();
+    Connection meta = made;
+    meta.auth_config = tokens.create_auth_config(app())->id;
+    meta.expires = now + 1;
+    made = *vault->update_connection(meta);
+    EXPECT_TRUE(tokens.begin_refresh(made, "holder", nullptr));
+    Link link;
+    link.provider = "google";
+    EXPECT_TRUE(tokens.update_link(*tokens.create_link(std::move(link)), "state"));
+  }
+};
+
+TEST(Verify, knows_the_records_of_tokens_and_what_leads_to_them) {
+  EditedTokens sound;
+  EXPECT_TRUE(sound.bad().empty());
+  for (const char* type :
+       {"auth_config", "auth_locator", "intent", "link", "link_locator", "state", "ends", "config", "expires"}) {
+    EXPECT_EQ(sound.sound[type], 1U) << type;
+  }
+  const std::pair<const char*, std::vector<const char*>> cases[] = {
+      {"auth_config/", {"auth_locator"}},
+      {"auth_locator/", {"auth_config", "connection"}},
+      {"config/", {"connection"}},
+      {"expires/", {"connection"}},
+      {"link/", {"link_locator", "state", "ends"}},
+      {"link_locator/", {"link"}},
+      {"state/", {"link"}},
+      {"ends/", {"link"}},
+  };
+  for (const auto& [prefix, expected] : cases) {
+    EditedTokens world;
+    world.edit(
+        [prefix](Store& store) { ASSERT_TRUE(store.commit({erase(store.scan(prefix, {}, 1)->entries.front().key)})); });
+    const auto bad = world.bad();
+    EXPECT_EQ(bad.size(), expected.size()) << prefix;
+    for (const char* type : expected) EXPECT_TRUE(bad.contains(type)) << prefix << " " << type;
+  }
+}
+
+TEST(Verify, sees_an_intent_of_a_generation_that_is_over) {
+  EditedTokens world;
+  Entry intent;
+  world.edit([&](Store& store) { intent = store.scan("intent/", {}, 1)->entries.front(); });
+  {
+    const auto vault = world.open();
+    ASSERT_TRUE(vault->rotate_credential(world.made, api_key("new")));
+  }
+  world.edit([&](Store& store) { ASSERT_TRUE(store.commit({{.key = intent.key, .value = intent.value}})); });
+  EXPECT_TRUE(world.bad().contains("intent"));
+}
+
 TEST(Verify, sees_an_older_credential_under_newer_metadata) {
   Edited world;
   Entry older;
@@ -231,12 +287,54 @@ TEST(Migrate, has_nothing_to_do_where_every_record_is_of_the_current_format) {
     ASSERT_TRUE(page) << page.error().message;
     EXPECT_EQ(page->rewritten, 0U);
     for (const auto& [format, count] : page->formats) {
-      EXPECT_EQ(format, 1U);
+      EXPECT_TRUE(format == 1 || format == 2);
       records += count;
     }
     after = page->next;
   } while (!after.empty());
   EXPECT_EQ(records, 26U);
+}
+
+TEST(Migrate, brings_the_records_of_an_earlier_release_up_at_their_own_versions) {
+  World world;
+  auto provider = make_ephemeral_key();
+  auto disk = make_memory_store();
+  auto fresh = Keyring::make(*provider, 1);
+  ASSERT_TRUE(fresh && disk->commit(fresh->writes));
+  const auto golden = [](const char* name) {
+    std::string text = read_file(fs::path(POSTERN_SOURCE_DIR) / "tests" / "golden" / "vault" / name);
+    text.pop_back();
+    return *decode_hex(text);
+  };
+  auto store = std::make_unique<SupervisedStore>(std::move(disk), std::nullopt, SupervisedStore::Repair{});
+  auto records = std::make_unique<Records>(std::move(store), std::move(fresh->keyring));
+  Records& raw = *records;
+  SealedVault vault(std::move(records), std::move(provider), world.options);
+
+  constexpr std::string_view kId = "conn_0123456789abcdefghjk";
+  Connection meta = *decode<Connection>(golden("connection.hex"));
+  const Path at{"connection", meta.organization, meta.project, kId};
+  const Path secret{"credential", meta.organization, meta.project, kId};
+  ASSERT_TRUE(raw.commit({raw.put(at, golden("connection.hex"), 0), raw.put(secret, golden("credential.hex"), 0)}));
+  const auto before = vault.find_connection({}, kId);
+  ASSERT_TRUE(before) << before.error().message;
+  EXPECT_EQ(before->owner, "user_1");
+  EXPECT_EQ(before->expires, 0);
+
+  const auto first = vault.upkeep().migrate({}, 100);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->rewritten, 2U);
+  for (const Path& path : {at, secret}) {
+    const auto entry = raw.store().get(path.key());
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->version, 1U);
+    EXPECT_FALSE(format_of(raw.open(*entry)->expose())->older());
+  }
+  const auto after = vault.find_connection({}, kId);
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(encode(*after), encode(*before));
+  EXPECT_TRUE(raw.read<Credential>(secret)->record.values.at("apiKey").equals("sk_live_1"));
+  EXPECT_EQ(vault.upkeep().migrate({}, 100)->rewritten, 0U);
 }
 
 TEST(Migrate, every_golden_record_opens_and_is_written_in_the_current_format) {
@@ -256,14 +354,15 @@ TEST(Migrate, every_golden_record_opens_and_is_written_in_the_current_format) {
     if (!format_of(*bytes)->older()) EXPECT_TRUE(current->equals(*bytes)) << entry.path();
     ++seen;
   }
-  EXPECT_GE(seen, 9);
+  EXPECT_GE(seen, 14);
 }
 
 TEST(Migrate, a_record_of_a_later_release_is_refused_by_name) {
-  EXPECT_FALSE(format_of(std::string_view("\x02\x01", 2)));
+  EXPECT_FALSE(format_of(std::string_view("\x03\x01", 2)));
+  EXPECT_FALSE(format_of(std::string_view("\x02\x03", 2)));
   EXPECT_FALSE(format_of(std::string_view("\x01\x63", 2)));
   EXPECT_FALSE(format_of(""));
-  EXPECT_REFUSED(recode("\x02\x01"), corrupt);
+  EXPECT_REFUSED(recode("\x03\x01"), corrupt);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST_P(Connections, finds_one_by_id_and_by_alias_with_every_field) {
   meta.alias = "billing";
   meta.scope = Scope::personal;
   meta.owner = "user_7";
-  meta.auth_config = "ac_x";
+  meta.auth_config = vault->tokens().create_auth_config(app())->id;
   meta.end_user = "customer-9";
   meta.tags = {"a", "b"};
   meta.enabled = false;
@@ -63,7 +63,7 @@ TEST_P(Connections, finds_one_by_id_and_by_alias_with_every_field) {
     EXPECT_EQ(found->owner, "user_7");
     EXPECT_EQ(found->scope, Scope::personal);
     EXPECT_EQ(found->name, "Billing");
-    EXPECT_EQ(found->auth_config, "ac_x");
+    EXPECT_EQ(found->auth_config, meta.auth_config);
     EXPECT_EQ(found->destinations, meta.destinations);
     EXPECT_EQ(found->end_user, "customer-9");
     EXPECT_EQ(found->tags, meta.tags);

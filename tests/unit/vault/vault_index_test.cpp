@@ -137,6 +137,24 @@ TEST_P(Indexes, lead_from_a_host_to_the_connections_of_the_project_that_reach_it
   EXPECT_THAT(walk(query), IsEmpty());
 }
 
+TEST_P(Indexes, lead_from_an_auth_config_to_the_connections_that_use_it) {
+  const auto first = vault->tokens().create_auth_config(app());
+  ASSERT_TRUE(first) << first.error().message;
+  Connection a = make("a");
+  make("b");
+  ConnectionQuery query;
+  query.auth_config = first->id;
+  EXPECT_THAT(walk(query), IsEmpty());
+  a.auth_config = first->id;
+  a = *vault->update_connection(a);
+  EXPECT_THAT(walk(query), ElementsAre("a"));
+  query.order = Order::created;
+  EXPECT_THAT(walk(query), ElementsAre("a"));
+  a.auth_config.clear();
+  ASSERT_TRUE(vault->update_connection(a));
+  EXPECT_THAT(walk(query), IsEmpty());
+}
+
 TEST_P(Indexes, answer_filters_together_and_within_a_project) {
   make("a");
   make("b", "github", "api.github.com");
@@ -270,8 +288,29 @@ TEST_F(IndexBuild, goes_on_where_it_was_stopped) {
   EXPECT_LT(first, kConnections);
   EXPECT_REFUSED(build(1), io);
   EXPECT_EQ(entries("created/"), 2 * first);
-  EXPECT_TRUE(build(1));
+  EXPECT_REFUSED(build(1), io);
   EXPECT_EQ(entries("created/"), kConnections);
+  EXPECT_REFUSED(build(2), io);  // of the second version's
+  EXPECT_TRUE(build(1));
+  EXPECT_TRUE(build(0));
+  EXPECT_EQ(entries("created/"), kConnections);
+}
+
+TEST_F(IndexBuild, gives_a_store_that_has_the_first_indexes_those_that_came_later) {
+  {
+    Records records = records_over(2);
+    Connection meta = stripe();
+    meta.id = new_id("conn");
+    meta.auth_config = "ac_1";
+    meta.expires = 5;
+    const Path path{"connection", meta.organization, meta.project, meta.id};
+    ASSERT_TRUE(records.commit(
+        {records.put(path, encode(meta), 0), records.put(index_state_path(), encode(IndexState{1, true, {}}), 0)}));
+  }
+  ASSERT_TRUE(build(10'000));
+  EXPECT_EQ(entries("config/"), 1U);
+  EXPECT_EQ(entries("expires/"), 1U);
+  EXPECT_EQ(entries("created/"), 0U);  // what it says that it has is not made once more
   EXPECT_TRUE(build(0));
 }
 

@@ -182,6 +182,60 @@ TEST_F(Tampered, a_token_that_leads_to_another_authorization_is_noticed) {
   EXPECT_REFUSED(world.open()->authenticate(token.expose()), corrupt);
 }
 
+TEST_F(Tampered, an_intent_or_an_auth_config_moved_elsewhere_does_not_open) {
+  auto vault = world.open();
+  ASSERT_TRUE(vault->tokens().begin_refresh(first, "h", nullptr));
+  AuthConfig of_project = app();
+  of_project.project = "proj_mine";
+  const std::string moved = vault->tokens().create_auth_config(std::move(of_project))->id;
+  const std::string other = vault->tokens().create_auth_config(app())->id;
+  vault.reset();
+  put(path("intent", elsewhere), get(path("intent", first)));
+  put("auth_config/org_default//" + other, get("auth_config/org_default/proj_mine/" + moved));
+  put("auth_locator/org_default//" + moved, get("auth_locator/org_default//" + other));
+  vault = world.open();
+  EXPECT_REFUSED(vault->tokens().pending_intents({}, 10), corrupt);
+  EXPECT_REFUSED(vault->tokens().begin_refresh(elsewhere, "h", nullptr), corrupt);
+  EXPECT_REFUSED(vault->tokens().find_auth_config({}, moved), corrupt);
+  EXPECT_REFUSED(vault->tokens().find_auth_config({}, other), corrupt);
+  EXPECT_REFUSED(vault->tokens().list_auth_configs({}), corrupt);
+}
+
+TEST_F(Tampered, an_earlier_time_put_back_does_not_make_a_connection_due) {
+  auto vault = world.open();
+  Connection meta = first;
+  meta.expires = 100;
+  meta = *vault->update_connection(meta);
+  vault.reset();
+  const auto entries = keys("expires/");
+  ASSERT_EQ(entries.size(), 1U);
+  const std::string entry = get(entries[0]);
+  vault = world.open();
+  meta.expires = 1000;
+  ASSERT_TRUE(vault->update_connection(meta));
+  vault.reset();
+  put(entries[0], entry);
+  EXPECT_REFUSED(world.open()->tokens().due(500, {}, 10), corrupt);
+  // Where the entry that is to be written is there already, that is said, and nothing waits for ever.
+  EXPECT_REFUSED(world.open()->tokens().set_status({}, meta.id, meta.generation, {.touch = 100}), corrupt);
+}
+
+TEST_F(Tampered, a_state_that_leads_to_another_link_is_noticed) {
+  auto vault = world.open();
+  for (const char* state : {"one", "two"}) {
+    Link link;
+    link.provider = "google";
+    ASSERT_TRUE(vault->tokens().update_link(*vault->tokens().create_link(std::move(link)), state));
+  }
+  vault.reset();
+  const auto states = keys("state/");
+  ASSERT_EQ(states.size(), 2U);
+  const std::string one = get(states[0]);
+  put(states[0], get(states[1]));
+  put(states[1], one);
+  EXPECT_REFUSED(world.open()->tokens().find_link_by_state("one"), corrupt);
+}
+
 TEST_F(Tampered, every_flipped_byte_of_a_stored_record_is_refused) {
   const std::string key = path("connection", first);
   const std::string good = get(key);

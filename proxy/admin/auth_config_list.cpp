@@ -1,0 +1,68 @@
+// GET /api/v1/auth_configs: which of those that the caller's project may use, in which order.
+#include "proxy/admin/auth_config_text.hpp"
+#include "proxy/admin/listing.hpp"
+
+namespace postern::admin {
+namespace {
+
+namespace json = boost::json;
+
+struct Filters {
+  std::string search, provider;
+  bool with_disabled = false;
+};
+
+std::expected<Filters, Problem> read_filters(const Url& url) {
+  Filters filters;
+  for (const auto& [key, value] : url.parameters) {
+    if (key == "search") filters.search = lower(value);
+    if (key == "provider" || key == "toolkitSlug" || key == "app") {
+      if (!filters.provider.empty() && filters.provider != value)
+        return refuse_parameter(key, "Names another provider than the other parameters do.");
+      filters.provider = value;
+    }
+    if (key == "showDisabled") {
+      if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
+      filters.with_disabled = value == "true";
+    }
+  }
+  return filters;
+}
+
+}  // namespace
+
+Answer list_auth_configs(Service& service, Call& call) {
+  static constexpr std::string_view kFilters[] = {"search", "provider", "toolkitSlug", "app", "showDisabled"};
+  auto options = read_list_options(call.url, kFilters);
+  if (!options) return std::unexpected(options.error());
+  const auto filters = read_filters(call.url);
+  if (!filters) return std::unexpected(filters.error());
+  std::optional<Problem> failed;
+  auto answer =
+      answer_list(*options, [&](const std::string& after, const Visit& visit) -> std::expected<void, Problem> {
+        vault::AuthConfigQuery query{.organization = call.caller.organization(),
+                                     .project = call.caller.project(),
+                                     .after = after,
+                                     .provider = filters->provider,
+                                     .with_disabled = filters->with_disabled};
+        for (;;) {
+          const auto page = service.deps.vault->tokens().list_auth_configs(query);
+          if (!page) return std::unexpected(vault_problem(page.error()));
+          for (const auto& one : page->data) {
+            if (lower(one.name).find(filters->search) == std::string::npos) continue;
+            const bool more = visit({one.id, one.name, one.created, one.updated}, [&] {
+              auto object = object_of(service, one);
+              if (!object && !failed) failed = object.error();
+              return object ? std::move(*object) : json::object();
+            });
+            if (!more) return {};
+          }
+          if (!page->has_more || page->data.empty()) return {};
+          query.after = page->data.back().id;
+        }
+      });
+  if (failed) return std::unexpected(std::move(*failed));
+  return answer;
+}
+
+}  // namespace postern::admin

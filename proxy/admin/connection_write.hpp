@@ -1,0 +1,58 @@
+#pragma once
+// What the routes that make and change connections share: who may, under which auth config, with which alias; and that
+// everyone is told. Runs in the admin thread or on its helpers'; the vault settles races.
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/admin/connection_input.hpp"
+#include "proxy/admin/connection_text.hpp"
+
+namespace postern::admin {
+
+Response connection_response(const vault::Connection& connection, unsigned status, bool declared = false);
+// Every worker has forgotten it when this returns, and what renews tokens looks at it again.
+void announce(Service& service, const vault::Connection& connection, bool ended);
+// The same for whatever an auth config concerns.
+void announce(Service& service, const vault::AuthConfig& auth_config);
+
+// Only what the caller's permission covers may be made: a caller of one project makes nothing for the others, and a
+// connection belongs to the caller or to nobody.
+std::vector<FieldError> beyond_scope(const Caller& caller, const vault::Connection& meta);
+// A personal connection is changed by its owner alone; others may disable or delete it.
+bool is_foreign_personal(const Caller& caller, const vault::Connection& meta);
+// Stored, of the caller's project, and of the version that If-Match names.
+std::expected<FoundConnection, Problem> find_changeable(Service& service, const Call& call);
+
+bool is_declared_alias(const Service& service, std::string_view alias);
+// The vault chooses an alias by what it stores; where a file has declared the provider's own, we choose.
+std::string free_alias(const Service& service, const vault::Connection& meta);
+std::unexpected<Problem> alias_taken();
+
+// `pointer` names the field in the refusal.
+std::expected<std::shared_ptr<const config::Provider>, Problem> find_provider(const Service& service,
+                                                                              const std::optional<std::string>& id,
+                                                                              const char* pointer = "/app");
+
+// A connection's plan under its auth config (absent: it has none): the operator's variables and hosts are in it.
+struct Planned {
+  config::Plan plan;
+  std::optional<vault::AuthConfig> app;
+};
+// Without input.value nothing is asked of it: it comes later, by a link.
+std::expected<Planned, Problem> plan_new(const Service& service, const Caller& caller, const config::Provider& provider,
+                                         const ConnectionInput& input);
+// The stored one's auth config; absent: it has none, or it is gone.
+std::optional<vault::AuthConfig> auth_config_of(const Service& service, const vault::Connection& meta);
+
+vault::Connection new_connection(const Caller& caller, const ConnectionInput& input, const config::Provider& provider,
+                                 const Planned& planned);
+// Its tokens are given back to the service, or nothing has changed (502 revoke-failed). Waits for the network.
+std::expected<void, Problem> give_back_first(const Service& service, vault::Connection meta);
+
+// What the tokens say of the connection.
+void set_token_facts(vault::Connection& meta, const grants::Kept& kept);
+
+}  // namespace postern::admin

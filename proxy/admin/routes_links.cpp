@@ -1,0 +1,68 @@
+#include "proxy/admin/connect_link.hpp"
+#include "proxy/admin/listing.hpp"
+
+namespace postern::admin {
+namespace {
+
+constexpr std::int64_t kLongest = 600;  // seconds
+
+// Links lie in the project that they were made for; without one in the default one.
+vault::Result<vault::Link> find(const Service& service, const Call& call) {
+  const std::string organization = call.caller.organization();
+  const std::string project =
+      call.caller.project().empty() ? std::string(vault::kDefaultProject) : call.caller.project();
+  return service.deps.vault->tokens().find_link({organization, project}, call.id);
+}
+
+}  // namespace
+
+Answer create_link(Service& service, Call& call) {
+  auto body = parse_body(call.request, false);
+  if (!body) return std::unexpected(body.error());
+  auto& object = body->get_object();
+  LinkInput input;
+  FieldReader reader(object);
+  input.connection = reader.text("connection", 64);
+  if (const auto* seconds = reader.value("expiresIn"); seconds != nullptr && !seconds->is_null()) {
+    boost::system::error_code error;
+    const auto n = seconds->is_number() ? seconds->to_number<std::int64_t>(error) : 0;
+    if (error || n < 1 || n > kLongest)
+      reader.mistake("expiresIn", "Has to be a number of seconds, 1 to 600.");
+    else
+      input.lifetime_ms = n * 1000;
+  }
+  input.device = reader.flag("device");
+  auto errors = std::move(reader.errors);
+  object.erase("connection");
+  object.erase("expiresIn");
+  object.erase("device");
+  for (auto& error : read_connection_input(object,
+                                           {"authConfig", "provider", "app", "toolkitSlug", "auth", "name", "alias",
+                                            "scope", "owner", "endUser", "tags", "config", "scopes"},
+                                           input))
+    errors.push_back(std::move(error));
+  if (!errors.empty()) return refuse_fields(std::move(errors));
+  auto made = make_link(service, call.caller, input);
+  if (!made) return std::unexpected(made.error());
+  Response response = json_response(shown(service, *made), 201);
+  response.fields.emplace_back("Location", "/api/v1/links/" + made->id);
+  return response;
+}
+
+Answer show_link(Service& service, Call& call) {
+  const auto found = find(service, call);
+  if (!found) return std::unexpected(vault_problem(found.error()));
+  return json_response(shown(service, *found));
+}
+
+Answer delete_link(Service& service, Call& call) {
+  const auto found = find(service, call);
+  if (!found) return std::unexpected(vault_problem(found.error()));
+  auto gone = service.deps.vault->tokens().erase_link({found->organization, found->project}, found->id);
+  if (!gone) return std::unexpected(vault_problem(gone.error()));
+  Response response;
+  response.status = 204;
+  return response;
+}
+
+}  // namespace postern::admin
