@@ -65,7 +65,12 @@ TEST_F(TokenDisk, that_takes_no_intent_lets_nobody_ask) {
   EXPECT_EQ(refresh(meta).kind, Kind::vault);
   EXPECT_EQ(requests(), 0U);
   plan.clear();
-  until([&] { return refresh(meta).kind == Kind::renewed; });
+  Renewed last;
+  until([&] {
+    last = refresh(meta);
+    return last.kind != Kind::vault;
+  });
+  EXPECT_EQ(last.kind, Kind::renewed) << last.reason << last.text;
   EXPECT_EQ(requests(), 1U);
 }
 
