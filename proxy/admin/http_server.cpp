@@ -259,13 +259,12 @@ class Beasts final : public HttpServer {
     Reply reply = guarded(request, [&] { return handler_(request); });
     if (!reply.work) co_return std::move(reply.response);
     // The work runs in the pool; what awaits it goes on in our own thread.
-    Answer worked = co_await asio::co_spawn(
-        pool_,
-        [&request, &reply]() -> asio::awaitable<Answer> {
-          co_return guarded(request, [&]() -> Answer { return reply.work(); });
-        },
-        asio::use_awaitable);
+    Answer worked = co_await asio::co_spawn(pool_, work(request, reply), asio::use_awaitable);
     co_return reply.finish(std::move(worked));
+  }
+
+  static asio::awaitable<Answer> work(const Request& request, Reply& reply) {
+    co_return guarded(request, [&]() -> Answer { return reply.work(); });
   }
 
   template <class Run>
