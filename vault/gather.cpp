@@ -5,11 +5,11 @@
 namespace postern::vault {
 
 Group Gather::commit(std::span<const Batch* const> batches) {
-  Waiting mine{batches, std::nullopt};
+  Waiting mine{.batches = batches, .outcome = std::nullopt};
   std::unique_lock lock(mutex_);
   waiting_.push_back(&mine);
-  moved_.wait(lock, [&] { return mine.outcome || !led_; });
-  while (!mine.outcome) {
+  moved_.wait(lock, [&] { return mine.done || !led_; });
+  while (!mine.done) {
     led_ = true;
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMost));
     const std::vector<Waiting*> group(waiting_.begin(), end);
@@ -17,6 +17,7 @@ Group Gather::commit(std::span<const Batch* const> batches) {
     lock.unlock();
     flush_(group);
     lock.lock();
+    for (Waiting* one : group) one->done = true;
     led_ = false;
     moved_.notify_all();
   }

@@ -20,7 +20,8 @@ class Gather {
  public:
   struct Waiting {
     std::span<const Batch* const> batches;
-    std::optional<Group> outcome;
+    std::optional<Group> outcome;  // the leader's, until `done`
+    bool done = false;             // under the mutex
   };
   // Writes one group and sets the outcome of each; called by one thread at a time.
   using Flush = std::function<void(std::span<Waiting* const> group)>;

@@ -259,6 +259,11 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
     known_.grew(known.meta.id, &known, weight_of_injection(known));
     co_return Trouble::none;
   }
+  // Rotated since it was read, though the news is still on its way: whoever looks again reads what it is now.
+  if (prepared.error().code == vault::Error::Code::conflict) {
+    known.live = false;
+    known_.erase(known.meta.id);
+  }
   detail = prepared.error().message;
   co_return trouble_of(prepared.error());
 }

@@ -98,6 +98,19 @@ TEST_F(DirectoryRoom, reads_again_what_it_was_told_to_forget) {
   EXPECT_FALSE(after->injection);
 }
 
+TEST_F(DirectoryRoom, notices_a_rotation_that_it_was_not_told_of_when_it_opens_the_credential) {
+  const vault::Connection made = connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source, {});
+  const auto old = find(directory, "billing");
+  ASSERT_TRUE(vault->rotate_credential(made, credential("sk_live_2")));
+  std::string detail;
+  EXPECT_EQ(loop.run(directory.obtain(*old, detail)), Trouble::vault);
+  EXPECT_FALSE(old->live) << "whoever has it looks again";
+  const auto now = find(directory, "billing");
+  EXPECT_NE(now, old);
+  EXPECT_EQ(loop.run(directory.obtain(*now, detail)), Trouble::none);
+}
+
 TEST_F(DirectoryRoom, never_keeps_what_it_began_to_read_before_it_was_told_to_forget) {
   const vault::Connection made = connect("billing", "sk_live_1");
   Directory directory(loop.worker, offload, source, {});

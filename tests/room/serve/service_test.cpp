@@ -428,7 +428,10 @@ TEST_F(ServiceRoom, keeps_answering_while_credentials_change_on_another_thread) 
       const Far far = call_in(i % 2);
       for (int n = 0; n < 30; ++n) {
         far.send(request("GET", "/"));
-        if (answer(far).find("sk_live_") == std::string::npos) ++wrong;
+        const std::string got = answer(far);
+        if (got.find("sk_live_") != std::string::npos) continue;
+        ++wrong;
+        ADD_FAILURE() << "the " << n << "th of caller " << i << ": " << got;
       }
     });
   }
