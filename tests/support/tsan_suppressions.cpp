@@ -7,6 +7,7 @@ extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "called_from_lib:librocksdb.so\n"
          "race:librocksdb.so\n"
+         "race:libsnappy.so\n"
          "race:__run_exit_handlers\n"
          "mutex:librocksdb.so\n"
          "deadlock:librocksdb.so\n";
