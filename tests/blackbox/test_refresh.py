@@ -116,10 +116,7 @@ def test_a_request_waits_ten_seconds_and_the_token_that_comes_later_is_not_lost(
 
 def test_a_client_that_hangs_up_does_not_cost_the_token(oauth):
     oauth.provider.rotation, oauth.provider.reuse = "rotate", "revoke"
-    gate = oauth.server.hold("handled")
-    connection = oauth.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    gate, connection, client = oauth.held_renewal("handled")
     client.close()
     until(lambda: requests_under_way(oauth) == 0, what="the end of the request")
     gate.release()
@@ -509,10 +506,7 @@ def test_no_write_no_refresh_and_requests_go_on_with_the_old_token(oauth):
 
 def test_a_disk_that_is_full_when_the_answer_comes_does_not_cost_the_token(oauth):
     oauth.provider.rotation, oauth.provider.reuse = "rotate", "revoke"
-    gate = oauth.server.hold("handled")
-    connection = oauth.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    gate, connection, client = oauth.held_renewal("handled")
     oauth.daemon.limit_files(1)
     gate.release()
     with client:

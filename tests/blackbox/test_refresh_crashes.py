@@ -47,6 +47,12 @@ def kill(world, *clients):
         client.close()
 
 
+def handled_and_killed(world):
+    _, connection, client = world.held_renewal("handled")
+    kill(world, client)
+    return connection
+
+
 def recovers(connection, seconds=WITHIN):
     until(lambda: connection.call().status == 200, seconds, "the recovery")
     shown = connection.show()
@@ -84,10 +90,7 @@ def test_before_the_intent(world):
 
 
 def test_after_the_intent_and_before_the_request(world):
-    gate = world.server.hold("connected")
-    connection = world.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    _, connection, client = world.held_renewal("connected")
     kill(world, client)
     assert world.server.token_requests == []
     world.daemon.start()
@@ -96,10 +99,7 @@ def test_after_the_intent_and_before_the_request(world):
 
 
 def test_request_sent_and_not_handled(world):
-    gate = world.server.hold("received")
-    connection = world.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    _, connection, client = world.held_renewal("received")
     kill(world, client)
     world.daemon.start()
     recovers(connection)
@@ -107,21 +107,14 @@ def test_request_sent_and_not_handled(world):
 
 
 def test_request_handled_and_not_answered(world, kind):
-    gate = world.server.hold("handled")
-    connection = world.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
-    kill(world, client)
+    connection = handled_and_killed(world)
     world.daemon.start()
     ends_well(world, kind, connection)
     assert len(world.server.token_requests) == 2
 
 
 def test_answered_and_not_written(world, kind):
-    gate = world.server.hold("handled")
-    connection = world.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    gate, connection, client = world.held_renewal("handled")
     world.daemon.limit_files(1)
     gate.release()
     assert client.response().status == 200
@@ -134,10 +127,7 @@ def test_answered_and_not_written(world, kind):
 def test_at_any_moment_after_the_answer(world, kind):
     chance = random.Random(7)
     for _ in range(6):
-        gate = world.server.hold("handled")
-        connection = world.connect(lifetime=-5)
-        client = connection.begin()
-        gate.wait()
+        gate, connection, client = world.held_renewal("handled")
         gate.release()
         time.sleep(chance.uniform(0, 0.004))
         kill(world, client)
@@ -163,15 +153,6 @@ def test_after_the_write(world):
 
 
 # --- beside the matrix -------------------------------------------------------------------------------------------------
-def handled_and_killed(world):
-    gate = world.server.hold("handled")
-    connection = world.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
-    kill(world, client)
-    return connection
-
-
 def test_a_grace_that_is_over_before_the_restart_is_a_lost_outcome(oauth):
     oauth.provider.rotation, oauth.provider.grace = "rotate", 5
     connection = handled_and_killed(oauth)

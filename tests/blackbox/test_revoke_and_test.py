@@ -201,10 +201,7 @@ def test_a_deletion_that_could_not_revoke_deletes_nothing(oauth):
 
 
 def test_a_refresh_in_flight_does_not_bring_a_revoked_connection_back(oauth):
-    gate = oauth.server.hold("handled")
-    connection = oauth.connect(lifetime=-5)
-    client = connection.begin()
-    gate.wait()
+    gate, connection, client = oauth.held_renewal("handled")
     assert post(oauth, connection, "revoke")["connection"]["status"] == "REVOKED"
     gate.release()
     with client:

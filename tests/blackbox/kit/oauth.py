@@ -109,6 +109,15 @@ class OAuthWorld:
         self.caller(made["id"])  # now: some tests take the disk away
         return Acme(self, made, refresh, access_token)
 
+    def held_renewal(self, point):
+        """A request that began to renew an ended token, held at `point` of the token server: the gate, the connection, and
+        the client that waits for its answer."""
+        gate = self.server.hold(point)
+        connection = self.connect(lifetime=-5)
+        client = connection.begin()
+        gate.wait()
+        return gate, connection, client
+
     def show(self, id):
         answer = self.daemon.api("GET", f"/api/v1/connections/{id}")
         assert answer.status == 200, answer.body
