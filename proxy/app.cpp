@@ -77,7 +77,7 @@ class Daemon {
   void announce(const serve::Forget& what, bool ended);
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
-  void give_source(Configuration& configuration) const;
+  void give_source();
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -205,8 +205,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  give_source(configuration_);
-  source_ = configuration_.rules->source;
+  give_source();
   auto common = std::make_shared<serve::Common>();
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -274,16 +273,16 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
   on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
-void Daemon::give_source(Configuration& configuration) const {
-  configuration.rules->source = std::make_shared<serve::Source>(*vault_, configuration.catalog, wall_ms,
-                                                                configuration.declared, turns_, unsaved_);
+void Daemon::give_source() {
+  configuration_.rules->source = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms,
+                                                                 configuration_.declared, turns_, unsaved_);
+  source_ = configuration_.rules->source;
 }
 
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  give_source(configuration_);
-  source_ = configuration_.rules->source;
+  give_source();
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);

@@ -7,25 +7,10 @@ namespace {
 
 namespace json = boost::json;
 
-struct Filters {
-  std::string search, provider;
-  bool with_disabled = false;
-};
-
-std::expected<Filters, Problem> read_filters(const Url& url) {
-  Filters filters;
-  for (const auto& [key, value] : url.parameters) {
-    if (key == "search") filters.search = lower(value);
-    if (key == "provider" || key == "toolkitSlug" || key == "app") {
-      if (!filters.provider.empty() && filters.provider != value)
-        return refuse_parameter(key, "Names another provider than the other parameters do.");
-      filters.provider = value;
-    }
-    if (key == "showDisabled") {
-      if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
-      filters.with_disabled = value == "true";
-    }
-  }
+std::expected<CommonFilters, Problem> read_filters(const Url& url) {
+  CommonFilters filters;
+  for (const auto& [key, value] : url.parameters)
+    if (auto read = read_common_filter(key, value, filters); !read) return std::unexpected(read.error());
   return filters;
 }
 
@@ -44,7 +29,7 @@ Answer list_auth_configs(Service& service, Call& call) {
                                      .project = call.caller.project(),
                                      .after = after,
                                      .provider = filters->provider,
-                                     .with_disabled = filters->with_disabled};
+                                     .with_disabled = filters->show_disabled.value_or(false)};
         for (;;) {
           const auto page = service.deps.vault->tokens().list_auth_configs(query);
           if (!page) return std::unexpected(vault_problem(page.error()));

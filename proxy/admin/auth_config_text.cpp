@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <iterator>
 
 #include "config/hosts.hpp"
 
@@ -70,18 +71,18 @@ std::expected<vault::AuthConfig, Problem> find_auth_config(const Service& servic
   return std::move(*found);
 }
 
-std::expected<void, Problem> scan_connections_of(const Service& service, const vault::AuthConfig& auth_config,
-                                                 const std::function<bool(const vault::Connection&)>& visit) {
+std::expected<std::vector<vault::Connection>, Problem> connections_of(const Service& service,
+                                                                      const vault::AuthConfig& auth_config) {
+  std::vector<vault::Connection> all;
   vault::ConnectionQuery query;
   query.organization = auth_config.organization;
   query.auth_config = auth_config.id;
   for (;;) {
-    const auto page = service.deps.vault->list_connections(query);
+    auto page = service.deps.vault->list_connections(query);
     if (!page) return std::unexpected(vault_problem(page.error()));
-    for (const auto& connection : page->data)
-      if (!visit(connection)) return {};
-    if (!page->has_more || page->data.empty()) return {};
-    query.after = page->data.back().id;
+    std::move(page->data.begin(), page->data.end(), std::back_inserter(all));
+    if (!page->has_more || page->data.empty()) return all;
+    query.after = all.back().id;
   }
 }
 

@@ -25,9 +25,8 @@ std::expected<boost::json::object, Problem> object_of(const Service& service, co
 // If the caller's project may use it; 404 otherwise.
 std::expected<vault::AuthConfig, Problem> find_auth_config(const Service& service, const Caller& caller,
                                                            std::string_view id);
-// Its connections as they are read, until `visit` says false.
-std::expected<void, Problem> scan_connections_of(const Service& service, const vault::AuthConfig& auth_config,
-                                                 const std::function<bool(const vault::Connection&)>& visit);
+std::expected<std::vector<vault::Connection>, Problem> connections_of(const Service& service,
+                                                                      const vault::AuthConfig& auth_config);
 
 // "host", "host:port", "host/prefix"; nullopt: no such thing.
 std::optional<config::HostPattern> parse_host(std::string_view text);

@@ -283,10 +283,10 @@ json::object shown(const Authorization& a, std::int64_t now_ms) {
   out["id"] = a.id;
   out["name"] = a.name;
   out["status"] = a.revoked != 0 ? "REVOKED" : has_ended(a, now_ms) ? "EXPIRED" : "ACTIVE";
-  out["organization"] = a.organization.empty() ? json::value(nullptr) : json::value(json::string(a.organization));
-  out["project"] = a.project.empty() ? json::value(nullptr) : json::value(json::string(a.project));
+  out["organization"] = text_or_null(a.organization);
+  out["project"] = text_or_null(a.project);
   out["user"] = a.user;
-  out["parent"] = a.parent.empty() ? json::value(nullptr) : json::value(json::string(a.parent));
+  out["parent"] = text_or_null(a.parent);
   out["publicId"] = a.public_id;
   out["capabilities"] = json::array(a.capabilities.begin(), a.capabilities.end());
   out["connections"] = json::array(a.connections.begin(), a.connections.end());

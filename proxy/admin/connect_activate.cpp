@@ -43,7 +43,8 @@ std::expected<vault::Connection, vault::Error> make_connection(Service& service,
     if (!claimed) return std::unexpected(claimed.error());
     link = std::move(*claimed);
   }
-  const auto material = material_of(service, link.provider, link.auth, link.config, app_of(service, link), nullptr);
+  const auto material =
+      material_of(service, link.provider, link.auth, link.config, auth_config_of(service, link), nullptr);
   if (!material) return vault::fail(vault::Error::Code::invalid, "link: its provider left the catalog");
   vault::Connection meta;
   meta.id = link.connection;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "proxy/admin/connect_return.hpp"
+#include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/desk.hpp"
 #include "proxy/grants/device_code.hpp"
 
@@ -33,7 +34,7 @@ Page code_page(const Service& service, const Link& link, const std::string& cook
 
 // The material of a link that can go on; nullopt: it cannot any more.
 std::optional<Material> usable_material(const Service& service, const Link& link) {
-  auto app = app_of(service, link);
+  auto app = auth_config_of(service, link);
   if (!app || !app->enabled) return std::nullopt;
   auto material = material_of(service, link.provider, link.auth, link.config, std::move(app), nullptr);
   if (!material || !material->auth->oauth || !material->auth->oauth->device) return std::nullopt;

@@ -47,7 +47,8 @@ std::expected<void, Page> use_state(const Service& service, Link& link, const Pa
 // What the tokens' account is called: the answer says so, or the entry's `verify` does.
 std::string account_of(const Service& service, const Link& link, const Material& before,
                        const vault::Credential& credential) {
-  const auto material = material_of(service, link.provider, link.auth, link.config, app_of(service, link), &credential);
+  const auto material =
+      material_of(service, link.provider, link.auth, link.config, auth_config_of(service, link), &credential);
   const auto* verify = material ? verify_of(*material) : nullptr;
   if (verify == nullptr || verify->account.empty()) return {};
   auto asked = verify_call(*material, before.plan.destinations);
@@ -60,7 +61,7 @@ std::string account_of(const Service& service, const Link& link, const Material&
 // invalid_client is the operator's to mend, not the person's: it shows on the auth config.
 void blame_client(Service& service, const Link& link, const grants::Failure& failure) {
   if (failure.kind != grants::Failure::Kind::client) return;
-  auto app = app_of(service, link);
+  auto app = auth_config_of(service, link);
   if (!app) return;
   app->status = vault::Status::error;
   app->status_reason = "client_rejected";
@@ -114,12 +115,6 @@ std::expected<void, Page> keep_waiting(const Service& service, Link& link, const
 
 }  // namespace
 
-std::optional<vault::AuthConfig> app_of(const Service& service, const Link& link) {
-  auto found = service.deps.vault->tokens().find_auth_config({link.organization, link.project}, link.auth_config);
-  if (!found) return std::nullopt;
-  return std::move(*found);
-}
-
 Page failed_page(unsigned status, const std::string& title, const std::string& what) {
   return {.status = status,
           .title = title,
@@ -141,7 +136,7 @@ void fail_link(const Service& service, Link& link, const char* reason, const std
 
 void revoke(const Service& service, const Link& link, const vault::Credential& credential) {
   if (const auto material =
-          material_of(service, link.provider, link.auth, link.config, app_of(service, link), &credential))
+          material_of(service, link.provider, link.auth, link.config, auth_config_of(service, link), &credential))
     give_back(service, *material, credential);
 }
 
@@ -183,7 +178,7 @@ std::string confirmation_of(const Service& service, const Link& link, const std:
 }
 
 std::expected<std::string, Page> begin_way(const Service& service, Link link, const std::string& cookie) {
-  auto app = app_of(service, link);
+  auto app = auth_config_of(service, link);
   if (!app || !app->enabled)
     return std::unexpected(
         Page{.status = 409,
@@ -249,7 +244,7 @@ Page come_back(Service& service, Link link, const Parameters& parameters, const 
         std::pair("error_description", &got.error_description), std::pair("iss", &got.iss)})
     *into = one_of(parameters, name).value_or("");
   if (auto first = use_state(service, link, used); !first) return first.error();
-  auto app = app_of(service, link);
+  auto app = auth_config_of(service, link);
   const bool usable = app && app->enabled;
   const auto material = material_of(service, link.provider, link.auth, link.config, std::move(app), nullptr);
   if (!usable || !material || !material->auth->oauth || !material->auth->oauth->authorize) {

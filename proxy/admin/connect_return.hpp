@@ -18,7 +18,6 @@ Page unavailable_page();
 Page failed_page(unsigned status, const std::string& title, const std::string& what);
 // FAILED, for good. That it could not be written changes nothing for the person: the link runs out by itself.
 void fail_link(const Service& service, vault::Link& link, const char* reason, const std::string& text);
-std::optional<vault::AuthConfig> app_of(const Service& service, const vault::Link& link);
 // Gives back what nobody is going to use.
 void revoke(const Service& service, const vault::Link& link, const vault::Credential& credential);
 // A value of the waiting credential: when its refresh token ends. It becomes metadata with the connection.

@@ -9,16 +9,16 @@ namespace {
 
 using vault::Connection;
 
-struct Filters {
-  std::string search, app, status, end_user;
-  bool by_end_user = false, hide_disabled = false;
+struct Filters : CommonFilters {
+  std::string status, end_user;
+  bool by_end_user = false;
   std::vector<std::string> tags;
 
   bool pass(const Connection& c) const {
-    if (!app.empty() && c.app != app) return false;
+    if (!provider.empty() && c.app != provider) return false;
     if (!status.empty() && status != vault::to_string(c.status)) return false;
     if (by_end_user && c.end_user != end_user) return false;
-    if (hide_disabled && !c.enabled) return false;
+    if (!show_disabled.value_or(true) && !c.enabled) return false;
     for (const auto& tag : tags)
       if (std::find(c.tags.begin(), c.tags.end(), tag) == c.tags.end()) return false;
     return search.empty() || lower(c.name).find(search) != std::string::npos ||
@@ -29,20 +29,11 @@ struct Filters {
 std::expected<Filters, Problem> read_filters(const Url& url) {
   Filters filters;
   for (const auto& [key, value] : url.parameters) {
-    if (key == "search") filters.search = lower(value);
+    if (auto read = read_common_filter(key, value, filters); !read) return std::unexpected(read.error());
     if (key == "tag") filters.tags.push_back(value);
     if (key == "endUser") {
       filters.end_user = value;
       filters.by_end_user = true;
-    }
-    if (key == "provider" || key == "toolkitSlug" || key == "app") {
-      if (!filters.app.empty() && filters.app != value)
-        return refuse_parameter(key, "Names another provider than the other parameters do.");
-      filters.app = value;
-    }
-    if (key == "showDisabled") {
-      if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
-      filters.hide_disabled = value == "false";
     }
     if (key == "status") {
       static constexpr std::string_view kStatuses[] = {"active", "expired", "error", "revoked"};
@@ -73,7 +64,7 @@ Answer list_connections(Service& service, Call& call) {
   auto filters = read_filters(call.url);
   if (!filters) return std::unexpected(filters.error());
   vault::ConnectionQuery query;
-  query.app = filters->app;
+  query.app = filters->provider;
   if (!filters->status.empty()) query.status = status_named(filters->status);
   const auto visit_each = [&](const Visit& visit) {
     return scan_connections(service, call.caller, query, [&](const Connection& c, bool declared) {

@@ -30,6 +30,13 @@ std::expected<std::optional<vault::AuthConfig>, Problem> named_auth_config(const
   return std::move(*found);
 }
 
+std::optional<vault::AuthConfig> stored_auth_config(const Service& service, vault::Space space, const std::string& id) {
+  if (id.empty()) return std::nullopt;
+  auto found = service.deps.vault->tokens().find_auth_config(space, id);
+  if (!found) return std::nullopt;
+  return std::move(*found);
+}
+
 }  // namespace
 
 Response connection_response(const Connection& connection, unsigned status, bool declared) {
@@ -129,10 +136,11 @@ std::expected<Planned, Problem> plan_new(const Service& service, const Caller& c
 }
 
 std::optional<vault::AuthConfig> auth_config_of(const Service& service, const Connection& meta) {
-  if (meta.auth_config.empty()) return std::nullopt;
-  auto found = service.deps.vault->tokens().find_auth_config({meta.organization, meta.project}, meta.auth_config);
-  if (!found) return std::nullopt;
-  return std::move(*found);
+  return stored_auth_config(service, {meta.organization, meta.project}, meta.auth_config);
+}
+
+std::optional<vault::AuthConfig> auth_config_of(const Service& service, const vault::Link& link) {
+  return stored_auth_config(service, {link.organization, link.project}, link.auth_config);
 }
 
 Connection new_connection(const Caller& caller, const ConnectionInput& input, const config::Provider& provider,

@@ -44,8 +44,9 @@ struct Planned {
 // Without input.value nothing is asked of it: it comes later, by a link.
 std::expected<Planned, Problem> plan_new(const Service& service, const Caller& caller, const config::Provider& provider,
                                          const ConnectionInput& input);
-// The stored one's auth config; absent: it has none, or it is gone.
+// The auth config of a stored connection, or of a link; absent: it has none, or it is gone.
 std::optional<vault::AuthConfig> auth_config_of(const Service& service, const vault::Connection& meta);
+std::optional<vault::AuthConfig> auth_config_of(const Service& service, const vault::Link& link);
 
 vault::Connection new_connection(const Caller& caller, const ConnectionInput& input, const config::Provider& provider,
                                  const Planned& planned);

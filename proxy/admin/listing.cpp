@@ -148,6 +148,20 @@ std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<
   return options;
 }
 
+std::expected<void, Problem> read_common_filter(const std::string& key, const std::string& value, CommonFilters& into) {
+  if (key == "search") into.search = lower(value);
+  if (key == "provider" || key == "toolkitSlug" || key == "app") {
+    if (!into.provider.empty() && into.provider != value)
+      return refuse_parameter(key, "Names another provider than the other parameters do.");
+    into.provider = value;
+  }
+  if (key == "showDisabled") {
+    if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
+    into.show_disabled = value == "true";
+  }
+  return {};
+}
+
 std::expected<bool, Problem> read_flag(const Url& url, std::string_view name) {
   bool out = false;
   for (const auto& [key, value] : url.parameters) {

@@ -34,6 +34,15 @@ struct ListOptions {
 // Reads the parameters every list takes; one that is in neither them nor `filters` is refused.
 std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<const std::string_view> filters);
 
+// What lists of connections and of auth configs are both filtered by.
+struct CommonFilters {
+  std::string search;                 // in lower case; empty: not given
+  std::string provider;               // `provider`, `toolkitSlug` and `app` are one; empty: not given
+  std::optional<bool> show_disabled;  // absent: not given
+};
+// Takes the parameter up if it is one of them. Errors: a second provider, showDisabled that is neither true nor false.
+std::expected<void, Problem> read_common_filter(const std::string& key, const std::string& value, CommonFilters& into);
+
 // A query parameter that is true or false; absent: false. Any other parameter is refused.
 std::expected<bool, Problem> read_flag(const Url& url, std::string_view name);
 

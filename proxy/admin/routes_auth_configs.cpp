@@ -98,13 +98,9 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
 
 // Hosts that got fewer: what the connections may reach gets less with them.
 std::expected<void, Problem> narrow_connections(Service& service, const AuthConfig& auth_config) {
-  std::vector<vault::Connection> all;
-  auto read = scan_connections_of(service, auth_config, [&](const vault::Connection& c) {
-    all.push_back(c);
-    return true;
-  });
-  if (!read) return read;
-  for (auto& connection : all) {
+  auto all = connections_of(service, auth_config);
+  if (!all) return std::unexpected(all.error());
+  for (auto& connection : *all) {
     for (int tries = 0;; ++tries) {
       const auto left = to_destinations(narrowed(to_patterns(connection.destinations), auth_config.hosts));
       if (left == connection.destinations) break;
@@ -179,13 +175,9 @@ std::expected<void, Problem> rotate_shared(Service& service, const config::Auth&
 }
 
 std::expected<void, Problem> erase_connections(Service& service, const AuthConfig& auth_config) {
-  std::vector<vault::Connection> all;
-  auto read = scan_connections_of(service, auth_config, [&](const vault::Connection& c) {
-    all.push_back(c);
-    return true;
-  });
-  if (!read) return read;
-  for (const auto& c : all) {
+  auto all = connections_of(service, auth_config);
+  if (!all) return std::unexpected(all.error());
+  for (const auto& c : *all) {
     auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, 0);
     if (!gone && gone.error().code != vault::Error::Code::not_found)
       return std::unexpected(vault_problem(gone.error()));

@@ -31,7 +31,7 @@ std::unexpected<Problem> upkeep_problem(const vault::Error& error) {
 
 json::object shown(const vault::Rotation& rotation) {
   return {{"state", vault::to_string(rotation.state)},
-          {"keyId", rotation.key_id.empty() ? json::value(nullptr) : json::value(rotation.key_id)},
+          {"keyId", text_or_null(rotation.key_id)},
           {"total", rotation.total},
           {"done", rotation.done},
           {"resealed", rotation.resealed},
@@ -140,9 +140,8 @@ Answer verify_vault(Service& service, Call& call) {
   if (!page) return upkeep_problem(page.error());
   json::array bad;
   for (const auto& one : page->bad) bad.push_back(json::object{{"key", one.key}, {"what", one.what}});
-  return json_response(json::object{{"sound", text_map(page->sound)},
-                                    {"bad", std::move(bad)},
-                                    {"next", page->next.empty() ? json::value(nullptr) : json::value(page->next)}});
+  return json_response(
+      json::object{{"sound", text_map(page->sound)}, {"bad", std::move(bad)}, {"next", text_or_null(page->next)}});
 }
 
 }  // namespace postern::admin

@@ -50,11 +50,9 @@ Result<json::object> value_from(const Fields& fields, Session& session) {
   if (!text) return std::unexpected(text.error());
   if (is_value_object(*text)) return parse_value_object(*text);
   json::object value;
-  std::string_view bytes = text->expose();
-  while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == '\r')) bytes.remove_suffix(1);
   if (!fields.client_id.empty()) {
     value["clientId"] = fields.client_id;
-    value["clientSecret"] = bytes;
+    value["clientSecret"] = bare_secret(*text);
     return value;
   }
   return fail(Exit::usage,
@@ -92,21 +90,11 @@ Result<int> create(const Fields& fields, Session& session) {
                 "auth-configs create: no secret: give it with --from-stdin, --from-file FILE or --from-env NAME");
   auto body = body_of(fields, session);
   if (!body) return std::unexpected(body.error());
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  auto made = api->create("auth_configs", *body);
-  if (!made) return std::unexpected(made.error());
-  session.print_object(*made);
-  return Exit::ok;
+  return session.create("auth_configs", *body);
 }
 
 Result<int> show(const std::string& id, Session& session) {
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  auto found = api->get(path_to(id));
-  if (!found) return std::unexpected(found.error());
-  if (found->is_object()) session.print_object(found->get_object());
-  return Exit::ok;
+  return session.show(path_to(id));
 }
 
 Result<int> update(const std::string& id, const Fields& fields, Session& session) {

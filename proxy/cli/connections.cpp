@@ -93,21 +93,11 @@ Result<int> create(const Fields& fields, Session& session) {
     if (!value) return std::unexpected(value.error());
     (*body)["value"] = std::move(*value);
   }
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  auto made = api->create("connections", *body);
-  if (!made) return std::unexpected(made.error());
-  session.print_object(*made);
-  return Exit::ok;
+  return session.create("connections", *body);
 }
 
 Result<int> show(const std::string& id, Session& session) {
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  auto found = api->get(path_to(id));
-  if (!found) return std::unexpected(found.error());
-  if (found->is_object()) session.print_object(found->get_object());
-  return Exit::ok;
+  return session.show(path_to(id));
 }
 
 Result<int> update(const std::string& id, const Fields& fields, Session& session) {

@@ -65,6 +65,12 @@ Result<json::object> parse_value_object(const Hidden& text) {
   return std::move(parsed.get_object());
 }
 
+std::string_view bare_secret(const Hidden& text) {
+  std::string_view bytes = text.expose();
+  while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == '\r')) bytes.remove_suffix(1);
+  return bytes;
+}
+
 Result<json::object> value_of_bare_secret(const Hidden& text, const AuthForm& auth) {
   const auto secret = [](const FieldForm& field) { return field.secret; };
   if (std::ranges::count_if(auth.fields, secret) != 1) {
@@ -74,10 +80,8 @@ Result<json::object> value_of_bare_secret(const Hidden& text, const AuthForm& au
     return fail(Exit::usage,
                 fmt::format("secret: {} takes more than one: give a JSON object {{{}}}", auth.type, wanted));
   }
-  std::string_view bytes = text.expose();
-  while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == '\r')) bytes.remove_suffix(1);
   json::object value;
-  value[std::ranges::find_if(auth.fields, secret)->name] = bytes;
+  value[std::ranges::find_if(auth.fields, secret)->name] = bare_secret(text);
   return value;
 }
 

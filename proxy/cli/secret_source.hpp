@@ -26,6 +26,8 @@ Result<Hidden> read_secret(const SecretSource& source, Session& session);
 // True if the text is meant as a JSON object and not as a bare secret.
 bool is_value_object(const Hidden& text);
 Result<json::object> parse_value_object(const Hidden& text);
+// A bare secret without its trailing line end.
+std::string_view bare_secret(const Hidden& text);
 // {"<the one secret field>": text without its trailing line end}.
 Result<json::object> value_of_bare_secret(const Hidden& text, const AuthForm& auth);
 

@@ -139,6 +139,24 @@ void Session::print_list(const json::object& answer, std::span<const Column> col
   }
 }
 
+Result<int> Session::show(const std::string& path) {
+  auto found = api();
+  if (!found) return std::unexpected(found.error());
+  auto object = found->get(path);
+  if (!object) return std::unexpected(object.error());
+  if (object->is_object()) print_object(object->get_object());
+  return Exit::ok;
+}
+
+Result<int> Session::create(const std::string& path, const json::object& body) {
+  auto found = api();
+  if (!found) return std::unexpected(found.error());
+  auto made = found->create(path, body);
+  if (!made) return std::unexpected(made.error());
+  print_object(*made);
+  return Exit::ok;
+}
+
 void Session::print_object(const json::object& object) {
   if (globals.quiet)
     print(text_field(object, "id") + "\n");

@@ -74,6 +74,9 @@ class Session {
   void print_list(const json::object& answer, std::span<const Column> columns);
   // -q: the id; json, yaml: the object; table: one line a field.
   void print_object(const json::object& object);
+  // One call of the API whose answer is printed; the exit code.
+  Result<int> show(const std::string& path);
+  Result<int> create(const std::string& path, const json::object& body);
   // True where text for people belongs on stdout: neither -q nor json nor yaml.
   bool talks() const { return !globals.quiet && globals.format == Format::table; }
   void note(const std::string& line);  // "postern: …" on stderr

@@ -108,13 +108,14 @@ void Reactor::harvest() {
   if (waiting_ != 0) arm();
 }
 
-bool Reactor::hold(int fd, Source& source, std::span<const iovec> parts) noexcept {
-  if (count_ == 0 || (next_ >= count_ && held_count_ == 0)) return false;  // nobody comes after this one
+std::size_t Reactor::hold(int fd, Source& source, std::span<const iovec> parts) noexcept {
+  if (source.held) send_held();
+  if (count_ == 0 || (next_ >= count_ && held_count_ == 0)) return 0;  // nobody comes after this one
   std::size_t size = 0;
   for (const iovec& part : parts) size += part.iov_len;
-  if (size > kLargestHeld || size > kHeldBytes - held_size_) return false;
+  if (size == 0 || size > kLargestHeld || size > kHeldBytes - held_size_) return 0;
   int queued = 0;
-  if (::ioctl(fd, SIOCOUTQ, &queued) != 0 || queued != 0) return false;
+  if (::ioctl(fd, SIOCOUTQ, &queued) != 0 || queued != 0) return 0;
   held_[held_count_++] = {.source = &source, .fd = fd, .begin = held_size_, .size = size};
   source.held = true;
   for (const iovec& part : parts) {
@@ -122,7 +123,7 @@ bool Reactor::hold(int fd, Source& source, std::span<const iovec> parts) noexcep
     held_size_ += part.iov_len;
   }
   if (held_count_ == kHeldWrites) send_held();
-  return true;
+  return size;
 }
 
 void Reactor::send_held() noexcept {

@@ -52,10 +52,11 @@ class Reactor {
   // Resumes all who wait for the source, with ok == false, from a later turn of the loop.
   void abort(Source& source);
   // Takes a small write, to send it right after the others of this report: the first of them wakes the peer's thread,
-  // which then is awake for the rest (a wake-up on another core costs the sender 2 to 3 µs, measured). False: nothing
-  // was taken, and the caller writes itself. Only where nothing waits in the socket's queue, so that it has the room;
-  // if it has none all the same, the connection is cut, which both sides see. `fd` is registered as `source`.
-  bool hold(int fd, Source& source, std::span<const iovec> parts) noexcept;
+  // which then is awake for the rest (a wake-up on another core costs the sender 2 to 3 µs, measured). Returns the
+  // bytes taken, all or none; none: the caller writes itself, and nothing is held for the source any more. Only where
+  // nothing waits in the socket's queue, so that it has the room; if it has none all the same, the connection is cut,
+  // which both sides see. `fd` is registered as `source`.
+  std::size_t hold(int fd, Source& source, std::span<const iovec> parts) noexcept;
   // Sends what is held. Before anything else is written to a source that has `held`, or its writing ends.
   void send_held() noexcept;
   // Whether we are called from a report that is whole: whatever reached any socket before what woke the caller did is

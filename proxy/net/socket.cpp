@@ -59,12 +59,7 @@ IoResult Socket::read(char* to, std::size_t size) noexcept {
 }
 
 IoResult Socket::write(std::span<const iovec> parts) noexcept {
-  if (source_.held) reactor_.send_held();
-  if (reactor_.hold(fd_, source_, parts)) {
-    std::size_t size = 0;
-    for (const iovec& part : parts) size += part.iov_len;
-    return {Io::ok, size};
-  }
+  if (const std::size_t taken = reactor_.hold(fd_, source_, parts); taken != 0) return {Io::ok, taken};
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
@@ -72,9 +67,8 @@ IoResult Socket::write(std::span<const iovec> parts) noexcept {
 }
 
 IoResult Socket::write(std::string_view bytes) noexcept {
-  if (source_.held) reactor_.send_held();
   const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  if (reactor_.hold(fd_, source_, {&part, 1})) return {Io::ok, bytes.size()};
+  if (const std::size_t taken = reactor_.hold(fd_, source_, {&part, 1}); taken != 0) return {Io::ok, taken};
   return written(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 
