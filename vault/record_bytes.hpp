@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   intent = 11,
   link = 12,
   user = 13,
+  spent = 14,
   index_state = 16,
 };
 
@@ -48,6 +49,7 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::intent:
     case Kind::link:
     case Kind::user:
+    case Kind::spent:
     case Kind::index_state:
       return 1;
   }

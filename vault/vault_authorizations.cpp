@@ -87,7 +87,8 @@ Result<Authorization> SealedVault::find_authorization(std::string_view organizat
   return read_authorization(organization, id);
 }
 
-Result<Authorization> SealedVault::update_authorization(Authorization authorization) {
+// The write of a change, checked; the authorization as it is after it.
+Result<Authorization> SealedVault::stage(Batch& batch, Authorization authorization) const {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
   const auto old = find_authorization(authorization.organization, authorization.id);
   if (!old) return old;
@@ -99,10 +100,27 @@ Result<Authorization> SealedVault::update_authorization(Authorization authorizat
   authorization.digest = old->digest;
   authorization.created = old->created;
   const auto path = authorization_path(authorization.organization, authorization.id);
-  const auto done = records_->commit({records_->put(path, encode(authorization), old->version)});
-  if (!done) return std::unexpected(done.error());
+  batch.push_back(records_->put(path, encode(authorization), old->version));
   authorization.version = old->version + 1;
   return authorization;
+}
+
+Result<Authorization> SealedVault::update_authorization(Authorization authorization) {
+  Batch batch;
+  auto changed = stage(batch, std::move(authorization));
+  if (!changed) return changed;
+  const auto done = records_->commit(batch);
+  if (!done) return std::unexpected(done.error());
+  return changed;
+}
+
+Result<void> SealedVault::update_authorizations(const std::vector<Authorization>& all) {
+  Batch batch;
+  for (const auto& one : all) {
+    const auto changed = stage(batch, one);
+    if (!changed) return std::unexpected(changed.error());
+  }
+  return batch.empty() ? Result<void>() : records_->commit(batch);
 }
 
 Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id) {
@@ -112,6 +130,7 @@ Result<void> SealedVault::erase_authorization(std::string_view organization, std
     auto done = records_->commit({
         Records::erase(authorization_path(organization, id), old->version),
         Records::erase(token_path(old->public_id), kAnyVersion),
+        Records::erase(spent_path(organization, id), kAnyVersion),
     });
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || done.error().code != Error::Code::conflict) return done;
@@ -144,6 +163,25 @@ Result<Authorization> SealedVault::read_authorization(std::string_view organizat
   }
   record.version = found->version;
   return std::move(record);
+}
+
+Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization) {
+  constexpr std::size_t kMost = 1000;  // more than anybody may make: a circle
+  std::vector<Authorization> makers;
+  std::string id = authorization.parent;
+  while (!id.empty()) {
+    // In its own organization, or above all of them.
+    auto maker = vault.find_authorization(authorization.organization, id);
+    if (!maker && missing(maker.error()) && !authorization.organization.empty()) {
+      maker = vault.find_authorization({}, id);
+    }
+    if (!maker) return missing(maker.error()) ? unknown() : std::unexpected(maker.error());
+    if (maker->revoked != 0) return unknown();
+    if (makers.size() == kMost) return fail(Error::Code::corrupt, authorization.id + ": its makers lead in a circle");
+    id = maker->parent;
+    makers.push_back(std::move(*maker));
+  }
+  return makers;
 }
 
 }  // namespace postern::vault

@@ -39,6 +39,7 @@ inline Path intent_path(const Connection& of) {
 inline Path auth_locator_path(std::string_view organization, std::string_view id) {
   return {"auth_locator", organization, {}, id};
 }
+Path spent_path(std::string_view organization, std::string_view id);  // vault_budgets.cpp
 
 inline std::unexpected<Error> unknown_connection() {
   return fail(Error::Code::not_found, "no such connection");
