@@ -9,6 +9,7 @@ import signal
 import subprocess
 
 from . import until
+from .contract import must_be_as_documented
 
 TOKEN = re.compile(r"pst_[A-Za-z0-9_-]{20,}")
 
@@ -169,9 +170,12 @@ class Daemon:
         sent.update(headers or {})
         try:
             connection.request(method, path, data, sent)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        must_be_as_documented(method, path, answer.status, answer.fields.items(), answer.body,
+                              sent=data.encode() if isinstance(data, str) else data or b"")
+        return answer
 
     def connect(self, **members):
         """A generic bearer connection to api.test unless told otherwise; the created object."""
