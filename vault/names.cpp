@@ -53,6 +53,18 @@ const char* to_string(Status status) {
   return "";
 }
 
+const char* to_string(Role role) {
+  switch (role) {
+    case Role::viewer:
+      return "VIEWER";
+    case Role::editor:
+      return "EDITOR";
+    case Role::admin:
+      return "ADMIN";
+  }
+  return "";
+}
+
 const char* to_string(LinkStatus status) {
   switch (status) {
     case LinkStatus::pending:
@@ -106,6 +118,10 @@ std::string describe(const Intent& intent) {
 std::string describe(const Link& link) {
   return link.id + " in " + link.organization + "/" + link.project + " (" + link.provider + ", " +
          to_string(link.status) + ", version " + std::to_string(link.version) + ")";
+}
+
+std::string describe(const User& user) {
+  return "user " + user.id + " of " + user.organization + (user.enabled ? "" : ", disabled");
 }
 
 }  // namespace postern::vault

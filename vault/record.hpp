@@ -149,12 +149,60 @@ struct Link {
   std::uint64_t version = 0;
 };
 
+// The level above everything else: nothing of one is ever usable in another.
+struct Organization {
+  std::string id;  // org_…, or org_default
+  std::string name;
+  bool enabled = true;  // otherwise none of its authorizations is good for anything
+  std::int64_t created = 0;
+  std::int64_t updated = 0;
+  std::uint64_t version = 0;
+};
+
+struct Project {
+  std::string id;  // proj_…, or proj_default
+  std::string organization;
+  std::string name;
+  std::int64_t created = 0;
+  std::int64_t updated = 0;
+  std::uint64_t version = 0;
+};
+
+// What somebody may do in a project: each holds what the one before it does.
+enum class Role : std::uint8_t { viewer, editor, admin };
+struct ProjectAccess {
+  std::string project;
+  Role role = Role::viewer;
+  bool operator==(const ProjectAccess&) const = default;
+};
+
+// A person of an organization, whose permissions bound every authorization in their name, as they are now.
+struct User {
+  std::string id;  // user_…
+  std::string organization{kDefaultOrganization};
+  std::string name;
+  std::string email;                    // empty: not said
+  bool administrator = false;           // of the organization: admin of every project
+  std::vector<ProjectAccess> projects;  // each project once
+  bool enabled = true;
+  std::int64_t created = 0;
+  std::int64_t updated = 0;
+  std::uint64_t version = 0;
+};
+
+// How many calls may be made; absent: any number.
+struct Budget {
+  std::optional<std::uint64_t> total;
+  std::optional<std::uint64_t> writes;  // of methods other than GET, HEAD and OPTIONS
+  bool operator==(const Budget&) const = default;
+};
+
 // What a caller or an administrator holds. Of the token only an HMAC under a data key is stored.
 struct Authorization {
   std::string id;            // tok_…
   std::string organization;  // empty: a system authorization
   std::string project;       // empty: every project of the organization
-  std::string user;          // whose permissions bound it
+  std::string user;          // whose permissions bound it (user_…), or a name that stands for nobody we know
   std::string name;
   std::string parent;  // the authorization that made it; empty for the first
   std::vector<std::string> capabilities;
@@ -167,6 +215,10 @@ struct Authorization {
   std::int64_t created = 0;
   std::int64_t expires = 0;  // 0: never (system authorizations only)
   std::int64_t revoked = 0;
+  std::optional<std::vector<ProjectAccess>> projects;  // each project once; absent: as `project` says, as an admin
+  std::optional<std::vector<std::string>> paths;       // prefixes; absent: what the connection allows; empty: nothing
+  Budget budget;                                       // of it and of all that it makes
+  std::string run;                                     // what it was made for, for people; empty: not said
   std::uint64_t version = 0;
 };
 
@@ -177,5 +229,6 @@ std::string describe(const Authorization& authorization);
 std::string describe(const AuthConfig& auth_config);
 std::string describe(const Intent& intent);
 std::string describe(const Link& link);
+std::string describe(const User& user);
 
 }  // namespace postern::vault

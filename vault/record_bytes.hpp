@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
   auth_config = 10,
   intent = 11,
   link = 12,
+  user = 13,
   index_state = 16,
 };
 
@@ -35,17 +36,18 @@ constexpr std::uint8_t current_version(Kind kind) {
   switch (kind) {
     case Kind::connection:
     case Kind::credential:
-      return 2;
     case Kind::authorization:
-    case Kind::header:
-    case Kind::data_key:
     case Kind::organization:
     case Kind::project:
+      return 2;
+    case Kind::header:
+    case Kind::data_key:
     case Kind::reference:
     case Kind::rotation:
     case Kind::auth_config:
     case Kind::intent:
     case Kind::link:
+    case Kind::user:
     case Kind::index_state:
       return 1;
   }

@@ -1,6 +1,7 @@
 #include "vault/record_codec.hpp"
 
-// Longer than most files here: the format is drawn in one place. Its records of tokens are in record_codec_tokens.cpp.
+// Longer than most files here: the format is drawn in one place. Its records of tokens are in record_codec_tokens.cpp,
+// those that say who may do what in record_codec_scopes.cpp.
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
@@ -14,10 +15,13 @@
 //                        times?                              ; from version 2 on
 //   authorization := 3:  id organization project user name parent capabilities connections hosts? methods?
 //                        default-for public-id digest created expires revoked
+//                        projects? paths? total? writes? run                                  ; from version 2 on
 //   header        := 4:  vault-id created active-key digest-key
 //   data-key      := 5:  id created key
 //   organization  := 6:  id created
+//                        name enabled updated                ; from version 2 on
 //   project       := 7:  id organization created
+//                        name updated                        ; from version 2 on
 //   reference     := 8:  organization project id
 //   rotation      := 9:  state key-id total done resealed unreadable started finished cursor pass-resealed
 //   auth-config   := 10: id organization project name provider auth enabled config scopes? hosts? secrets status
@@ -26,17 +30,20 @@
 //   link          := 12: id organization project provider auth auth-config name alias scope owner end-user tags config
 //                        connection requested-by state-digest cookie-digest verifier redirect-uri scopes link-status
 //                        reason text account tokens? created expires
+//   user          := 13: id organization name email administrator projects enabled created updated
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
-//   optional list := %x00 | %x01 list     ; hosts? methods? scopes?
+//   optional list := %x00 | %x01 list     ; hosts? methods? scopes? paths?
+//   projects      := count *(project role); projects? := %x00 | %x01 projects
+//   total? writes? := %x00 | %x01 8 bytes
 //   secrets       := count *(name value)  ; names strictly ascending
 //   times?        := %x00 | %x01 sent sent-boot boot-id lifetime? granted touched
 //   lifetime?     := %x00 | %x01 8 bytes
 //   tokens?       := %x00 | %x01 generation secrets times?
 //   destinations  := count *(host port path-prefix)
-//   scope status link-status state := one byte; enabled := %x00 | %x01; port := 2 bytes
+//   scope status link-status state role := one byte; enabled administrator := %x00 | %x01; port := 2 bytes
 //   length count  := 4 bytes
 //   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
 //   revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes, two's complement
@@ -199,45 +206,6 @@ Result<Credential> decode(std::string_view bytes) {
   return finish(in, std::move(record), "a credential");
 }
 
-std::string encode(const Authorization& record) {
-  Writer out(Kind::authorization, 512);
-  for (const auto* field :
-       {&record.id, &record.organization, &record.project, &record.user, &record.name, &record.parent}) {
-    out.text(*field);
-  }
-  out.list(record.capabilities);
-  out.list(record.connections);
-  out.optional_list(record.hosts);
-  out.optional_list(record.methods);
-  out.list(record.default_for);
-  out.text(record.public_id);
-  out.text(record.digest);
-  out.number(record.created);
-  out.number(record.expires);
-  out.number(record.revoked);
-  return out.done();
-}
-
-template <>
-Result<Authorization> decode(std::string_view bytes) {
-  Reader in(bytes, Kind::authorization);
-  Authorization record;
-  for (auto* field : {&record.id, &record.organization, &record.project, &record.user, &record.name, &record.parent}) {
-    *field = in.text();
-  }
-  record.capabilities = in.list();
-  record.connections = in.list();
-  record.hosts = in.optional_list();
-  record.methods = in.optional_list();
-  record.default_for = in.list();
-  record.public_id = in.text();
-  record.digest = in.text();
-  record.created = in.number<std::int64_t>();
-  record.expires = in.number<std::int64_t>();
-  record.revoked = in.number<std::int64_t>();
-  return finish(in, std::move(record), "an authorization");
-}
-
 std::string encode(const Header& record) {
   Writer out(Kind::header);
   out.text(record.vault_id);
@@ -274,40 +242,6 @@ Result<DataKey> decode(std::string_view bytes) {
   record.created = in.number<std::int64_t>();
   record.key = Secret(in.view());
   return finish(in, std::move(record), "a data key");
-}
-
-std::string encode(const Organization& record) {
-  Writer out(Kind::organization);
-  out.text(record.id);
-  out.number(record.created);
-  return out.done();
-}
-
-template <>
-Result<Organization> decode(std::string_view bytes) {
-  Reader in(bytes, Kind::organization);
-  Organization record;
-  record.id = in.text();
-  record.created = in.number<std::int64_t>();
-  return finish(in, std::move(record), "an organization");
-}
-
-std::string encode(const Project& record) {
-  Writer out(Kind::project);
-  out.text(record.id);
-  out.text(record.organization);
-  out.number(record.created);
-  return out.done();
-}
-
-template <>
-Result<Project> decode(std::string_view bytes) {
-  Reader in(bytes, Kind::project);
-  Project record;
-  record.id = in.text();
-  record.organization = in.text();
-  record.created = in.number<std::int64_t>();
-  return finish(in, std::move(record), "a project");
 }
 
 std::string encode(const Reference& record) {
@@ -398,6 +332,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::auth_config, recode_as<AuthConfig>},
       {Kind::intent, recode_as<Intent>},
       {Kind::link, recode_as<Link>},
+      {Kind::user, recode_as<User>},
       {Kind::index_state, recode_as<IndexState>},
   };
   if (format_of(bytes)) {

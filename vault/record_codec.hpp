@@ -30,17 +30,6 @@ struct DataKey {
   Secret key;
 };
 
-struct Organization {
-  std::string id;
-  std::int64_t created = 0;
-};
-
-struct Project {
-  std::string id;
-  std::string organization;
-  std::int64_t created = 0;
-};
-
 // What an index entry points to; the key that holds it says what it is an index of.
 struct Reference {
   std::string organization;
@@ -70,6 +59,7 @@ std::string encode(const Header& record);
 std::string encode(const DataKey& record);
 std::string encode(const Organization& record);
 std::string encode(const Project& record);
+std::string encode(const User& record);
 std::string encode(const Reference& record);
 std::string encode(const IndexState& record);
 std::string encode(const RotationRecord& record);

@@ -94,10 +94,14 @@ void add_defaults(Batch& batch, const Keyring& keyring, std::int64_t now) {
     batch.push_back({.key = path.key(), .value = keyring.seal(plaintext, binding), .expected = 0});
   };
   put({"organization", kDefaultOrganization, {}, kDefaultOrganization},
-      encode(Organization{std::string(kDefaultOrganization), now}));
+      encode(Organization{.id = std::string(kDefaultOrganization), .name = "Default", .created = now, .updated = now}));
   put(index_state_path(), complete_index_state());
   put({"project", kDefaultOrganization, kDefaultProject, kDefaultProject},
-      encode(Project{std::string(kDefaultProject), std::string(kDefaultOrganization), now}));
+      encode(Project{.id = std::string(kDefaultProject),
+                     .organization = std::string(kDefaultOrganization),
+                     .name = "Default",
+                     .created = now,
+                     .updated = now}));
 }
 
 Result<std::unique_ptr<Vault>> create_in(const Options& options, const Seams& seams,

@@ -179,6 +179,7 @@ constexpr Verifier kVerifiers[] = {
     {"ends", verify_link_entry},
     {"organization", verify_plain<Organization>},
     {"project", verify_plain<Project>},
+    {"user", verify_plain<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
 };

@@ -146,6 +146,22 @@ Authorization authorization() {
   record.created = 1;
   record.expires = 2;
   record.revoked = 3;
+  record.projects = {{"proj_default", Role::editor}, {"proj_2", Role::admin}};
+  record.paths = std::vector<std::string>{"/v1/"};
+  record.budget = {.total = 1000, .writes = 50};
+  record.run = "nightly";
+  return record;
+}
+User user() {
+  User record;
+  record.id = "user_0123456789abcdefghjk";
+  record.name = "Jane";
+  record.email = "jane@example.com";
+  record.administrator = true;
+  record.projects = {{"proj_default", Role::viewer}};
+  record.enabled = false;
+  record.created = 7;
+  record.updated = 8;
   return record;
 }
 Header header() {
@@ -155,10 +171,10 @@ DataKey data_key() {
   return {"key-id-1", 1'700'000'000'000, Secret(std::string(32, 'k'))};
 }
 Organization organization() {
-  return {"org_default", 5};
+  return {.id = "org_default", .name = "Default", .enabled = false, .created = 5, .updated = 6};
 }
 Project project() {
-  return {"proj_default", "org_default", 6};
+  return {.id = "proj_default", .organization = "org_default", .name = "Default", .created = 6, .updated = 7};
 }
 Reference reference() {
   return {"org_default", "proj_default", "conn_1"};
@@ -223,11 +239,12 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(auth_config(), "auth_config.hex");
   check(intent(), "intent.hex");
   check(link(), "link.hex");
-  check(authorization(), "authorization.hex");
+  check(authorization(), "authorization_2.hex");
   check(header(), "header.hex");
   check(data_key(), "data_key.hex");
-  check(organization(), "organization.hex");
-  check(project(), "project.hex");
+  check(organization(), "organization_2.hex");
+  check(project(), "project_2.hex");
+  check(user(), "user.hex");
   check(reference(), "reference.hex");
   check(IndexState{1, true, "a/b"}, "index_state.hex");
   check(rotation(), "rotation.hex");
@@ -240,9 +257,12 @@ TEST(RecordCodec, the_default_of_every_record_survives) {
   EXPECT_TRUE(decode<AuthConfig>(encode(AuthConfig{})));
   EXPECT_TRUE(decode<Intent>(encode(Intent{})));
   EXPECT_TRUE(decode<Link>(encode(Link{})));
+  EXPECT_TRUE(decode<Organization>(encode(Organization{})));
+  EXPECT_TRUE(decode<Project>(encode(Project{})));
+  EXPECT_TRUE(decode<User>(encode(User{})));
 }
 
-// Version 1 had nothing of tokens.
+// Version 1 had nothing of tokens, of roles and budgets, nor of names.
 TEST(RecordCodec, records_of_earlier_versions_are_read_with_what_they_had) {
   Connection before = connection();
   before.status_text = before.account = "";
@@ -257,7 +277,25 @@ TEST(RecordCodec, records_of_earlier_versions_are_read_with_what_they_had) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(hex(encode(*read)), hex(encode(without)));
 
-  for (const char* name : {"connection.hex", "credential.hex"}) {
+  Authorization plain = authorization();
+  plain.projects.reset();
+  plain.paths.reset();
+  plain.budget = {};
+  plain.run.clear();
+  const auto held = decode<Authorization>(golden("authorization.hex"));
+  ASSERT_TRUE(held) << held.error().message;
+  EXPECT_EQ(hex(encode(*held)), hex(encode(plain)));
+
+  const auto level = decode<Organization>(golden("organization.hex"));
+  ASSERT_TRUE(level) << level.error().message;
+  EXPECT_EQ(hex(encode(*level)), hex(encode(Organization{.id = "org_default", .name = "", .created = 5})));
+  const auto below = decode<Project>(golden("project.hex"));
+  ASSERT_TRUE(below) << below.error().message;
+  EXPECT_EQ(hex(encode(*below)),
+            hex(encode(Project{.id = "proj_default", .organization = "org_default", .name = "", .created = 6})));
+
+  for (const char* name :
+       {"connection.hex", "credential.hex", "authorization.hex", "organization.hex", "project.hex"}) {
     const std::string bytes = golden(name);
     EXPECT_TRUE(format_of(bytes)->older()) << name;
     for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(recode(bytes.substr(0, size))) << name;
