@@ -175,6 +175,14 @@ def test_what_is_not_there_is_404_in_one_body(asking):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("path", ["/livez", "/api/v1/self", "/api/v1/connections?limit=0", "/nothing", "/connect/x",
+                                  "/api/v1/connections/unknown"])
+def test_every_answer_names_its_request(world, path):
+    """By an id of ours; one that the caller chose could be anybody's. The kit compares it with `instance`."""
+    ids = [world.daemon.api("GET", path, headers={"X-Request-Id": "req_mine"}).fields["X-Request-Id"] for _ in range(2)]
+    assert all(id.startswith("req_") and len(id) == 24 for id in ids) and ids[0] != ids[1]
+
+
 # --- which method
 @pytest.mark.parametrize("path", sorted(CONTRACT.document["paths"]))
 def test_another_method_is_405_and_says_which_ones_there_are(world, path):

@@ -19,7 +19,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 # Fields that HTTP itself or every answer of ours has; the others have to be documented where they come.
 COMMON_FIELDS = {"content-type", "content-length", "connection", "cache-control", "x-content-type-options",
                  "x-frame-options", "content-security-policy", "referrer-policy", "cross-origin-resource-policy",
-                 "x-should-retry", "set-cookie"}
+                 "x-should-retry", "x-request-id", "set-cookie"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 formats = jsonschema.FormatChecker(formats=())
@@ -146,7 +146,11 @@ class Contract:
             value = json.loads(body)
         except ValueError as error:
             return [f"no JSON: {error}: {body[:200]!r}"]
-        return self.mistakes(value, content[kind]["schema"])
+        wrong = self.mistakes(value, content[kind]["schema"])
+        told = dict(fields).get("x-request-id")
+        if "problem" in kind and told and value.get("instance") != told:
+            wrong.append(f"instance is {value.get('instance')!r}, X-Request-Id {told!r}")
+        return wrong
 
     def wrong_allow(self, path, allow):
         methods = {method.upper() for method in METHODS if method in self.document["paths"][path]}
