@@ -45,7 +45,7 @@ Result<void> check_rules(const Authorization& authorization) {
 
 }  // namespace
 
-Result<NewToken> SealedVault::create_authorization(Authorization authorization) {
+Result<NewToken> SealedVault::create_authorization(Authorization authorization, const Beside& beside) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
   FreshToken token = make_token();
   authorization.id = new_id("tok");
@@ -54,10 +54,12 @@ Result<NewToken> SealedVault::create_authorization(Authorization authorization) 
   authorization.created = now_ms_();
   const Reference to{authorization.organization, authorization.project, authorization.id};
 
-  const auto done = records_->commit({
-      records_->put(authorization_path(to.organization, to.id), encode(authorization), 0),
-      records_->put(token_path(authorization.public_id), encode(to), 0),
-  });
+  const auto done = records_->commit(
+      {
+          records_->put(authorization_path(to.organization, to.id), encode(authorization), 0),
+          records_->put(token_path(authorization.public_id), encode(to), 0),
+      },
+      about(authorization, beside));
   if (!done) return std::unexpected(done.error());
   authorization.version = 1;
   return NewToken{std::move(authorization), std::move(token.text)};
@@ -105,33 +107,37 @@ Result<Authorization> SealedVault::stage(Batch& batch, Authorization authorizati
   return authorization;
 }
 
-Result<Authorization> SealedVault::update_authorization(Authorization authorization) {
+Result<Authorization> SealedVault::update_authorization(Authorization authorization, const Beside& beside) {
   Batch batch;
   auto changed = stage(batch, std::move(authorization));
   if (!changed) return changed;
-  const auto done = records_->commit(batch);
+  const auto done = records_->commit(batch, about(*changed, beside));
   if (!done) return std::unexpected(done.error());
   return changed;
 }
 
-Result<void> SealedVault::update_authorizations(const std::vector<Authorization>& all) {
+Result<void> SealedVault::update_authorizations(const std::vector<Authorization>& all, const Beside& beside) {
+  if (all.empty()) return {};
   Batch batch;
   for (const auto& one : all) {
     const auto changed = stage(batch, one);
     if (!changed) return std::unexpected(changed.error());
   }
-  return batch.empty() ? Result<void>() : records_->commit(batch);
+  return records_->commit(batch, about(all.front(), beside));
 }
 
-Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id) {
+Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id,
+                                              const Beside& beside) {
   for (;;) {
     const auto old = find_authorization(organization, id);
     if (!old) return std::unexpected(old.error());
-    auto done = records_->commit({
-        Records::erase(authorization_path(organization, id), old->version),
-        Records::erase(token_path(old->public_id), kAnyVersion),
-        Records::erase(spent_path(organization, id), kAnyVersion),
-    });
+    auto done = records_->commit(
+        {
+            Records::erase(authorization_path(organization, id), old->version),
+            Records::erase(token_path(old->public_id), kAnyVersion),
+            Records::erase(spent_path(organization, id), kAnyVersion),
+        },
+        about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || done.error().code != Error::Code::conflict) return done;
   }
