@@ -52,6 +52,7 @@ GOOD = {
     "changeAuthConfig": lambda world: {"name": f"Name {next(numbers)}"},
     "createLink": lambda world: {"authConfig": world.auth_config["id"], "name": f"Link {next(numbers)}"},
     "createAuthorization": lambda world: {"name": f"step {next(numbers)}", "capabilities": ["proxy:call"]},
+    "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},

@@ -180,6 +180,10 @@ class AdminRoom : public testing::Test {
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
     d.desk = &desk;
+    d.spent = [this](const std::string& id) {
+      const auto at = known_spent.find(id);
+      return at == known_spent.end() ? std::nullopt : std::optional(at->second);
+    };
     return d;
   }
   void start_server() {
@@ -255,6 +259,7 @@ class AdminRoom : public testing::Test {
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
   std::vector<Change> changes;
+  std::map<std::string, vault::Calls> known_spent;  // by authorization, as the data path would tell
   FakeDesk desk;
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;
