@@ -23,6 +23,7 @@
 #include "proxy/app_process.hpp"
 #include "proxy/app_reload.hpp"
 #include "proxy/app_rotation.hpp"
+#include "proxy/app_sweep.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -95,6 +96,7 @@ class Daemon {
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
+  std::optional<SweepThread> sweep_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
@@ -214,6 +216,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
+  sweep_.emplace(*vault_, wall_ms);
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
       vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
@@ -438,6 +441,7 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  sweep_->start();
   tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
@@ -449,6 +453,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  sweep_->stop();
   tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {

@@ -27,7 +27,9 @@ enum class Kind : std::uint8_t {
   intent = 11,
   link = 12,
   user = 13,
+  kept_answer = 15,
   index_state = 16,
+  previous = 20,
 };
 
 // What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
@@ -35,6 +37,7 @@ enum class Kind : std::uint8_t {
 constexpr std::uint8_t current_version(Kind kind) {
   switch (kind) {
     case Kind::connection:
+      return 3;
     case Kind::credential:
     case Kind::authorization:
     case Kind::organization:
@@ -48,7 +51,9 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::intent:
     case Kind::link:
     case Kind::user:
+    case Kind::kept_answer:
     case Kind::index_state:
+    case Kind::previous:
       return 1;
   }
   return 0;

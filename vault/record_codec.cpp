@@ -11,6 +11,7 @@
 //                        destinations end-user tags enabled status status-reason status-since created updated
 //                        generation
 //                        status-text account last-refresh expires refresh-expires touch       ; from version 2 on
+//                        previous-until                                                       ; from version 3 on
 //   credential    := 2:  generation secrets
 //                        times?                              ; from version 2 on
 //   authorization := 3:  id organization project user name parent capabilities connections hosts? methods?
@@ -31,7 +32,10 @@
 //                        connection requested-by state-digest cookie-digest verifier redirect-uri scopes link-status
 //                        reason text account tokens? created expires
 //   user          := 13: id organization name email administrator projects enabled created updated
+//   kept-answer   := 15: organization key body answered id project token created
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
+//   previous      := 20: until status status-reason status-text account last-refresh expires refresh-expires
+//                        touch generation secrets times?
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
@@ -43,10 +47,12 @@
 //   lifetime?     := %x00 | %x01 8 bytes
 //   tokens?       := %x00 | %x01 generation secrets times?
 //   destinations  := count *(host port path-prefix)
-//   scope status link-status state role := one byte; enabled administrator := %x00 | %x01; port := 2 bytes
+//   scope status link-status state role := one byte; enabled administrator token := %x00 | %x01
+//   port answered := 2 bytes
 //   length count  := 4 bytes
 //   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
-//   revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes, two's complement
+//   revoked status-since last-refresh refresh-expires touch previous-until until sent sent-boot touched
+//   := 8 bytes, two's complement
 //   Numbers are big endian.
 #include "vault/record_bytes.hpp"
 
@@ -94,6 +100,7 @@ std::string encode(const Connection& record) {
   out.text(record.status_text);
   out.text(record.account);
   for (const auto time : {record.last_refresh, record.expires, record.refresh_expires, record.touch}) out.number(time);
+  out.number(record.previous_until);
   return out.done();
 }
 
@@ -129,6 +136,7 @@ Result<Connection> decode(std::string_view bytes) {
       *time = in.number<std::int64_t>();
     }
   }
+  if (in.version() >= 3) record.previous_until = in.number<std::int64_t>();
   return finish(in, std::move(record), "a connection");
 }
 
@@ -333,7 +341,9 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::intent, recode_as<Intent>},
       {Kind::link, recode_as<Link>},
       {Kind::user, recode_as<User>},
+      {Kind::kept_answer, recode_as<KeptAnswer>},
       {Kind::index_state, recode_as<IndexState>},
+      {Kind::previous, recode_as<Previous>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

@@ -12,10 +12,11 @@
 //   auth_locator/ORG//ID           Reference: where an auth config lies; orders all of an organization by id
 //   intent/ORG/PROJECT/ID          Intent; ID is the connection's. It is there only while its generation is the current
 //                                  one and the connection is not revoked: whatever ends either erases it
-//   link/ORG/PROJECT/ID            Link
-//   link_locator///ID              Reference: the link of that id
-//   state///HMAC                   Reference: the link whose browser comes back with that state
-//   ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
+//   previous/ORG/PROJECT/ID        Previous; ID is the connection's. It is there while Connection::previous_until is
+//   set answer/ORG//KEY                KeptAnswer; ORG is empty for the system's answer_time/ORG//TIME-HMAC Reference:
+//   kept answers by when they were, as `expires` in index.hpp link/ORG/PROJECT/ID            Link link_locator///ID
+//   Reference: the link of that id state///HMAC                   Reference: the link whose browser comes back with
+//   that state ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
@@ -28,6 +29,7 @@
 // A read that follows an index into a record that was changed meanwhile looks again.
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -67,6 +69,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Credential> open_credential(const Connection& meta) const override;
   Result<Connection> update_connection(Connection meta) override;
   Result<Connection> rotate_credential(Connection meta, const Credential& credential) override;
+  Result<Connection> restore_credential(const Connection& meta) override;
   Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version) override;
   Result<ConnectionPage> list_connections(const ConnectionQuery& query) const override;
 
@@ -77,6 +80,10 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> erase_authorization(std::string_view organization, std::string_view id) override;
   Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                          std::size_t limit) const override;
+
+  Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const override;
+  Result<void> keep_answer(const KeptAnswer& answer) override;
+  Result<std::size_t> sweep(std::int64_t now_ms) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
@@ -116,6 +123,14 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
   Result<Connection> rewrite(Connection meta, const Credential* credential);
+  // vault_previous.cpp: what a write of `meta` over `old` means for the credential before them; sets its
+  // previous_until.
+  Result<void> keep_previous(Batch& batch, const Connection& old, Connection& meta, bool rotates) const;
+  Result<std::size_t> sweep_previous(std::int64_t now_ms);
+  // vault_answers.cpp
+  Result<void> stage_answer(Batch& batch, const KeptAnswer& answer) const;
+  Result<std::size_t> sweep_answers(std::int64_t now_ms);
+  Result<std::vector<Records::Referred>> surplus_answers(const std::string& organization, std::size_t skip);
   std::string alias_name(std::string_view project, std::string_view alias) const;
   class Reserved;
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
@@ -152,8 +167,10 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap
   mutable std::mutex rotation_mutex_;
   std::optional<Found<RotationRecord>> rotation_;  // as of the last step; absent: as it lies in the store
-  mutable std::mutex erasing_auth_config_;         // held by an erasure that waits for its turn
-  mutable std::shared_mutex auth_configs_;         // shared by who writes a connection, exclusive while one is erased
+  std::mutex answers_mutex_;
+  std::map<std::string, std::size_t, std::less<>> answers_;  // kept of each organization since they were counted
+  mutable std::mutex erasing_auth_config_;                   // held by an erasure that waits for its turn
+  mutable std::shared_mutex auth_configs_;  // shared by who writes a connection, exclusive while one is erased
   std::mutex reserving_;            // held while a default alias is looked for, never while something is written
   std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };
@@ -171,6 +188,9 @@ Result<void> open_restored(const Options& options);
 
 // vault_links.cpp: the store keys of all entries that lead to a link, for whoever verifies them.
 std::vector<std::string> link_index_keys(const Records& records, const Link& link);
+
+// vault_answers.cpp: likewise of a kept answer.
+std::vector<std::string> answer_index_keys(const Records& records, const KeptAnswer& answer);
 
 // Shared by the files that open, rewrap, back up and restore.
 std::function<std::int64_t()> clock_of(const Options& options);

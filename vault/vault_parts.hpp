@@ -36,6 +36,9 @@ inline Path credential_path(const Connection& of) {
 inline Path intent_path(const Connection& of) {
   return {"intent", of.organization, of.project, of.id};
 }
+inline Path previous_path(const Connection& of) {
+  return {"previous", of.organization, of.project, of.id};
+}
 inline Path auth_locator_path(std::string_view organization, std::string_view id) {
   return {"auth_locator", organization, {}, id};
 }

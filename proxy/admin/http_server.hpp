@@ -4,8 +4,8 @@
 // Purpose: read requests with bounds (head 16 KiB and 10 s, body 1 MiB and 30 s, idle 75 s, 256 connections a
 // listener), hand each to `handler`, write its answer. What breaks the bounds is answered here and the connection ends.
 // Thread safety: start and stop from one thread; `handler` is called in the server's thread only, one call at a time;
-// the work that it asks for runs on eight threads beside it, and stop() waits for what is running there. Ownership:
-// takes the descriptors; stop() closes them and joins the thread.
+// the work that it asks for runs on threads beside it (router.hpp: Waits), and stop() waits for what is running there.
+// Ownership: takes the descriptors; stop() closes them and joins the thread.
 #include <functional>
 #include <memory>
 #include <vector>

@@ -9,10 +9,15 @@
 
 namespace postern::admin {
 
-// The response; or the work that leads to it, where that waits for the network.
+// For whom work keeps its thread waiting. What waits for the disk is over soon, and many at a time share one sync; a
+// service may take as long as its deadline.
+enum class Waits : std::uint8_t { no, disk, network };
+
+// The response; or the work that leads to it.
 struct Reply {
   Response response;                       // where there is no work
   std::function<Answer()> work;            // to be called once, in any thread
+  Waits waits = Waits::network;            // of the work
   std::function<Response(Answer)> finish;  // with what the work brought, in the admin thread again
 };
 // Runs in the admin thread. The request must live until the end of `finish`.

@@ -1,7 +1,7 @@
 #pragma once
 // The routes: one function each, called by the router when the caller is known and has the route's capability.
-// Each commits first, then announces, then answers. Those that wait for the network run on helper threads, several at a
-// time; what they share with others (vault, deps) is safe for that.
+// Each commits first, then announces, then answers. Those that wait for the disk or the network run on helper threads,
+// several at a time; what they share with others (vault, deps) is safe for that.
 #include <string>
 
 #include "proxy/admin/access.hpp"
@@ -13,8 +13,10 @@ struct Call {
   const Request& request;
   const Url& url;
   Caller caller;
-  std::string id;             // what stood for {id} in the path
-  std::string made_token_id;  // set by a route whose answer holds a token
+  std::string id;            // what stood for {id} in the path
+  std::string made_id = {};  // set by a route that makes something
+  bool dry = false;          // set by a route that was asked to change nothing
+  bool made_token = false;   // set by a route whose answer holds a token
 };
 
 Answer list_connections(Service& service, Call& call);

@@ -189,7 +189,8 @@ Answer create_authorization(Service& service, Call& call) {
   response.body += "\"}";
   response.fields.emplace_back("Location", "/api/v1/authorizations/" + a.id);
   response.fields.emplace_back("ETag", etag(a.version));
-  call.made_token_id = a.id;
+  call.made_id = a.id;
+  call.made_token = true;
   return response;
 }
 

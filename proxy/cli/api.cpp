@@ -82,9 +82,9 @@ Failure problem(int status, std::string_view path, std::string_view body) {
 }
 
 Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
-                              const json::object* body) {
+                              const json::object* body, const HeaderFields& fields) {
   Request request{
-      .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
+      .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = fields};
   if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
   if (body != nullptr) request.body = json::serialize(*body);
   auto response = transport_->send(request);
@@ -104,8 +104,8 @@ Result<json::value> Api::get(std::string_view path) {
   return call("GET", path, "", nullptr);
 }
 
-Result<json::object> Api::create(std::string_view path, const json::object& body) {
-  return only_object(call("POST", path, "", &body), path);
+Result<json::object> Api::create(std::string_view path, const json::object& body, const HeaderFields& fields) {
+  return only_object(call("POST", path, "", &body, fields), path);
 }
 
 Result<json::object> Api::change(std::string_view path, const json::object& body) {

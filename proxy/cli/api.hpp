@@ -22,6 +22,7 @@ namespace postern::cli {
 namespace json = boost::json;
 
 using Query = std::vector<std::pair<std::string, std::string>>;
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 struct ListRange {
   std::optional<std::size_t> limit;  // rows in all; absent: every row
@@ -35,7 +36,8 @@ class Api {
 
   // `path` is below /api/v1/: "connections/billing". Absent ids and foreign ones are both not_found.
   Result<json::value> get(std::string_view path);
-  Result<json::object> create(std::string_view path, const json::object& body);
+  // `fields`: of the request besides the usual ones (Idempotency-Key).
+  Result<json::object> create(std::string_view path, const json::object& body, const HeaderFields& fields = {});
   Result<json::object> change(std::string_view path, const json::object& body);
   Result<void> erase(std::string_view path);
   // Follows cursors in pages of 100. The answer has the API's own shape: {"data", "cursor", "hasMore"}.
@@ -45,7 +47,7 @@ class Api {
 
  private:
   Result<json::value> call(std::string_view method, std::string_view path, std::string_view query,
-                           const json::object* body);
+                           const json::object* body, const HeaderFields& fields = {});
 
   std::unique_ptr<Transport> transport_;
   Hidden token_;

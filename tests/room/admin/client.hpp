@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -157,7 +158,10 @@ class AdminRoom : public testing::Test {
     d.settings = [this] { return std::make_shared<const config::Settings>(settings); };
     d.catalog = [this] { return catalog; };
     d.declared = [this] { return declared; };
-    d.announce = [this](const Change& change) { changes.push_back(change); };
+    d.announce = [this](const Change& change) {
+      const std::scoped_lock lock(changes_mutex);
+      changes.push_back(change);
+    };
     d.not_ready = [this] { return missing; };
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
@@ -236,6 +240,7 @@ class AdminRoom : public testing::Test {
   std::shared_ptr<const config::Catalog> catalog;
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
+  std::mutex changes_mutex;
   std::vector<Change> changes;
   FakeDesk desk;
   std::int64_t now = 1'800'000'000'000;

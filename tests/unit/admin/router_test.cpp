@@ -90,6 +90,10 @@ class BrokenVault final : public vault::Vault {
   vault::Result<vault::Connection> rotate_credential(vault::Connection, const vault::Credential&) override {
     return no();
   }
+  vault::Result<vault::Connection> restore_credential(const vault::Connection&) override { return no(); }
+  vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t) override { return no(); }
   vault::Result<std::vector<vault::Connection>> create_connections(std::vector<vault::NewConnection>) override {
     return no();
