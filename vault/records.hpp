@@ -4,6 +4,7 @@
 // A record is read at the path that its reader asked for, opened with that path and the store's version as additional
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
 // make it another. Thread safety: any thread.
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/keyring.hpp"
 #include "vault/record_codec.hpp"
@@ -90,14 +92,16 @@ class Records {
 
   // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
   // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
-  Result<void> commit(const Batch& batch);
+  Result<void> commit(const Batch& batch, const Beside& beside = {});
+  // How many answers an organization was kept since this was asked last.
+  std::size_t count_answers(const std::string& organization);
   // While this lives no commit() is under way and none begins; write() is what its holder commits with.
   struct Pause {
     std::unique_lock<std::mutex> turn;
     std::unique_lock<std::shared_mutex> gate;
   };
   Pause pause();
-  Result<void> write(const Batch& batch);
+  Result<void> write(const Batch& batch, const Beside& beside = {});
 
  private:
   Result<Found<Secret>> open(const Path& path) const;
@@ -106,6 +110,8 @@ class Records {
 
   std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
+  std::mutex answers_mutex_;
+  std::map<std::string, std::size_t> answers_;
   std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
   std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };

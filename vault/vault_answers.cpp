@@ -1,34 +1,16 @@
 // What calls with an Idempotency-Key made: found by key, ordered by time within their organization.
 #include <algorithm>
 
+#include "vault/kept_answers.hpp"
 #include "vault/vault_impl.hpp"
 #include "vault/vault_parts.hpp"
 
 namespace postern::vault {
 namespace {
 
-constexpr std::string_view kOrder = "answer_time";
-constexpr std::size_t kShortestDigest = 43;   // HMAC-SHA-256 in base64url; hex is longer
 constexpr std::size_t kMostAnswers = 50'000;  // of one organization
 constexpr std::size_t kCountAfter = 1'000;    // so many more are kept before they are counted
 constexpr std::size_t kMostOrganizations = 10'000;
-
-Path answer_path(std::string_view organization, std::string_view key) {
-  return {"answer", organization, {}, key};
-}
-
-// The last part of the entry by time.
-std::string time_name(const Records& records, const KeptAnswer& answer) {
-  return moment(records, answer.created, answer.organization, answer.key);
-}
-
-Path order_path(std::string_view organization, std::string_view last) {
-  return {kOrder, organization, {}, last};
-}
-
-bool is_digest(std::string_view text) {
-  return text.size() >= kShortestDigest && is_reference(text);
-}
 
 // Both records of the answer that an entry by time leads to.
 void erase_both(Batch& batch, std::string_view organization, const Records::Referred& entry) {
@@ -39,7 +21,7 @@ void erase_both(Batch& batch, std::string_view organization, const Records::Refe
 // The organizations that have entries, without reading what they have.
 Result<std::vector<std::string>> organizations(const Records& records) {
   std::vector<std::string> all;
-  const std::string prefix = std::string(kOrder) + "/";
+  const std::string prefix = std::string(kAnswerOrder) + "/";
   std::string after;
   while (all.size() < kMostOrganizations) {
     const auto next = records.store().scan(prefix, after, 1);
@@ -55,35 +37,9 @@ Result<std::vector<std::string>> organizations(const Records& records) {
 
 }  // namespace
 
-std::vector<std::string> answer_index_keys(const Records& records, const KeptAnswer& answer) {
-  return {order_path(answer.organization, time_name(records, answer)).key()};
-}
-
-Result<void> SealedVault::stage_answer(Batch& batch, const KeptAnswer& answer) const {
-  if (!answer.organization.empty() && !is_reference(answer.organization)) return invalid("organization: not an id");
-  if (!is_digest(answer.key)) return invalid("key: not a digest");
-  if (!is_digest(answer.body)) return invalid("body: not a digest");
-  // One that is over makes room; whoever asks for it meanwhile is told that there is none.
-  std::uint64_t version = 0;
-  if (const auto old = records_->read<KeptAnswer>(answer_path(answer.organization, answer.key))) {
-    version = old->version;
-    const std::string before = time_name(*records_, old->record);
-    if (old->record.created + kAnswerLifetime > now_ms_()) return fail(Error::Code::exists, "key: an answer is kept");
-    if (before != time_name(*records_, answer)) {
-      batch.push_back(Records::erase(order_path(answer.organization, before), kAnyVersion));
-    }
-  } else if (!missing(old.error())) {
-    return std::unexpected(old.error());
-  }
-  const Reference to{answer.organization, {}, answer.key};
-  batch.push_back(records_->put(answer_path(answer.organization, answer.key), encode(answer), version));
-  batch.push_back(records_->put(order_path(answer.organization, time_name(*records_, answer)), encode(to), 0));
-  return {};
-}
-
 Result<KeptAnswer> SealedVault::find_answer(std::string_view organization, std::string_view key) const {
   const auto none = [] { return fail(Error::Code::not_found, "no answer is kept under this key"); };
-  if (!is_digest(key)) return none();
+  if (!is_reference(key)) return none();
   const Path path = answer_path(organization, key);
   auto found = records_->read<KeptAnswer>(path);
   if (!found) return missing(found.error()) ? none() : std::unexpected(found.error());
@@ -93,14 +49,9 @@ Result<KeptAnswer> SealedVault::find_answer(std::string_view organization, std::
 }
 
 Result<void> SealedVault::keep_answer(const KeptAnswer& answer) {
-  Batch batch;
-  if (auto staged = stage_answer(batch, answer); !staged) return staged;
-  auto done = records_->commit(batch);
+  auto done = records_->commit({}, Beside{.event = std::nullopt, .answer = answer});
   if (!done && outdated(done.error())) return fail(Error::Code::exists, "key: an answer is kept");
-  if (!done) return done;
-  const std::scoped_lock lock(answers_mutex_);
-  ++answers_[answer.organization];
-  return {};
+  return done;
 }
 
 Result<std::size_t> SealedVault::sweep_answers(std::int64_t now_ms) {
@@ -108,7 +59,8 @@ Result<std::size_t> SealedVault::sweep_answers(std::int64_t now_ms) {
   if (!all) return std::unexpected(all.error());
   std::size_t erased = 0;
   for (const auto& organization : *all) {
-    const auto over = moments_before(*records_, kOrder, now_ms - kAnswerLifetime + 1, {}, kLargestPage, organization);
+    const auto over =
+        moments_before(*records_, kAnswerOrder, now_ms - kAnswerLifetime + 1, {}, kLargestPage, organization);
     if (!over) return std::unexpected(over.error());
     Batch batch;
     for (const auto& entry : *over) erase_both(batch, organization, entry);
@@ -125,12 +77,7 @@ Result<std::size_t> SealedVault::sweep_answers(std::int64_t now_ms) {
 
 // The oldest ones of an organization that has too many, behind the first `skip`; looked at only once many were added.
 Result<std::vector<Records::Referred>> SealedVault::surplus_answers(const std::string& organization, std::size_t skip) {
-  {
-    const std::scoped_lock lock(answers_mutex_);
-    const auto added = answers_.find(organization);
-    if (added == answers_.end() || added->second < kCountAfter) return {};
-    answers_.erase(added);
-  }
+  if (records_->count_answers(organization) < kCountAfter) return {};
   std::size_t count = 0;
   std::string after;
   for (bool more = true; more;) {

@@ -37,7 +37,7 @@ Result<void> SealedVault::keep_previous(Batch& batch, const Connection& old, Con
   return {};
 }
 
-Result<Connection> SealedVault::restore_credential(const Connection& meta) {
+Result<Connection> SealedVault::restore_credential(const Connection& meta, const Beside& beside) {
   const auto old = read_connection(meta.organization, meta.project, meta.id);
   if (!old) return std::unexpected(old.error());
   if (old->version != meta.version) return changed_connection();
@@ -65,7 +65,7 @@ Result<Connection> SealedVault::restore_credential(const Connection& meta) {
               put_credential(*records_, back, from.credential), Records::erase(previous_path(back), previous->version),
               Records::erase(intent_path(back), kAnyVersion)};
   index_changed(batch, *records_, *old, back);
-  const auto done = records_->commit(batch);
+  const auto done = records_->commit(batch, about(back, beside));
   if (!done) return outdated(done.error()) ? changed_connection() : std::unexpected(done.error());
   back.version = old->version + 1;
   return back;

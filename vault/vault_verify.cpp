@@ -1,6 +1,7 @@
 // Verification: every record opens, decodes, lies where it says, and every index leads both ways. And migration.
 #include <algorithm>
 
+#include "vault/kept_answers.hpp"
 #include "vault/vault_impl.hpp"
 #include "vault/vault_parts.hpp"
 

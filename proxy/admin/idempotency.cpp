@@ -72,17 +72,19 @@ Answer run_once(Service& service, Call& call, const Run& run, const std::functio
   const auto kept = vault.find_answer(organization, key);
   if (kept) return replay(*kept, body, call, again);
   if (kept.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(kept.error()));
+  call.answer = vault::KeptAnswer{.organization = organization,
+                                  .key = key,
+                                  .body = body,
+                                  .id = {},
+                                  .project = {},
+                                  .created = service.deps.now_ms()};
   auto answer = run();
-  // What failed, or changed nothing, may be repeated.
-  if (!answer || answer->status >= 300 || call.dry) return answer;
-  const auto written = vault.keep_answer({.organization = organization,
-                                          .key = key,
-                                          .body = body,
-                                          .status = static_cast<std::uint16_t>(answer->status),
-                                          .id = call.made_id.empty() ? call.id : call.made_id,
-                                          .token = call.made_token,
-                                          .created = service.deps.now_ms()});
-  if (!written) return std::unexpected(vault_problem(written.error()));
+  // What failed, or changed nothing, may be repeated. Most writes have taken along what is kept.
+  if (!answer || answer->status >= 300 || call.dry || !call.answer) return answer;
+  call.answer->status = static_cast<std::uint16_t>(answer->status);
+  call.answer->id = call.made_id.empty() ? call.id : call.made_id;
+  if (const auto written = vault.keep_answer(*call.answer); !written)
+    return std::unexpected(vault_problem(written.error()));
   return answer;
 }
 

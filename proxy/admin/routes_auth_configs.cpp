@@ -249,10 +249,9 @@ Answer create_auth_config(Service& service, Call& call) {
   if (!planned) return std::unexpected(planned.error());
   made.config = std::move(*planned);
   take_values(input, made);
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made));
+  auto created = service.deps.vault->tokens().create_auth_config(std::move(made), call.beside(201));
   if (!created) return std::unexpected(vault_problem(created.error()));
   auto response = response_of(service, *created, 201);
-  call.made_id = created->id;
   if (response) response->fields.emplace_back("Location", "/api/v1/auth_configs/" + created->id);
   return response;
 }

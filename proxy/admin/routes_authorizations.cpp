@@ -178,7 +178,7 @@ Answer create_authorization(Service& service, Call& call) {
   if (!body) return std::unexpected(body.error());
   auto wanted = read_authorization(service, call.caller, body->get_object());
   if (!wanted) return std::unexpected(wanted.error());
-  auto made = service.deps.vault->create_authorization(std::move(*wanted));
+  auto made = service.deps.vault->create_authorization(std::move(*wanted), call.beside(201, true));
   if (!made) return std::unexpected(vault_problem(made.error()));
   const auto& a = made->authorization;
   Response response = json_response(shown(a, service.deps.now_ms()), 201);
@@ -189,8 +189,6 @@ Answer create_authorization(Service& service, Call& call) {
   response.body += "\"}";
   response.fields.emplace_back("Location", "/api/v1/authorizations/" + a.id);
   response.fields.emplace_back("ETag", etag(a.version));
-  call.made_id = a.id;
-  call.made_token = true;
   return response;
 }
 

@@ -29,8 +29,8 @@ Wanted read_wanted(const Service& service, FieldReader& reader) {
   return wanted;
 }
 
-Answer bring_back(Service& service, const vault::Connection& meta) {
-  auto back = service.deps.vault->restore_credential(meta);
+Answer bring_back(Service& service, Call& call, const vault::Connection& meta) {
+  auto back = service.deps.vault->restore_credential(meta, call.beside(200));
   if (!back && back.error().code == vault::Error::Code::not_found)
     return refuse("nothing-kept", "No previous value of this connection is kept, or its time is over: send a `value`.");
   if (!back) return std::unexpected(vault_problem(back.error()));
@@ -54,7 +54,7 @@ Answer rotate_connection(Service& service, Call& call) {
   const Wanted wanted = read_wanted(service, reader);
   errors.insert(errors.end(), reader.errors.begin(), reader.errors.end());
   if (!errors.empty()) return refuse_fields(std::move(errors));
-  if (wanted.undo) return bring_back(service, meta);
+  if (wanted.undo) return bring_back(service, call, meta);
 
   if (!input.value) input.value.emplace();  // what is missing in it is named by its field
   const auto moves = replan(service, input, meta);
@@ -76,7 +76,7 @@ Answer rotate_connection(Service& service, Call& call) {
   // Under other destinations the old value must not come back: it was given for those before.
   const bool keep = wanted.keep_ms != 0 && !*moves;
   meta.previous_until = keep ? service.deps.now_ms() + wanted.keep_ms : 0;
-  auto written = service.deps.vault->rotate_credential(std::move(meta), *credential);
+  auto written = service.deps.vault->rotate_credential(std::move(meta), *credential, call.beside(200));
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, !written->enabled);
   return connection_response(*written, 200, false, tested);

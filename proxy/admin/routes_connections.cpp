@@ -90,10 +90,9 @@ Answer create_connection(Service& service, Call& call) {
   if (!kept) return std::unexpected(kept.error());
   set_token_facts(meta, *kept);
   if (call.dry) return would_make(service, meta);
-  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential);
+  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential, call.beside(201));
   if (!made) return std::unexpected(vault_problem(made.error()));
   announce(service, *made, false);
-  call.made_id = made->id;
   Response response = connection_response(*made, 201);
   response.fields.emplace_back("Location", "/api/v1/connections/" + made->id);
   return response;

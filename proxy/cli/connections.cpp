@@ -17,7 +17,7 @@ std::string path_to(const std::string& connection) {
 }
 
 struct ListFlags {
-  std::string app, status, tag, end_user, search;
+  std::string app, status, tag, end_user, search, auth_config, owner, scope;
   ListRange range;
 };
 
@@ -33,6 +33,9 @@ Result<int> list(const ListFlags& flags, Session& session) {
   add("tag", flags.tag);
   add("endUser", flags.end_user);
   add("search", flags.search);
+  add("authConfig", flags.auth_config);
+  add("owner", flags.owner);
+  add("scope", flags.scope);
   auto answer = api->list("connections", query, flags.range);
   if (!answer) return std::unexpected(answer.error());
   session.print_list(*answer, kColumns);
@@ -237,7 +240,10 @@ void add_list(CLI::App& noun, Command& command) {
   verb->add_option("--status", flags->status, "ACTIVE, EXPIRED, ERROR or REVOKED");
   verb->add_option("--tag", flags->tag, "with this tag");
   verb->add_option("--end-user", flags->end_user, "of this end user");
-  verb->add_option("--search", flags->search, "in the name");
+  verb->add_option("--search", flags->search, "in name and alias");
+  verb->add_option("--auth-config", flags->auth_config, "of this auth config");
+  verb->add_option("--owner", flags->owner, "of this user, or of 'service'");
+  verb->add_option("--scope", flags->scope, "PERSONAL, PROJECT or ORGANIZATION");
   verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
