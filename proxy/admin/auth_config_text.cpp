@@ -64,9 +64,11 @@ json::object shown(const vault::AuthConfig& a, const std::string& type, const st
 
 std::expected<vault::AuthConfig, Problem> find_auth_config(const Service& service, const Caller& caller,
                                                            std::string_view id) {
-  if (!vault::is_reference(id)) return refuse("not-found", "There is no auth config with this id here.");
+  const auto none = [] { return refuse("not-found", "There is no auth config with this id here."); };
+  if (!vault::is_reference(id)) return none();
   const std::string organization = caller.organization();
   auto found = service.deps.vault->tokens().find_auth_config({organization, caller.project()}, id);
+  if (!found && found.error().code == vault::Error::Code::not_found) return none();
   if (!found) return std::unexpected(vault_problem(found.error()));
   return std::move(*found);
 }

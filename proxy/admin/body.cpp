@@ -28,6 +28,32 @@ bool is_json(std::string_view media_type) {
   return type == "application/json" || (type.starts_with("application/") && type.ends_with("+json"));
 }
 
+// Members in the text of valid JSON: one for each colon outside of a string.
+std::size_t members_in(std::string_view text) {
+  std::size_t count = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quoted && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && text[i] == ':') {
+      ++count;
+    }
+  }
+  return count;
+}
+
+// As many are left of them: of two with one name the parser keeps the last.
+std::size_t members_of(const json::value& value) {
+  std::size_t count = 0;
+  if (const auto* array = value.if_array())
+    for (const auto& item : *array) count += members_of(item);
+  if (const auto* object = value.if_object())
+    for (const auto& member : *object) count += 1 + members_of(member.value());
+  return count;
+}
+
 }  // namespace
 
 json::storage_ptr wiping_storage() {
@@ -54,7 +80,18 @@ std::expected<json::value, Problem> parse_body(const Request& request, bool opti
   ::explicit_bzero(room.data(), room.size());
   if (error) return refuse("malformed-request", "The body is not valid JSON.");
   if (!value.is_object()) return refuse("malformed-request", "The body has to be a JSON object.");
+  if (members_in(std::string_view(request.body)) != members_of(value))
+    return refuse("malformed-request", "A member of the body is named twice: name each once.");
   return value;
+}
+
+std::expected<void, Problem> refuse_body(const Request& request) {
+  auto body = parse_body(request, true);
+  if (!body) return std::unexpected(body.error());
+  FieldReader reader(body->get_object());
+  reader.refuse_unknown({});
+  if (!reader.errors.empty()) return refuse_fields(std::move(reader.errors));
+  return {};
 }
 
 void FieldReader::mistake(std::string_view name, std::string detail) {

@@ -14,8 +14,12 @@
 
 namespace postern::admin {
 
-// Media type and form first (415, 400), then the JSON. An empty body is an empty object where `optional`.
+// Media type and form first (415, 400), then the JSON; a member that is named twice is refused (RFC 8259 section 4). An
+// empty body is an empty object where `optional`.
 std::expected<boost::json::value, Problem> parse_body(const Request& request, bool optional);
+
+// For calls that take nothing: no body, or an empty object.
+std::expected<void, Problem> refuse_body(const Request& request);
 
 class FieldReader {
  public:

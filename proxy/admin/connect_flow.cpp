@@ -181,6 +181,16 @@ Response reconnect(Service& service, const Request& request) {
   return response;
 }
 
+// The button that a path of ours stands for: /connect/<id>/<verb>.
+std::optional<Button> button_named(std::string_view path) {
+  const auto slash = path.find('/', std::min(path.size(), kConnect.size() + 1));
+  const auto verb = slash == std::string_view::npos ? "" : path.substr(slash + 1);
+  if (verb == "confirm") return Button::confirm;
+  if (verb == "cancel") return Button::cancel;
+  if (verb == "poll") return Button::poll;
+  return std::nullopt;
+}
+
 Response no_method(const char* allow) {
   Response response = to_response(Page{.status = 405, .title = "This page is not asked like that", .says = {}});
   response.fields.emplace_back("Allow", allow);
@@ -195,7 +205,8 @@ bool is_page(std::string_view path) {
 
 Response serve_page(Service& service, const Request& request, Url url, Reply& later) {
   const bool post = request.method == "POST";
-  if (!post && request.method != "GET" && request.method != "HEAD") return no_method("GET, HEAD, POST");
+  if (!post && request.method != "GET" && request.method != "HEAD")
+    return no_method(button_named(url.path) ? "POST" : "GET, HEAD, POST");
   if (url.path == kStylePath && !post) return style_response();
   const bool callback = url.path == kCallback;
   if (auto fine = refuse_strange_pages(service, request, callback); !fine)
@@ -210,17 +221,13 @@ Response serve_page(Service& service, const Request& request, Url url, Reply& la
     return post ? reconnect(service, request) : reconnecting(one_of(url.parameters, "connection"));
   std::string id = url.path.substr(kConnect.size() + 1);
   const auto slash = id.find('/');
-  const std::string verb = slash == std::string::npos ? "" : id.substr(slash + 1);
   id.resize(std::min(slash, id.size()));
-  if (verb.empty() && slash == std::string::npos) {
+  if (slash == std::string::npos) {
     if (!post) return opening(service, request, id);
     later.work = [&service, &request, id] { return Answer(leave(service, request, id)); };
     return {};
   }
-  const auto button = verb == "confirm"  ? std::optional(Button::confirm)
-                      : verb == "cancel" ? std::optional(Button::cancel)
-                      : verb == "poll"   ? std::optional(Button::poll)
-                                         : std::nullopt;
+  const auto button = button_named(url.path);
   if (!button) return opening(service, request, url.path);
   if (!post) return no_method("POST");
   later.work = [&service, &request, id, button] { return Answer(decide(service, request, id, *button)); };

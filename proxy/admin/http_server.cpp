@@ -49,6 +49,8 @@ using Body = http::basic_string_body<char, std::char_traits<char>, WipingAllocat
 using Parser = http::request_parser<Body, WipingAllocator<char>>;
 using Error = boost::system::error_code;
 
+// Ours, whatever the caller sent: the log and the audit name the same.
+constexpr const char* kRequestId = "X-Request-Id";
 constexpr auto kIdle = 75s;
 constexpr auto kHeadTime = 10s;
 constexpr auto kBodyTime = 30s;
@@ -240,6 +242,7 @@ class Beasts final : public HttpServer {
     const std::string id = vault::new_id("req");
     if (problem) {
       Response response = to_response(*problem, id);
+      response.fields.emplace_back(kRequestId, id);
       co_await write(stream, response, false, false);
       co_return false;
     }
@@ -250,6 +253,7 @@ class Beasts final : public HttpServer {
     request.peer_uid = uid;
     request.id = id;
     Response response = co_await answer(request);
+    response.fields.emplace_back(kRequestId, id);
     if (response.slow) co_await slow_down(failures);
     const bool more = keep_alive && !response.close;
     co_return co_await write(stream, response, request.method == "HEAD", more) && more;

@@ -40,29 +40,36 @@ std::optional<std::size_t> to_number(std::string_view text, std::size_t least, s
 }
 
 std::string write_cursor(const ListOptions& options, const std::string& key, const std::string& id) {
-  const json::array parts{kSortNames[std::size_t(options.sort)], options.descending, key, id};
+  const json::array parts{options.list, kSortNames[std::size_t(options.sort)], options.descending, key, id};
   return base64url(json::serialize(parts));
 }
 
-// False: not a cursor of this order.
+bool is_whole(SortBy sort, std::string_view key, std::string_view id) {
+  const bool time = sort == SortBy::created || sort == SortBy::updated;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (time && (key.size() != 20 || !std::all_of(key.begin(), key.end(), digit))) return false;
+  return (sort != SortBy::id || key.empty()) && !id.empty();
+}
+
+// False: not a cursor of this list and order, as it was written.
 bool read_cursor(std::string_view text, ListOptions& options) {
   const auto bytes = parse_base64url(text);
   if (!bytes || bytes->size() > 2048) return false;
   boost::system::error_code error;
   const auto value = json::parse(*bytes, error);
-  if (error || !value.is_array() || value.get_array().size() != 4) return false;
+  if (error || !value.is_array() || value.get_array().size() != 5) return false;
   const auto& parts = value.get_array();
-  if (!parts[0].is_string() || !parts[1].is_bool() || !parts[2].is_string() || !parts[3].is_string()) return false;
-  if (parts[0].get_string() != kSortNames[std::size_t(options.sort)] || parts[1].get_bool() != options.descending)
-    return false;
-  options.after = ListOptions::After{std::string(parts[2].get_string()), std::string(parts[3].get_string())};
+  if (!parts[3].is_string() || !parts[4].is_string()) return false;
+  std::string key(parts[3].get_string()), id(parts[4].get_string());
+  if (write_cursor(options, key, id) != text || !is_whole(options.sort, key, id)) return false;
+  options.after = ListOptions::After{std::move(key), std::move(id)};
   return true;
 }
 
 struct Sorting {
   std::optional<SortBy> by;
   std::optional<bool> descending;
-  std::string_view cursor;
+  std::optional<std::string_view> cursor;
   std::optional<std::size_t> page;
   bool offset = false;
 };
@@ -129,11 +136,14 @@ Response json_response(const json::object& body, unsigned status) {
 std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<const std::string_view> filters) {
   static constexpr std::string_view kCommon[] = {"limit", "cursor", "page", "offset", "sortBy", "sortOrder"};
   ListOptions options;
+  options.list = url.path.substr(url.path.rfind('/') + 1);
   Sorting sorting;
+  std::set<std::string_view> given;
   for (const auto& [key, value] : url.parameters) {
     if (std::find(filters.begin(), filters.end(), key) != filters.end()) continue;
     if (std::find(std::begin(kCommon), std::end(kCommon), key) == std::end(kCommon))
       return refuse_parameter(is_plain_name(key) ? key : "", "This list has no such parameter.");
+    if (!given.insert(key).second) return refuse_parameter(key, "Give it once.");
     if (const auto wrong = read_common(key, value, options, sorting)) return refuse_parameter(key, *wrong);
   }
   if (sorting.page) {
@@ -143,8 +153,10 @@ std::expected<ListOptions, Problem> read_list_options(const Url& url, std::span<
   if (sorting.descending && !sorting.by) sorting.by = SortBy::created;
   options.sort = sorting.by.value_or(SortBy::id);
   options.descending = sorting.descending.value_or(options.sort == SortBy::created || options.sort == SortBy::updated);
-  if (!sorting.cursor.empty() && (options.offset > 0 || !read_cursor(sorting.cursor, options)))
-    return refuse_parameter("cursor", "Send the cursor of the last answer as it was, with the same order.");
+  if (sorting.cursor && (sorting.page || sorting.offset))
+    return refuse_parameter("cursor", "Give a cursor, or page or offset, not both.");
+  if (sorting.cursor && !sorting.cursor->empty() && !read_cursor(*sorting.cursor, options))
+    return refuse_parameter("cursor", "Send the cursor of this list's last answer as it was, with the same order.");
   return options;
 }
 

@@ -3,8 +3,8 @@
 //
 // Without sortBy the order is that of the ids and a page costs a page; so it does with a sortBy whose order the items
 // can be read in. Otherwise every visible item is looked at, but only a page (and its offset) is held. A cursor names
-// the last item of its page, so nothing is seen twice when items come and go; it is opaque, not secret and not signed:
-// a made-up one only starts somewhere else.
+// the last item of its page, so nothing is seen twice when items come and go; it is opaque, of one list and one order,
+// not secret and not signed: a made-up one only starts somewhere else.
 #include <boost/json/object.hpp>
 #include <expected>
 #include <functional>
@@ -21,6 +21,7 @@ namespace postern::admin {
 enum class SortBy : std::uint8_t { id, created, updated, name };
 
 struct ListOptions {
+  std::string list;  // the last segment of its path
   std::size_t limit = 10;
   std::size_t offset = 0;
   SortBy sort = SortBy::id;

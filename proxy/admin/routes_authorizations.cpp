@@ -155,12 +155,14 @@ Answer list_authorizations(Service& service, Call& call) {
   static constexpr std::string_view kFilters[] = {"search", "status"};
   auto options = read_list_options(call.url, kFilters);
   if (!options) return std::unexpected(options.error());
-  std::string search, status;
+  std::string search;
+  std::optional<std::string> asked;
   for (const auto& [key, value] : call.url.parameters) {
     if (key == "search") search = lower(value);
-    if (key == "status") status = lower(value);
+    if (key == "status") asked = lower(value);
   }
-  if (!status.empty() && status != "active" && status != "expired" && status != "revoked")
+  const std::string status = asked.value_or("");
+  if (asked && status != "active" && status != "expired" && status != "revoked")
     return refuse_parameter("status", "Has to be ACTIVE, EXPIRED or REVOKED.");
   const auto now = service.deps.now_ms();
   return answer_list(*options, [&](const std::string& after, const Visit& visit) {

@@ -38,15 +38,6 @@ Response result_response(const Connection& meta, Result result) {
   return json_response(out);
 }
 
-std::expected<void, Problem> refuse_body(const Call& call) {
-  auto body = parse_body(call.request, true);
-  if (!body) return std::unexpected(body.error());
-  FieldReader reader(body->get_object());
-  reader.refuse_unknown({});
-  if (!reader.errors.empty()) return refuse_fields(std::move(reader.errors));
-  return {};
-}
-
 std::expected<void, Problem> reload(const Service& service, Connection& meta) {
   const std::string organization = meta.organization, project = meta.project, id = meta.id;
   auto found = service.deps.vault->find_connection({organization, project}, id);
@@ -228,7 +219,7 @@ std::expected<vault::Credential, Problem> end(Service& service, Connection& meta
 }  // namespace
 
 Answer test_connection(Service& service, Call& call) {
-  if (auto empty = refuse_body(call); !empty) return std::unexpected(empty.error());
+  if (auto empty = refuse_body(call.request); !empty) return std::unexpected(empty.error());
   auto found = find_changeable(service, call);
   if (!found) return std::unexpected(found.error());
   Connection& meta = found->connection;
@@ -267,7 +258,7 @@ Answer test_connection(Service& service, Call& call) {
 }
 
 Answer revoke_connection(Service& service, Call& call) {
-  if (auto empty = refuse_body(call); !empty) return std::unexpected(empty.error());
+  if (auto empty = refuse_body(call.request); !empty) return std::unexpected(empty.error());
   auto found = find_changeable(service, call);
   if (!found) return std::unexpected(found.error());
   Connection& meta = found->connection;

@@ -98,7 +98,7 @@ Answer show_keys(Service& service, Call&) {
 }
 
 Answer rotate_keys(Service& service, Call& call) {
-  if (auto body = parse_body(call.request, true); !body) return std::unexpected(body.error());
+  if (auto empty = refuse_body(call.request); !empty) return std::unexpected(empty.error());
   const auto begun = service.deps.vault->upkeep().rotate();
   if (!begun) return upkeep_problem(begun.error());
   if (service.deps.rotation_begun) service.deps.rotation_begun();

@@ -81,4 +81,4 @@ def test_the_health_listener_serves_probes_and_metrics_only(make_daemon):
     daemon.admin = health
     for path in ("/livez", "/readyz", "/startupz", "/metrics"):
         assert daemon.api("GET", path, token=False).status == 200, path
-    assert daemon.api("GET", "/api/v1/connections").status == 404
+    assert daemon.api("GET", "/api/v1/connections", health=True).status == 404

@@ -9,6 +9,7 @@ import signal
 import subprocess
 
 from . import until
+from .contract import must_be_as_documented
 
 TOKEN = re.compile(r"pst_[A-Za-z0-9_-]{20,}")
 
@@ -158,7 +159,8 @@ class Daemon:
         self.process.wait()
 
     # the admin API
-    def api(self, method, path, body=None, *, token=None, headers=None):
+    def api(self, method, path, body=None, *, token=None, headers=None, health=False):
+        """One call and its answer, which has to be as openapi.yaml says. `health`: `admin` is listen.health's address."""
         host, port = self.admin.rsplit(":", 1)
         connection = http.client.HTTPConnection(host, int(port), timeout=20)
         sent = {} if token is False else {"Authorization": f"Bearer {token or self.admin_token}"}
@@ -169,9 +171,17 @@ class Daemon:
         sent.update(headers or {})
         try:
             connection.request(method, path, data, sent)
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        must_be_as_documented(method, path, answer.status, answer.fields.items(), answer.body,
+                              sent=data.encode() if isinstance(data, str) else data or b"", health=health)
+        return answer
+
+    @staticmethod
+    def looks_right(method, target, message):
+        """Of an answer that came to a client of its own (kit.http1): it is as documented."""
+        must_be_as_documented(method, target, message.status, message.fields, message.body)
 
     def connect(self, **members):
         """A generic bearer connection to api.test unless told otherwise; the created object."""

@@ -15,6 +15,7 @@ import urllib.parse
 from html.parser import HTMLParser
 
 from . import until
+from .contract import must_be_as_documented
 from .daemon import Daemon, merged
 from .http1 import Client, basic
 from .token_server import ApiServer, TokenServer
@@ -247,6 +248,8 @@ class Browser:
             connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), data, sent)
             response = connection.getresponse()
             page = Page(url, response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            if parts.path.startswith(("/connect", "/oauth/callback")):  # a page of ours
+                must_be_as_documented(method, parts.path, page.status, page.fields.items(), page.body)
             for line in response.headers.get_all("Set-Cookie") or []:
                 self.set_cookies.append(line)
                 name, _, value = line.split(";")[0].partition("=")

@@ -16,6 +16,7 @@
 
 #include "desk.hpp"
 #include "proxy/admin/admin.hpp"
+#include "tests/support/written_answers.hpp"
 
 namespace postern::admin {
 
@@ -51,7 +52,8 @@ struct Reply {
 
 class Wire {
  public:
-  explicit Wire(const std::string& address) {
+  // `door` is what openapi.yaml is held against: on the health listener there are only probes and metrics.
+  explicit Wire(const std::string& address, const char* door = "tcp") : door_(door) {
     if (address.starts_with('/')) {
       fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
       sockaddr_un to{};
@@ -74,7 +76,8 @@ class Wire {
   ~Wire() { ::close(fd_); }
 
   bool connected() const { return connected_; }
-  void send(std::string_view bytes) const {
+  void send(std::string_view bytes) {
+    sent_ += bytes;
     while (!bytes.empty()) {
       const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n <= 0) return;
@@ -103,12 +106,26 @@ class Wire {
     reply.body = bytes_.substr(0, length);
     bytes_.erase(0, length);
     reply.closed = reply.fields.contains("connection") && reply.fields["connection"] == "close";
+    if (reply.status >= 200) write_down(reply);
     return reply;
   }
   // Nothing more comes: the other side has ended.
   bool ended() { return bytes_.empty() && !more(); }
 
  private:
+  void write_down(const Reply& reply) {
+    const tests::FirstRequest asked(sent_);
+    tests::Exchange exchange{.door = door_,
+                             .method = asked.method,
+                             .target = asked.target,
+                             .sent = asked.body,
+                             .status = unsigned(reply.status),
+                             .fields = {},
+                             .body = reply.body};
+    for (const auto& [name, value] : reply.fields) exchange.fields.push_back(json::array{name, value});
+    tests::write_answer(exchange);
+    sent_ = std::string(asked.rest);
+  }
   bool more() {
     char part[16384];
     ssize_t n = 0;
@@ -120,7 +137,8 @@ class Wire {
   }
   int fd_ = -1;
   bool connected_ = false;
-  std::string bytes_;
+  const char* door_;
+  std::string bytes_, sent_;
 };
 
 class AdminRoom : public testing::Test {

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 TEST_F(AdminRoom, answers_probes_without_a_token_on_both_listeners) {
   for (const auto* path : {"/livez", "/readyz", "/startupz"}) {
     EXPECT_EQ(call("GET", path, "", "").status, 200) << path;
-    Wire health(server->health_address());
+    Wire health(server->health_address(), "health");
     health.send(std::string("GET ") + path + " HTTP/1.1\r\nHost: any.name\r\n\r\n");
     EXPECT_EQ(health.receive().status, 200) << path;
   }
@@ -40,7 +40,7 @@ TEST_F(AdminRoom, shows_metrics_openly_on_health_only) {
   const auto reply = call("GET", "/metrics", "", make_token({.capabilities = {"metrics:read"}, .connections = {}}));
   EXPECT_EQ(reply.status, 200);
   EXPECT_THAT(reply.body, HasSubstr("# TYPE postern_requests_total counter"));
-  Wire health(server->health_address());
+  Wire health(server->health_address(), "health");
   health.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET /api/v1/status HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(health.receive().status, 200);
   EXPECT_EQ(health.receive().status, 404);
@@ -216,7 +216,7 @@ TEST_F(AdminRoom, turns_the_257th_connection_away) {
   const auto reply = more.receive();
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.code(), "overloaded");
-  Wire health(server->health_address());  // probes have their own room
+  Wire health(server->health_address(), "health");  // probes have their own room
   health.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_EQ(health.receive().status, 200);
 }

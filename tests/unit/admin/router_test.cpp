@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "tests/support/written_answers.hpp"
+
 namespace postern::admin {
 namespace {
 
@@ -156,7 +158,18 @@ class BrokenStore : public testing::Test {
     if (*body) request.fields.emplace_back("content-type", "application/json");
     if (token) request.fields.emplace_back("authorization", "Bearer pst_x");
     auto reply = handle(service, request);
-    return reply.work ? reply.finish(reply.work()) : std::move(reply.response);
+    Response response = reply.work ? reply.finish(reply.work()) : std::move(reply.response);
+    tests::Exchange exchange{.door = "socket",
+                             .method = method,
+                             .target = target,
+                             .sent = body,
+                             .status = response.status,
+                             .fields = {},
+                             .body = response.body};
+    exchange.fields.push_back(boost::json::array{"content-type", response.content_type});
+    for (const auto& [name, value] : response.fields) exchange.fields.push_back(boost::json::array{name, value});
+    tests::write_answer(exchange);
+    return response;
   }
   static std::string code_of(const Response& response) {
     return std::string(boost::json::parse(std::string(response.body)).at("code").as_string());
