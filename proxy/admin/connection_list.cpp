@@ -86,7 +86,8 @@ Answer list_connections(Service& service, Call& call) {
     });
   };
   // In an order of time the filters would not narrow what is read: those that an index answers are read and sorted.
-  const bool narrowed = !query.app.empty() || !query.auth_config.empty() || (query.status && *query.status != vault::Status::active);
+  const bool narrowed =
+      !query.app.empty() || !query.auth_config.empty() || (query.status && *query.status != vault::Status::active);
   if ((options->sort == SortBy::created || options->sort == SortBy::updated) && !narrowed) {
     using Order = vault::ConnectionQuery::Order;
     query.order = options->sort == SortBy::created ? Order::created : Order::updated;
