@@ -261,7 +261,7 @@ class Beasts final : public HttpServer {
 
   // The request lives in exchange(), which waits for this.
   asio::awaitable<Response> answer(const Request& request) {
-    Reply reply = guarded(request, [&] { return handler_(request); });
+    Handled reply = guarded(request, [&] { return handler_(request); });
     if (!reply.work) co_return std::move(reply.response);
     // The work runs in a pool; what awaits it goes on in our own thread. No service that is slow holds up who writes.
     auto& pool = reply.waits == Waits::disk ? disk_ : network_;
@@ -269,7 +269,7 @@ class Beasts final : public HttpServer {
     co_return reply.finish(std::move(worked));
   }
 
-  static asio::awaitable<Answer> work(const Request& request, Reply& reply) {
+  static asio::awaitable<Answer> work(const Request& request, Handled& reply) {
     co_return guarded(request, [&]() -> Answer { return reply.work(); });
   }
 
@@ -283,7 +283,7 @@ class Beasts final : public HttpServer {
       if constexpr (std::is_same_v<decltype(run()), Answer>)
         return std::unexpected(std::move(problem));
       else
-        return Reply{.response = to_response(problem, request.id), .work = {}, .finish = {}};
+        return Handled{.response = to_response(problem, request.id), .work = {}, .finish = {}};
     }
   }
 

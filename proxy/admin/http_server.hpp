@@ -18,7 +18,7 @@ struct Listening {
   int descriptor = -1;
   Door door = Door::tcp;
 };
-using Handler = std::function<Reply(const Request&)>;
+using Handler = std::function<Handled(const Request&)>;
 
 class HttpServer {
  public:

@@ -54,7 +54,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys, Waits::no, show_keys},
-    {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys, Waits::no, show_keys},
+    {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},
     {"POST", "/api/v1/vault/backup", "system:backup", backup_vault},
     {"POST", "/api/v1/vault/verify", "system:backup", verify_vault},
 };
@@ -135,7 +135,7 @@ Answer run(Service& service, Call& call, const Route& route) {
   return answer;
 }
 
-Answer dispatch(Service& service, const Request& request, Reply& later) {
+Answer dispatch(Service& service, const Request& request, Handled& later) {
   auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
   if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);
@@ -175,8 +175,8 @@ Response finished(const Request& request, Answer answer) {
 
 }  // namespace
 
-Reply handle(Service& service, const Request& request) {
-  Reply reply;
+Handled handle(Service& service, const Request& request) {
+  Handled reply;
   auto answer = dispatch(service, request, reply);
   if (!reply.work) reply.response = finished(request, std::move(answer));
   reply.finish = [&request](Answer worked) { return finished(request, std::move(worked)); };

@@ -14,13 +14,13 @@ namespace postern::admin {
 enum class Waits : std::uint8_t { no, disk, network };
 
 // The response; or the work that leads to it.
-struct Reply {
+struct Handled {
   Response response;                       // where there is no work
   std::function<Answer()> work;            // to be called once, in any thread
   Waits waits = Waits::network;            // of the work
   std::function<Response(Answer)> finish;  // with what the work brought, in the admin thread again
 };
 // Runs in the admin thread. The request must live until the end of `finish`.
-Reply handle(Service& service, const Request& request);
+Handled handle(Service& service, const Request& request);
 
 }  // namespace postern::admin

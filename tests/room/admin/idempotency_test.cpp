@@ -79,6 +79,21 @@ TEST_F(Repetitions, of_each_kind_of_call_are_known) {
   EXPECT_FALSE(again.fields.contains("location"));
 }
 
+TEST_F(Repetitions, of_what_is_gone_by_now_say_so) {
+  const std::string app = R"({"provider":"acme","auth":"oauth","value":{"clientId":"us","clientSecret":"c"}})";
+  const auto made = post("/api/v1/auth_configs", app, "a").text("id");
+  ASSERT_EQ(call("DELETE", "/api/v1/auth_configs/" + made).status, 204);
+  EXPECT_EQ(post("/api/v1/auth_configs", app, "a").code(), "idempotency-replayed");
+  make_token({.capabilities = {"proxy:call"}, .connections = {}});
+  const std::string path = "/api/v1/authorizations/" + last_id;
+  ASSERT_EQ(post(path + "/revoke", "", "b").status, 200);
+  EXPECT_EQ(post(path + "/revoke", "", "b").fields.at("idempotency-replayed"), "true");
+  ASSERT_EQ(call("DELETE", path).status, 204);
+  const auto gone = post(path + "/revoke", "", "b");
+  EXPECT_EQ(gone.status, 409);
+  EXPECT_EQ(gone.text("id"), last_id);
+}
+
 TEST_F(Repetitions, under_another_target_or_organization_are_other_calls) {
   const auto first = post(kPath, kBody, "k").text("id");
   const auto other = make_token({.capabilities = {"*"}, .connections = {"*"}, .organization = "org_other"});

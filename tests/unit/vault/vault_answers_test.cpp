@@ -73,7 +73,7 @@ TEST_P(KeptAnswers, whose_digests_are_none_are_refused) {
   wrong.key = "short";
   EXPECT_REFUSED(vault->keep_answer(wrong), invalid);
   wrong = answer("one");
-  wrong.body[0] = 'X';
+  wrong.body[0] = '/';
   EXPECT_REFUSED(vault->keep_answer(wrong), invalid);
   wrong = answer("one");
   wrong.organization = "a/b";
