@@ -76,7 +76,7 @@ void print_csv(Session& session, const std::vector<json::object>& bodies, const 
   for (const json::object& body : bodies)
     for (const auto& variable : body.at("config").get_object()) variables.emplace(variable.key());
   std::vector<std::string> cells(std::begin(kTexts), std::end(kTexts));
-  cells.insert(cells.end(), {"tags", "enabled"});
+  for (const char* name : {"tags", "enabled"}) cells.emplace_back(name);
   for (const auto& name : variables) cells.push_back("config." + name);
   for (const auto& name : secrets) cells.push_back("value." + name);
   session.print(csv_row(cells));

@@ -216,8 +216,8 @@ Result<int> import(const ImportFlags& flags, Session& session) {
   std::istream& in = flags.file == "-" ? session.around.in : file;
   auto reader = reader_of(flags, in);
   if (!reader) return std::unexpected(reader.error());
-  Result<ImportJournal> journal = ImportJournal();
-  if (flags.file != "-" && !flags.dry_run && !flags.again) journal = ImportJournal::open(flags.file + ".imported");
+  const bool noted = flags.file != "-" && !flags.dry_run && !flags.again;
+  auto journal = noted ? ImportJournal::open(flags.file + ".imported") : Result<ImportJournal>(ImportJournal());
   if (!journal) return std::unexpected(journal.error());
   return Import(flags, session, **reader, std::move(*journal), in, size).run();
 }
