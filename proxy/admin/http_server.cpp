@@ -102,11 +102,45 @@ std::optional<Problem> read_problem(const Error& error) {
   if (error == http::error::body_limit) return problem("body-too-large", "Keep the body within 1 MiB.");
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return problem("head-too-large", "Keep the head within 16 KiB.");
-  if (error == beast::error::timeout) return problem("request-timeout", "Send the whole request without pausing.");
   if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
   if (error.category() == http::make_error_code(http::error::bad_method).category())
     return problem("malformed-request", "Send a well-formed HTTP/1.1 request.");
   return std::nullopt;
+}
+
+// When what is being read has to be there. Beast's own expiry closes the socket, and nobody would hear why: this only
+// ends the reading.
+class Deadline {
+ public:
+  Deadline(Stream& stream, std::chrono::seconds time) : stream_(stream), timer_(stream.get_executor()) {
+    stream.expires_never();
+    begin(time);
+  }
+  ~Deadline() { end(); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  void begin(std::chrono::seconds time) {
+    timer_.expires_after(time);
+    timer_.async_wait([&stream = stream_, state = state_](Error error) {
+      if (error || *state != State::running) return;
+      *state = State::passed;
+      stream.cancel();
+    });
+  }
+  void end() { *state_ = State::over; }
+  bool passed() const { return *state_ == State::passed; }
+
+ private:
+  enum class State : std::uint8_t { running, passed, over };
+  Stream& stream_;
+  asio::steady_timer timer_;
+  std::shared_ptr<State> state_ = std::make_shared<State>(State::running);
+};
+
+std::optional<Problem> too_slow(const Deadline& deadline) {
+  if (!deadline.passed()) return std::nullopt;
+  return refuse("request-timeout", "Send the whole request without pausing.").error();
 }
 
 std::optional<Problem> framing_problem(const Parser& parser) {
@@ -227,17 +261,20 @@ class Beasts final : public HttpServer {
     Parser parser;
     parser.header_limit(kMaxHead);
     parser.body_limit(kMaxBody);
-    stream.expires_after(kHeadTime);
+    Deadline deadline(stream, kHeadTime);
     co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-    std::optional<Problem> problem = error ? read_problem(error) : framing_problem(parser);
+    std::optional<Problem> problem = too_slow(deadline);
+    if (!problem) problem = error ? read_problem(error) : framing_problem(parser);
     if (!error && !problem) {
-      stream.expires_after(kBodyTime);
+      deadline.begin(kBodyTime);
       if (parser.get().count(http::field::expect) > 0 && !parser.is_done()) {
         co_await asio::async_write(stream, asio::buffer(kContinue), asio::redirect_error(asio::use_awaitable, error));
       }
       if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-      if (error) problem = read_problem(error);
+      problem = too_slow(deadline);
+      if (error && !problem) problem = read_problem(error);
     }
+    deadline.end();  // what is waited for from here on is ours
     const std::string id = vault::new_id("req");
     if (problem) {
       Response response = to_response(*problem, id);

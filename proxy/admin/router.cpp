@@ -9,6 +9,8 @@
 namespace postern::admin {
 namespace {
 
+constexpr std::size_t kMostTarget = 8 * 1024;
+
 struct Route {
   std::string_view method;
   std::string_view pattern;     // `*` is one segment: the {id}
@@ -171,6 +173,7 @@ void log_change(const Call& call, const Route& route, const Answer& answer) {
 }
 
 Answer dispatch(Service& service, const Request& request, Reply& later) {
+  if (request.target.size() > kMostTarget) return refuse("target-too-long", "Keep the target within 8 KiB.");
   auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
   if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);

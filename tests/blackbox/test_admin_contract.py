@@ -257,6 +257,39 @@ def test_a_number_out_of_range_is_400_with_its_pointer(world, number):
         assert answer.status == 400 and pointers(answer) == ["/expiresIn"], (path, number, answer.body)
 
 
+# --- as things are
+def test_a_secret_that_would_go_elsewhere_is_needed_again(world):
+    made = world.made("/api/v1/auth_configs", {"provider": "microsoft", "auth": "oauth", "name": "Ours", "config": {"tenant": "ours"},
+                                               "value": {"clientId": "id", "clientSecret": "secret-of-ours"}})
+    path = f"/api/v1/auth_configs/{made['id']}"
+    moved = world.daemon.api("PATCH", path, {"config": {"tenant": "theirs"}})
+    assert (moved.status, moved.code) == (409, "secret-required")
+    assert world.daemon.api("GET", path).json()["config"] == {"tenant": "ours"}
+
+
+def test_a_backup_does_not_overwrite(world):
+    body = GOOD["backupVault"](world)
+    assert world.daemon.api("POST", "/api/v1/vault/backup", body).status == 201
+    again = world.daemon.api("POST", "/api/v1/vault/backup", body)
+    assert (again.status, again.code) == (409, "already-there")
+
+
+def test_a_target_over_8_kib_is_414(world):
+    fits = "/api/v1/connections?search=" + "a" * (8192 - len("/api/v1/connections?search="))
+    assert world.daemon.api("GET", fits).status == 200
+    answer = world.daemon.api("GET", fits + "a")
+    assert (answer.status, answer.code) == (414, "target-too-long")
+
+
+def test_a_head_that_does_not_end_is_408(world):
+    with Client(world.daemon.admin, timeout=60) as client:
+        client.send(f"GET /livez HTTP/1.1\r\nHost: {world.daemon.admin}\r\nX-More: ")
+        answer = client.response()
+        assert (answer.status, answer.code) == (408, "request-timeout")
+        world.daemon.looks_right("GET", "/livez", answer)
+        assert client.is_closed()
+
+
 # --- versions
 @those(has("header", "If-Match"))
 def test_another_version_is_412_and_nothing_happens(asking):
