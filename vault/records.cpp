@@ -147,12 +147,12 @@ Records::Pause Records::pause() {
   return {std::move(turn), std::unique_lock(gate_)};
 }
 
-Result<void> Records::commit(const Batch& batch) {
+Result<void> Records::commit(const Batch& batch, const Beside& beside) {
   {
     const std::scoped_lock behind(turn_);
   }
   const std::shared_lock lock(gate_);
-  if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch);
+  if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch, beside);
   Batch fresh = batch;
   for (auto& one : fresh) {
     if (!is_stale(one)) continue;
@@ -165,10 +165,11 @@ Result<void> Records::commit(const Batch& batch) {
     if (!sealed) return std::unexpected(sealed.error());
     one.value = (*sealed)->value;
   }
-  return write(fresh);
+  return write(fresh, beside);
 }
 
-Result<void> Records::write(const Batch& batch) {
+Result<void> Records::write(const Batch& batch, const Beside& beside) {
+  static_cast<void>(beside);  // its event is chained in the commit of the group: with the next change
   const auto number = store_->commit(batch);
   if (!number) return std::unexpected(number.error());
   return {};

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/keyring.hpp"
 #include "vault/record_codec.hpp"
@@ -90,14 +91,14 @@ class Records {
 
   // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
   // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
-  Result<void> commit(const Batch& batch);
+  Result<void> commit(const Batch& batch, const Beside& beside = {});
   // While this lives no commit() is under way and none begins; write() is what its holder commits with.
   struct Pause {
     std::unique_lock<std::mutex> turn;
     std::unique_lock<std::shared_mutex> gate;
   };
   Pause pause();
-  Result<void> write(const Batch& batch);
+  Result<void> write(const Batch& batch, const Beside& beside = {});
 
  private:
   Result<Found<Secret>> open(const Path& path) const;

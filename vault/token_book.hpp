@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/record.hpp"
 
@@ -65,17 +66,18 @@ class TokenBook {
   // Fills id (unless given: ac_ and 20 characters), created, updated, status_since, version. Errors: exists (the id is
   // taken in the organization), invalid (names the field: organization, project, provider and auth are references, the
   // status is active or error, 256 KiB in all).
-  virtual Result<AuthConfig> create_auth_config(AuthConfig auth_config) = 0;
+  virtual Result<AuthConfig> create_auth_config(AuthConfig auth_config, const Beside& beside = {}) = 0;
   // Within the organization: that project's own or one of all projects; with an empty project any.
   virtual Result<AuthConfig> find_auth_config(Space space, std::string_view id) const = 0;
   // `limit` is taken as 1 to 1000.
   virtual Result<AuthConfigPage> list_auth_configs(const AuthConfigQuery& query) const = 0;
   // Compare-and-set on version; organization, project, id, provider, auth, created cannot change. A status that changes
   // is dated unless the caller did. Errors: not_found, conflict, invalid.
-  virtual Result<AuthConfig> update_auth_config(AuthConfig auth_config) = 0;
+  virtual Result<AuthConfig> update_auth_config(AuthConfig auth_config, const Beside& beside = {}) = 0;
   // Found as by find_auth_config(). expected_version 0: whatever it is. Errors: not_found, conflict, exists (there are
   // connections that use it: connections_of() names them).
-  virtual Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version) = 0;
+  virtual Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version,
+                                         const Beside& beside = {}) = 0;
   // The first of the connections that use it, by id; ConnectionQuery::auth_config is the way to all.
   virtual Result<std::vector<Connection>> connections_of(const AuthConfig& auth_config, std::size_t limit) const = 0;
 
@@ -94,17 +96,19 @@ class TokenBook {
   // generation is not looked at. Whatever else was changed of the connection meanwhile stays (its name, enabled).
   // Errors: not_found (the connection is gone), conflict (intent or generation is another by now, or the connection was
   // revoked: the tokens do not count), invalid (256 KiB in all; the intent stays).
-  virtual Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more) = 0;
+  virtual Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more,
+                                            const Beside& beside = {}) = 0;
   // The outcome of a refresh that brought nothing: status, reason and text as told (also ACTIVE, where it goes on with
   // the old token), the intent gone, generation as it was. Errors: not_found, conflict (as above).
-  virtual Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change) = 0;
+  virtual Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change,
+                                          const Beside& beside = {}) = 0;
   // Intents of all organizations behind `after` (cursor_of() of the last one; empty: from the start), at most `limit`.
   virtual Result<std::vector<Intent>> pending_intents(std::string_view after, std::size_t limit) const = 0;
 
   // Sets the status while the credential is of `generation`; in its own project, by id. Errors: not_found, conflict (it
   // was rotated or refreshed since: what was found out was about another token).
   virtual Result<Connection> set_status(Space space, std::string_view id, std::uint64_t generation,
-                                        const StatusChange& change) = 0;
+                                        const StatusChange& change, const Beside& beside = {}) = 0;
 
   // Connections of all organizations that are ACTIVE and whose time (Connection::touch, or else `expires`; those with
   // neither have none) is before `before_ms`, the earliest first, behind `after` (Due::cursor; empty: from the start),
@@ -113,7 +117,7 @@ class TokenBook {
 
   // Fills id, created, expires (unless given: 10 minutes from now), version; its state comes with update_link().
   // Errors: invalid (names the field; 256 KiB in all).
-  virtual Result<Link> create_link(Link link) = 0;
+  virtual Result<Link> create_link(Link link, const Beside& beside = {}) = 0;
   virtual Result<Link> find_link(Space space, std::string_view id) const = 0;
   // For a page that a browser opens: it knows the id and nothing else.
   virtual Result<Link> find_link(std::string_view id) const = 0;
@@ -121,8 +125,8 @@ class TokenBook {
   // Compare-and-set on version; organization, project, id, requested_by, created, expires cannot change. With a `state`
   // the link is found by that one from now on and by no other; with an empty state_digest by none. Errors: not_found,
   // conflict, exists (the state is another link's), invalid.
-  virtual Result<Link> update_link(Link link, std::string_view state = {}) = 0;
-  virtual Result<void> erase_link(Space space, std::string_view id) = 0;
+  virtual Result<Link> update_link(Link link, std::string_view state = {}, const Beside& beside = {}) = 0;
+  virtual Result<void> erase_link(Space space, std::string_view id, const Beside& beside = {}) = 0;
   // Erases links of all organizations that expired more than an hour before `now_ms`, at most 1000 at a time; answers
   // how many.
   virtual Result<std::size_t> sweep_links(std::int64_t now_ms) = 0;

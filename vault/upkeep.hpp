@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/key_source.hpp"
 
@@ -75,7 +76,7 @@ class Upkeep {
   // Makes a new data key, which seals whatever is written from now on, and begins to seal everything else anew. What
   // callers see of a record does not change: neither its version (ETag) nor its generation. Errors: conflict (one is
   // running).
-  virtual Result<Rotation> rotate() = 0;
+  virtual Result<Rotation> rotate(const Beside& beside = {}) = 0;
   // The next step, of at most `records`; nothing if none is running. A rotation that was interrupted, by a kill too,
   // goes on where it was.
   virtual Result<Rotation> continue_rotation(std::size_t records) = 0;
@@ -83,7 +84,7 @@ class Upkeep {
   // Wraps header and data keys with another master key, in one atomic write: whenever it is interrupted, the vault
   // opens with the old key or with the new one, and says which. A key file that is not there is made. Errors:
   // wrong_key, invalid (not exactly one source, or the key in use), io.
-  virtual Result<KeyStatus> rewrap(const KeySource& to) = 0;
+  virtual Result<KeyStatus> rewrap(const KeySource& to, const Beside& beside = {}) = 0;
 
   // A copy of the store as it is now, and its marker, in a new directory (0700). No key is in it. Errors: exists,
   // invalid (a relative path, or one under `state`), io.

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "vault/audit.hpp"
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
@@ -123,9 +125,11 @@ class Vault {
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
   // (names the field: organization, project, app and alias are references, destinations exact hosts, an auth config is
   // one that TokenBook::find_auth_config() has for this project, 256 KiB in all).
-  virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
+  virtual Result<Connection> create_connection(Connection meta, const Credential& credential,
+                                               const Beside& beside = {}) = 0;
   // Many at once, all of them or none, in one durable batch; each needs an alias of its own. Errors: as above.
-  virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) = 0;
+  virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all,
+                                                             const Beside& beside = {}) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
   // projects are found by id.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;
@@ -134,27 +138,30 @@ class Vault {
   // Compare-and-set on meta.version; organization, project, id, created, generation cannot change. A status that
   // changes is dated (status_since) unless the caller did; an empty alias keeps the old one. Errors: not_found,
   // conflict, exists (the new alias is taken), invalid.
-  virtual Result<Connection> update_connection(Connection meta) = 0;
+  virtual Result<Connection> update_connection(Connection meta, const Beside& beside = {}) = 0;
   // New credential material: generation + 1, and the metadata in the same batch; a refresh that was under way does not
   // count any more. Otherwise like update_connection.
-  virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential) = 0;
+  virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential,
+                                               const Beside& beside = {}) = 0;
   // Metadata, credential, intent and index entries go in one batch. expected_version 0: whatever it is. By id only, and
   // only in its own project. Errors: not_found, conflict.
-  virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version) = 0;
+  virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
+                                        const Beside& beside = {}) = 0;
   // `limit` is taken as 1 to 1000. An organization or project that does not exist has none.
   virtual Result<ConnectionPage> list_connections(const ConnectionQuery& query) const = 0;
 
   // Fills id, public_id, digest, created, version and returns the token, once. Errors: invalid (`expires` 0 outside the
   // system, a project without an organization, "*" beside other connections, 256 KiB in all).
-  virtual Result<NewToken> create_authorization(Authorization authorization) = 0;
+  virtual Result<NewToken> create_authorization(Authorization authorization, const Beside& beside = {}) = 0;
   // The authorization a token belongs to: checks grammar, checksum and digest in constant time. not_found for anything
   // that is not a token of this vault. Does not judge expiry or revocation: the caller does, with its own clock.
   virtual Result<Authorization> authenticate(std::string_view token) const = 0;
   virtual Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const = 0;
   // Compare-and-set on version; organization, id, parent, public_id, digest, created cannot change. Errors: not_found,
   // conflict, invalid.
-  virtual Result<Authorization> update_authorization(Authorization authorization) = 0;
-  virtual Result<void> erase_authorization(std::string_view organization, std::string_view id) = 0;
+  virtual Result<Authorization> update_authorization(Authorization authorization, const Beside& beside = {}) = 0;
+  virtual Result<void> erase_authorization(std::string_view organization, std::string_view id,
+                                           const Beside& beside = {}) = 0;
   // Those of one organization, or the system's (""), by id, behind `after`; `limit` is taken as 1 to 1000.
   virtual Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                                  std::size_t limit) const = 0;

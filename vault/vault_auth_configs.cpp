@@ -40,7 +40,7 @@ Result<void> check_rules(const AuthConfig& auth_config) {
 
 }  // namespace
 
-Result<AuthConfig> SealedVault::create_auth_config(AuthConfig auth_config) {
+Result<AuthConfig> SealedVault::create_auth_config(AuthConfig auth_config, const Beside& beside) {
   if (auth_config.id.empty()) auth_config.id = new_id("ac");
   if (!looks_like_id(auth_config.id) || !auth_config.id.starts_with("ac_")) {
     return invalid("id: must be ac_ and 20 characters of Crockford base32");
@@ -49,10 +49,12 @@ Result<AuthConfig> SealedVault::create_auth_config(AuthConfig auth_config) {
   if (auth_config.status_since == 0) auth_config.status_since = auth_config.created;
   if (auto fine = check_rules(auth_config); !fine) return std::unexpected(fine.error());
   const Reference to{auth_config.organization, auth_config.project, auth_config.id};
-  const auto done = records_->commit({
-      records_->put(auth_config_path(to.organization, to.project, to.id), encode(auth_config), 0),
-      records_->put(auth_locator_path(to.organization, to.id), encode(to), 0),
-  });
+  const auto done = records_->commit(
+      {
+          records_->put(auth_config_path(to.organization, to.project, to.id), encode(auth_config), 0),
+          records_->put(auth_locator_path(to.organization, to.id), encode(to), 0),
+      },
+      about(auth_config, beside));
   if (!done) {
     const bool taken = outdated(done.error()) && records_->read<Reference>(auth_locator_path(to.organization, to.id));
     return taken ? fail(Error::Code::exists, "id: taken in this organization") : std::unexpected(done.error());
@@ -119,7 +121,7 @@ Result<AuthConfigPage> SealedVault::list_auth_configs(const AuthConfigQuery& que
   return page;
 }
 
-Result<AuthConfig> SealedVault::update_auth_config(AuthConfig auth_config) {
+Result<AuthConfig> SealedVault::update_auth_config(AuthConfig auth_config, const Beside& beside) {
   auto old = find_auth_config({auth_config.organization, auth_config.project}, auth_config.id);
   if (!old) return old;
   if (old->version != auth_config.version) return changed();
@@ -133,13 +135,15 @@ Result<AuthConfig> SealedVault::update_auth_config(AuthConfig auth_config) {
   }
   if (auto fine = check_rules(auth_config); !fine) return std::unexpected(fine.error());
   const auto path = auth_config_path(auth_config.organization, auth_config.project, auth_config.id);
-  const auto done = records_->commit({records_->put(path, encode(auth_config), old->version)});
+  const auto done =
+      records_->commit({records_->put(path, encode(auth_config), old->version)}, about(auth_config, beside));
   if (!done) return outdated(done.error()) ? changed() : std::unexpected(done.error());
   auth_config.version = old->version + 1;
   return auth_config;
 }
 
-Result<void> SealedVault::erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version) {
+Result<void> SealedVault::erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version,
+                                            const Beside& beside) {
   const std::scoped_lock turn(erasing_auth_config_);
   const std::unique_lock alone(auth_configs_);
   for (;;) {
@@ -151,10 +155,12 @@ Result<void> SealedVault::erase_auth_config(Space space, std::string_view id, st
     if (!users->empty()) {
       return fail(Error::Code::exists, "connections use this auth config: erase them, or give them another, first");
     }
-    auto done = records_->commit({
-        Records::erase(auth_config_path(old->organization, old->project, old->id), old->version),
-        Records::erase(auth_locator_path(old->organization, old->id), kAnyVersion),
-    });
+    auto done = records_->commit(
+        {
+            Records::erase(auth_config_path(old->organization, old->project, old->id), old->version),
+            Records::erase(auth_locator_path(old->organization, old->id), kAnyVersion),
+        },
+        about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || !outdated(done.error())) return done;
   }

@@ -45,7 +45,7 @@ Result<void> check_rules(const Authorization& authorization) {
 
 }  // namespace
 
-Result<NewToken> SealedVault::create_authorization(Authorization authorization) {
+Result<NewToken> SealedVault::create_authorization(Authorization authorization, const Beside& beside) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
   FreshToken token = make_token();
   authorization.id = new_id("tok");
@@ -54,10 +54,12 @@ Result<NewToken> SealedVault::create_authorization(Authorization authorization) 
   authorization.created = now_ms_();
   const Reference to{authorization.organization, authorization.project, authorization.id};
 
-  const auto done = records_->commit({
-      records_->put(authorization_path(to.organization, to.id), encode(authorization), 0),
-      records_->put(token_path(authorization.public_id), encode(to), 0),
-  });
+  const auto done = records_->commit(
+      {
+          records_->put(authorization_path(to.organization, to.id), encode(authorization), 0),
+          records_->put(token_path(authorization.public_id), encode(to), 0),
+      },
+      about(authorization, beside));
   if (!done) return std::unexpected(done.error());
   authorization.version = 1;
   return NewToken{std::move(authorization), std::move(token.text)};
@@ -87,7 +89,7 @@ Result<Authorization> SealedVault::find_authorization(std::string_view organizat
   return read_authorization(organization, id);
 }
 
-Result<Authorization> SealedVault::update_authorization(Authorization authorization) {
+Result<Authorization> SealedVault::update_authorization(Authorization authorization, const Beside& beside) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
   const auto old = find_authorization(authorization.organization, authorization.id);
   if (!old) return old;
@@ -99,20 +101,24 @@ Result<Authorization> SealedVault::update_authorization(Authorization authorizat
   authorization.digest = old->digest;
   authorization.created = old->created;
   const auto path = authorization_path(authorization.organization, authorization.id);
-  const auto done = records_->commit({records_->put(path, encode(authorization), old->version)});
+  const auto done =
+      records_->commit({records_->put(path, encode(authorization), old->version)}, about(authorization, beside));
   if (!done) return std::unexpected(done.error());
   authorization.version = old->version + 1;
   return authorization;
 }
 
-Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id) {
+Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id,
+                                              const Beside& beside) {
   for (;;) {
     const auto old = find_authorization(organization, id);
     if (!old) return std::unexpected(old.error());
-    auto done = records_->commit({
-        Records::erase(authorization_path(organization, id), old->version),
-        Records::erase(token_path(old->public_id), kAnyVersion),
-    });
+    auto done = records_->commit(
+        {
+            Records::erase(authorization_path(organization, id), old->version),
+            Records::erase(token_path(old->public_id), kAnyVersion),
+        },
+        about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || done.error().code != Error::Code::conflict) return done;
   }

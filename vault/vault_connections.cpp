@@ -117,7 +117,7 @@ Result<void> SealedVault::check_id_free(const Connection& meta) const {
   return {};
 }
 
-Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential) {
+Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential, const Beside& beside) {
   const bool choose = meta.alias.empty();
   const auto held = hold_auth_configs();
   if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
@@ -130,7 +130,7 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
     }
     Batch batch;
     stage(batch, meta, credential);
-    const auto done = records_->commit(batch);
+    const auto done = records_->commit(batch, about(meta, beside));
     if (done) {
       meta.version = 1;
       return meta;
@@ -147,7 +147,7 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
   return changed_connection();
 }
 
-Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all) {
+Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all, const Beside& beside) {
   std::vector<Connection> made;
   std::set<std::string> names;
   const auto held = hold_auth_configs();
@@ -165,7 +165,9 @@ Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewC
     meta.version = 1;
     made.push_back(std::move(meta));
   }
-  if (const auto done = records_->commit(batch); !done) return std::unexpected(done.error());
+  if (made.empty()) return made;
+  const auto done = records_->commit(batch, about(made.front(), beside));
+  if (!done) return std::unexpected(done.error());
   return made;
 }
 
@@ -214,15 +216,15 @@ Result<Credential> SealedVault::open_credential(const Connection& meta) const {
   return fail(Error::Code::corrupt, credential_path(meta).key() + ": the credential is not the one of its connection");
 }
 
-Result<Connection> SealedVault::update_connection(Connection meta) {
-  return rewrite(std::move(meta), nullptr);
+Result<Connection> SealedVault::update_connection(Connection meta, const Beside& beside) {
+  return rewrite(std::move(meta), nullptr, beside);
 }
 
-Result<Connection> SealedVault::rotate_credential(Connection meta, const Credential& credential) {
-  return rewrite(std::move(meta), &credential);
+Result<Connection> SealedVault::rotate_credential(Connection meta, const Credential& credential, const Beside& beside) {
+  return rewrite(std::move(meta), &credential, beside);
 }
 
-Result<Connection> SealedVault::rewrite(Connection meta, const Credential* credential) {
+Result<Connection> SealedVault::rewrite(Connection meta, const Credential* credential, const Beside& beside) {
   if (auto fine = check_rules(meta); !fine) return std::unexpected(fine.error());
   const auto old = read_connection(meta.organization, meta.project, meta.id);
   if (!old) return std::unexpected(old.error());
@@ -254,7 +256,7 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
     batch.push_back(records_->put({"alias", meta.organization, meta.project, after}, encode(reference_to(meta)), 0));
   }
   index_changed(batch, *records_, *old, meta);
-  if (const auto done = records_->commit(batch); !done) {
+  if (const auto done = records_->commit(batch, about(meta, beside)); !done) {
     if (!outdated(done.error())) return std::unexpected(done.error());
     // By someone who was faster: either the alias is taken, or the connection was changed.
     const auto taken = alias_taken(meta, meta.alias);
@@ -265,7 +267,8 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
   return meta;
 }
 
-Result<void> SealedVault::erase_connection(Space space, std::string_view id, std::uint64_t expected_version) {
+Result<void> SealedVault::erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
+                                           const Beside& beside) {
   if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project))
     return unknown_connection();
   for (;;) {
@@ -281,7 +284,7 @@ Result<void> SealedVault::erase_connection(Space space, std::string_view id, std
         Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
     };
     index_removed(batch, *records_, *old);
-    auto done = records_->commit(batch);
+    auto done = records_->commit(batch, about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || !outdated(done.error())) return done;
   }

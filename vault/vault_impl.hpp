@@ -54,55 +54,58 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   TokenBook& tokens() override { return *this; }
 
   Result<KeyStatus> keys() const override;
-  Result<Rotation> rotate() override;
+  Result<Rotation> rotate(const Beside& beside) override;
   Result<Rotation> continue_rotation(std::size_t records) override;
-  Result<KeyStatus> rewrap(const KeySource& to) override;
+  Result<KeyStatus> rewrap(const KeySource& to, const Beside& beside) override;
   Result<std::uint64_t> backup(const std::filesystem::path& directory) override;
   Result<Verified> verify(std::string_view after, std::size_t limit) const override;
   Result<Migrated> migrate(std::string_view after, std::size_t limit) override;
 
-  Result<Connection> create_connection(Connection meta, const Credential& credential) override;
-  Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) override;
+  Result<Connection> create_connection(Connection meta, const Credential& credential, const Beside& beside) override;
+  Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all, const Beside& beside) override;
   Result<Connection> find_connection(Space space, std::string_view id_or_alias) const override;
   Result<Credential> open_credential(const Connection& meta) const override;
-  Result<Connection> update_connection(Connection meta) override;
-  Result<Connection> rotate_credential(Connection meta, const Credential& credential) override;
-  Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version) override;
+  Result<Connection> update_connection(Connection meta, const Beside& beside) override;
+  Result<Connection> rotate_credential(Connection meta, const Credential& credential, const Beside& beside) override;
+  Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
+                                const Beside& beside) override;
   Result<ConnectionPage> list_connections(const ConnectionQuery& query) const override;
 
-  Result<NewToken> create_authorization(Authorization authorization) override;
+  Result<NewToken> create_authorization(Authorization authorization, const Beside& beside) override;
   Result<Authorization> authenticate(std::string_view token) const override;
   Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const override;
-  Result<Authorization> update_authorization(Authorization authorization) override;
-  Result<void> erase_authorization(std::string_view organization, std::string_view id) override;
+  Result<Authorization> update_authorization(Authorization authorization, const Beside& beside) override;
+  Result<void> erase_authorization(std::string_view organization, std::string_view id, const Beside& beside) override;
   Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                          std::size_t limit) const override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
-  Result<AuthConfig> create_auth_config(AuthConfig auth_config) override;
+  Result<AuthConfig> create_auth_config(AuthConfig auth_config, const Beside& beside) override;
   Result<AuthConfig> find_auth_config(Space space, std::string_view id) const override;
   Result<AuthConfigPage> list_auth_configs(const AuthConfigQuery& query) const override;
-  Result<AuthConfig> update_auth_config(AuthConfig auth_config) override;
-  Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version) override;
+  Result<AuthConfig> update_auth_config(AuthConfig auth_config, const Beside& beside) override;
+  Result<void> erase_auth_config(Space space, std::string_view id, std::uint64_t expected_version,
+                                 const Beside& beside) override;
   Result<std::vector<Connection>> connections_of(const AuthConfig& auth_config, std::size_t limit) const override;
 
   Result<Intent> begin_refresh(const Connection& meta, std::string_view holder, const Secret* spent) override;
   Result<Intent> take_over(const Intent& pending, std::string_view holder) override;
   bool spends(const Intent& intent, const Secret& token) const override;
-  Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more) override;
-  Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change) override;
+  Result<Connection> finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more,
+                                    const Beside& beside) override;
+  Result<Connection> fail_refresh(const Intent& intent, const StatusChange& change, const Beside& beside) override;
   Result<std::vector<Intent>> pending_intents(std::string_view after, std::size_t limit) const override;
-  Result<Connection> set_status(Space space, std::string_view id, std::uint64_t generation,
-                                const StatusChange& change) override;
+  Result<Connection> set_status(Space space, std::string_view id, std::uint64_t generation, const StatusChange& change,
+                                const Beside& beside) override;
   Result<std::vector<Due>> due(std::int64_t before_ms, std::string_view after, std::size_t limit) const override;
 
-  Result<Link> create_link(Link link) override;
+  Result<Link> create_link(Link link, const Beside& beside) override;
   Result<Link> find_link(Space space, std::string_view id) const override;
   Result<Link> find_link(std::string_view id) const override;
   Result<Link> find_link_by_state(std::string_view state) const override;
-  Result<Link> update_link(Link link, std::string_view state) override;
-  Result<void> erase_link(Space space, std::string_view id) override;
+  Result<Link> update_link(Link link, std::string_view state, const Beside& beside) override;
+  Result<void> erase_link(Space space, std::string_view id, const Beside& beside) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
 
  private:
@@ -115,7 +118,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
                                            std::string_view organization) const;
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
-  Result<Connection> rewrite(Connection meta, const Credential* credential);
+  Result<Connection> rewrite(Connection meta, const Credential* credential, const Beside& beside);
   std::string alias_name(std::string_view project, std::string_view alias) const;
   class Reserved;
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
@@ -128,7 +131,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<AuthConfig> read_auth_config(const Reference& at) const;
   Result<Intent> read_intent(const Connection& of) const;
   Result<Connection> end_refresh(const Intent& intent, const Credential* tokens,
-                                 const std::function<void(Connection&)>& change);
+                                 const std::function<void(Connection&)>& change, const Beside& beside);
   Result<std::optional<Due>> follow_due(const Records::Referred& entry) const;
   Result<Link> read_link(std::string_view organization, std::string_view project, std::string_view id) const;
   std::string state_name(std::string_view state) const;

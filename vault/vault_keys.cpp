@@ -71,7 +71,7 @@ Result<KeyStatus> SealedVault::keys() const {
                    .rotation = state->record.progress};
 }
 
-Result<Rotation> SealedVault::rotate() {
+Result<Rotation> SealedVault::rotate(const Beside& beside) {
   const std::scoped_lock lock(upkeep_);
   auto state = rotation();
   if (!state) return std::unexpected(state.error());
@@ -87,7 +87,7 @@ Result<Rotation> SealedVault::rotate() {
   begun.progress.started = now_ms_();
   Batch batch = std::move(next->writes);
   batch.push_back(records_->put(kRotation, encode(begun), state->version));
-  if (const auto done = records_->write(batch); !done) {
+  if (const auto done = records_->write(batch, beside); !done) {
     remember(std::nullopt);
     // After `io` it may have been written all the same: then the key is needed, see agree_with().
     if (done.error().code != Error::Code::io) records_->keyring().remove({next->id});
@@ -211,7 +211,7 @@ std::vector<std::string> SealedVault::end_pass(RotationRecord& at, Batch& batch)
   return old;
 }
 
-Result<KeyStatus> SealedVault::rewrap(const KeySource& to) {
+Result<KeyStatus> SealedVault::rewrap(const KeySource& to, const Beside& beside) {
   if (auto outside = refuse_key_in_state(options_, to); !outside) return std::unexpected(outside.error());
   if (!to.file.empty() && to.passphrase_file.empty() && to.credential.empty() && to.exec.empty()) {
     if (auto made = write_key_file(to.file); !made && made.error().code != Error::Code::exists) {
@@ -231,7 +231,7 @@ Result<KeyStatus> SealedVault::rewrap(const KeySource& to) {
     const auto alone = records_->pause();
     const auto batch = Keyring::rewrap(records_->store(), *provider(), *next);
     if (!batch) return std::unexpected(batch.error());
-    if (const auto done = records_->write(*batch); !done) {
+    if (const auto done = records_->write(*batch, beside); !done) {
       return fail(done.error().code,
                   done.error().message + "; keep both master keys: the next start says which it needs");
     }

@@ -64,17 +64,19 @@ std::string SealedVault::state_name(std::string_view state) const {
   return hex(records_->keyring().digest(Keyring::Use::index, length_prefixed({"state", state})));
 }
 
-Result<Link> SealedVault::create_link(Link link) {
+Result<Link> SealedVault::create_link(Link link, const Beside& beside) {
   link.id = new_id("link");
   link.created = now_ms_();
   if (link.expires == 0) link.expires = link.created + kLifetimeMs;
   link.state_digest.clear();
   if (auto fine = check_rules(link); !fine) return std::unexpected(fine.error());
-  const auto done = records_->commit({
-      records_->put(link_path(link), encode(link), 0),
-      records_->put(locator_path(link.id), encode(reference_to(link)), 0),
-      records_->put(end_path(end_name(*records_, link)), encode(reference_to(link)), 0),
-  });
+  const auto done = records_->commit(
+      {
+          records_->put(link_path(link), encode(link), 0),
+          records_->put(locator_path(link.id), encode(reference_to(link)), 0),
+          records_->put(end_path(end_name(*records_, link)), encode(reference_to(link)), 0),
+      },
+      about(link, beside));
   if (!done) return std::unexpected(done.error());
   link.version = 1;
   return link;
@@ -122,7 +124,7 @@ Result<Link> SealedVault::find_link_by_state(std::string_view state) const {
   return astray(index);
 }
 
-Result<Link> SealedVault::update_link(Link link, std::string_view state) {
+Result<Link> SealedVault::update_link(Link link, std::string_view state, const Beside& beside) {
   const auto old = find_link({link.organization, link.project}, link.id);
   if (!old) return std::unexpected(old.error());
   if (old->version != link.version) return changed();
@@ -143,7 +145,7 @@ Result<Link> SealedVault::update_link(Link link, std::string_view state) {
   if (moved && !link.state_digest.empty()) {
     batch.push_back(records_->put(state_path(link.state_digest), encode(reference_to(link)), 0));
   }
-  if (const auto done = records_->commit(batch); !done) {
+  if (const auto done = records_->commit(batch, about(link, beside)); !done) {
     if (!outdated(done.error())) return std::unexpected(done.error());
     const auto taken = records_->read<Reference>(state_path(link.state_digest));
     if (moved && taken && taken->record.id != link.id) return fail(Error::Code::exists, "state: it is another link's");
@@ -153,14 +155,14 @@ Result<Link> SealedVault::update_link(Link link, std::string_view state) {
   return link;
 }
 
-Result<void> SealedVault::erase_link(Space space, std::string_view id) {
+Result<void> SealedVault::erase_link(Space space, std::string_view id, const Beside& beside) {
   for (;;) {
     const auto old = find_link(space, id);
     if (!old) return std::unexpected(old.error());
     Batch batch{Records::erase(link_path(*old), old->version), Records::erase(locator_path(old->id), kAnyVersion),
                 Records::erase(end_path(end_name(*records_, *old)), kAnyVersion)};
     if (!old->state_digest.empty()) batch.push_back(Records::erase(state_path(old->state_digest), kAnyVersion));
-    auto done = records_->commit(batch);
+    auto done = records_->commit(batch, about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
     if (done || !outdated(done.error())) return done;
   }
@@ -171,7 +173,7 @@ Result<std::size_t> SealedVault::sweep_links(std::int64_t now_ms) {
   if (!ended) return std::unexpected(ended.error());
   std::size_t erased = 0;
   for (const auto& [entry, to] : *ended) {
-    const auto done = erase_link({to.organization, to.project}, to.id);
+    const auto done = erase_link({to.organization, to.project}, to.id, {});
     if (!done && !missing(done.error())) return std::unexpected(done.error());
     if (done) ++erased;
   }

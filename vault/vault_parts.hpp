@@ -40,6 +40,16 @@ inline Path auth_locator_path(std::string_view organization, std::string_view id
   return {"auth_locator", organization, {}, id};
 }
 
+// What a write of this record carries along: its event is in the chain of the record's organization.
+template <class Record>
+Beside about(const Record& record, Beside beside) {
+  if (!beside.event) return beside;
+  beside.event->organization = record.organization;
+  beside.event->project = record.project;
+  beside.event->subject = record.id;
+  return beside;
+}
+
 inline std::unexpected<Error> unknown_connection() {
   return fail(Error::Code::not_found, "no such connection");
 }

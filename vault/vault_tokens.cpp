@@ -121,7 +121,7 @@ bool SealedVault::spends(const Intent& intent, const Secret& token) const {
 
 // One batch: the intent gone, the tokens (null: as they are), and what `change` makes of the metadata as it is by now.
 Result<Connection> SealedVault::end_refresh(const Intent& intent, const Credential* tokens,
-                                            const std::function<void(Connection&)>& change) {
+                                            const std::function<void(Connection&)>& change, const Beside& beside) {
   for (Attempts attempts;;) {
     const auto old = read_connection(intent.organization, intent.project, intent.connection);
     if (!old) return old;
@@ -142,27 +142,31 @@ Result<Connection> SealedVault::end_refresh(const Intent& intent, const Credenti
       index_changed(batch, *records_, *old, meta);
       meta.version = old->version + 1;
     }
-    const auto done = records_->commit(batch);
+    const auto done = records_->commit(batch, about(meta, beside));
     if (done) return meta;
     // Whoever was faster changed the metadata, and this goes on top; or the intent, and this does not count.
     if (!outdated(done.error())) return std::unexpected(done.error());
   }
 }
 
-Result<Connection> SealedVault::finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more) {
+Result<Connection> SealedVault::finish_refresh(const Intent& intent, const Credential& tokens, const Outcome& more,
+                                               const Beside& beside) {
   const std::int64_t now = now_ms_();
-  return end_refresh(intent, &tokens, [&](Connection& meta) {
-    apply(meta, {.status = Status::active, .touch = more.touch}, now);
-    if (!more.account.empty()) meta.account = more.account;
-    meta.expires = more.expires;
-    meta.refresh_expires = more.refresh_expires;
-    meta.last_refresh = now;
-  });
+  return end_refresh(
+      intent, &tokens,
+      [&](Connection& meta) {
+        apply(meta, {.status = Status::active, .touch = more.touch}, now);
+        if (!more.account.empty()) meta.account = more.account;
+        meta.expires = more.expires;
+        meta.refresh_expires = more.refresh_expires;
+        meta.last_refresh = now;
+      },
+      beside);
 }
 
-Result<Connection> SealedVault::fail_refresh(const Intent& intent, const StatusChange& change) {
+Result<Connection> SealedVault::fail_refresh(const Intent& intent, const StatusChange& change, const Beside& beside) {
   const std::int64_t now = now_ms_();
-  return end_refresh(intent, nullptr, [&](Connection& meta) { apply(meta, change, now); });
+  return end_refresh(intent, nullptr, [&](Connection& meta) { apply(meta, change, now); }, beside);
 }
 
 Result<std::vector<Intent>> SealedVault::pending_intents(std::string_view after, std::size_t limit) const {
@@ -186,7 +190,7 @@ Result<std::vector<Intent>> SealedVault::pending_intents(std::string_view after,
 }
 
 Result<Connection> SealedVault::set_status(Space space, std::string_view id, std::uint64_t generation,
-                                           const StatusChange& change) {
+                                           const StatusChange& change, const Beside& beside) {
   if (!looks_like_id(id) || !is_reference(space.organization) || !is_reference(space.project)) {
     return unknown_connection();
   }
@@ -202,7 +206,7 @@ Result<Connection> SealedVault::set_status(Space space, std::string_view id, std
     Batch batch{records_->put(connection_path(meta), encode(meta), old->version)};
     if (meta.status == Status::revoked) batch.push_back(Records::erase(intent_path(meta), kAnyVersion));
     index_changed(batch, *records_, *old, meta);
-    const auto done = records_->commit(batch);
+    const auto done = records_->commit(batch, about(meta, beside));
     if (done) {
       meta.version = old->version + 1;
       return meta;

@@ -16,9 +16,9 @@ class BrokenUpkeep final : public vault::Upkeep {
  public:
   explicit BrokenUpkeep(Error::Code code) : code_(code) {}
   vault::Result<vault::KeyStatus> keys() const override { return no(); }
-  vault::Result<vault::Rotation> rotate() override { return no(); }
+  vault::Result<vault::Rotation> rotate(const vault::Beside&) override { return no(); }
   vault::Result<vault::Rotation> continue_rotation(std::size_t) override { return no(); }
-  vault::Result<vault::KeyStatus> rewrap(const vault::KeySource&) override { return no(); }
+  vault::Result<vault::KeyStatus> rewrap(const vault::KeySource&, const vault::Beside&) override { return no(); }
   vault::Result<std::uint64_t> backup(const std::filesystem::path&) override { return no(); }
   vault::Result<vault::Verified> verify(std::string_view, std::size_t) const override { return no(); }
   vault::Result<vault::Migrated> migrate(std::string_view, std::size_t) override { return no(); }
@@ -31,11 +31,13 @@ class BrokenUpkeep final : public vault::Upkeep {
 class BrokenTokens final : public vault::TokenBook {
  public:
   explicit BrokenTokens(Error::Code code) : code_(code) {}
-  vault::Result<vault::AuthConfig> create_auth_config(vault::AuthConfig) override { return no(); }
+  vault::Result<vault::AuthConfig> create_auth_config(vault::AuthConfig, const vault::Beside&) override { return no(); }
   vault::Result<vault::AuthConfig> find_auth_config(vault::Space, std::string_view) const override { return no(); }
   vault::Result<vault::AuthConfigPage> list_auth_configs(const vault::AuthConfigQuery&) const override { return no(); }
-  vault::Result<vault::AuthConfig> update_auth_config(vault::AuthConfig) override { return no(); }
-  vault::Result<void> erase_auth_config(vault::Space, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::AuthConfig> update_auth_config(vault::AuthConfig, const vault::Beside&) override { return no(); }
+  vault::Result<void> erase_auth_config(vault::Space, std::string_view, std::uint64_t, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<std::vector<vault::Connection>> connections_of(const vault::AuthConfig&, std::size_t) const override {
     return no();
   }
@@ -45,29 +47,30 @@ class BrokenTokens final : public vault::TokenBook {
   }
   vault::Result<vault::Intent> take_over(const vault::Intent&, std::string_view) override { return no(); }
   bool spends(const vault::Intent&, const vault::Secret&) const override { return false; }
-  vault::Result<vault::Connection> finish_refresh(const vault::Intent&, const vault::Credential&,
-                                                  const vault::Outcome&) override {
+  vault::Result<vault::Connection> finish_refresh(const vault::Intent&, const vault::Credential&, const vault::Outcome&,
+                                                  const vault::Beside&) override {
     return no();
   }
-  vault::Result<vault::Connection> fail_refresh(const vault::Intent&, const vault::StatusChange&) override {
+  vault::Result<vault::Connection> fail_refresh(const vault::Intent&, const vault::StatusChange&,
+                                                const vault::Beside&) override {
     return no();
   }
   vault::Result<std::vector<vault::Intent>> pending_intents(std::string_view, std::size_t) const override {
     return no();
   }
-  vault::Result<vault::Connection> set_status(vault::Space, std::string_view, std::uint64_t,
-                                              const vault::StatusChange&) override {
+  vault::Result<vault::Connection> set_status(vault::Space, std::string_view, std::uint64_t, const vault::StatusChange&,
+                                              const vault::Beside&) override {
     return no();
   }
   vault::Result<std::vector<vault::Due>> due(std::int64_t, std::string_view, std::size_t) const override {
     return no();
   }
-  vault::Result<vault::Link> create_link(vault::Link) override { return no(); }
+  vault::Result<vault::Link> create_link(vault::Link, const vault::Beside&) override { return no(); }
   vault::Result<vault::Link> find_link(vault::Space, std::string_view) const override { return no(); }
   vault::Result<vault::Link> find_link(std::string_view) const override { return no(); }
   vault::Result<vault::Link> find_link_by_state(std::string_view) const override { return no(); }
-  vault::Result<vault::Link> update_link(vault::Link, std::string_view) override { return no(); }
-  vault::Result<void> erase_link(vault::Space, std::string_view) override { return no(); }
+  vault::Result<vault::Link> update_link(vault::Link, std::string_view, const vault::Beside&) override { return no(); }
+  vault::Result<void> erase_link(vault::Space, std::string_view, const vault::Beside&) override { return no(); }
   vault::Result<std::size_t> sweep_links(std::int64_t) override { return no(); }
 
  private:
@@ -83,27 +86,38 @@ class BrokenVault final : public vault::Vault {
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
-  vault::Result<vault::Connection> create_connection(vault::Connection, const vault::Credential&) override {
+  vault::Result<vault::Connection> create_connection(vault::Connection, const vault::Credential&,
+                                                     const vault::Beside&) override {
     return no();
   }
   vault::Result<vault::Connection> find_connection(vault::Space, std::string_view) const override { return no(); }
   vault::Result<vault::Credential> open_credential(const vault::Connection&) const override { return no(); }
-  vault::Result<vault::Connection> update_connection(vault::Connection) override { return no(); }
-  vault::Result<vault::Connection> rotate_credential(vault::Connection, const vault::Credential&) override {
+  vault::Result<vault::Connection> update_connection(vault::Connection, const vault::Beside&) override { return no(); }
+  vault::Result<vault::Connection> rotate_credential(vault::Connection, const vault::Credential&,
+                                                     const vault::Beside&) override {
     return no();
   }
-  vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t) override { return no(); }
-  vault::Result<std::vector<vault::Connection>> create_connections(std::vector<vault::NewConnection>) override {
+  vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<std::vector<vault::Connection>> create_connections(std::vector<vault::NewConnection>,
+                                                                   const vault::Beside&) override {
     return no();
   }
   vault::Result<vault::ConnectionPage> list_connections(const vault::ConnectionQuery&) const override { return no(); }
-  vault::Result<vault::NewToken> create_authorization(vault::Authorization) override { return no(); }
+  vault::Result<vault::NewToken> create_authorization(vault::Authorization, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<vault::Authorization> authenticate(std::string_view) const override { return no(); }
   vault::Result<vault::Authorization> find_authorization(std::string_view, std::string_view) const override {
     return no();
   }
-  vault::Result<vault::Authorization> update_authorization(vault::Authorization) override { return no(); }
-  vault::Result<void> erase_authorization(std::string_view, std::string_view) override { return no(); }
+  vault::Result<vault::Authorization> update_authorization(vault::Authorization, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<void> erase_authorization(std::string_view, std::string_view, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<std::vector<vault::Authorization>> list_authorizations(std::string_view, std::string_view,
                                                                        std::size_t) const override {
     return no();

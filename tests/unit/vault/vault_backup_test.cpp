@@ -359,7 +359,8 @@ TEST(Migrate, every_golden_record_opens_and_is_written_in_the_current_format) {
 
 TEST(Migrate, a_record_of_a_later_release_is_refused_by_name) {
   EXPECT_FALSE(format_of(std::string_view("\x03\x01", 2)));
-  EXPECT_FALSE(format_of(std::string_view("\x02\x03", 2)));
+  EXPECT_FALSE(format_of(std::string_view("\x03\x03", 2)));
+  EXPECT_FALSE(format_of(std::string_view("\x02\x04", 2)));
   EXPECT_FALSE(format_of(std::string_view("\x01\x63", 2)));
   EXPECT_FALSE(format_of(""));
   EXPECT_REFUSED(recode("\x03\x01"), corrupt);
