@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   intent = 11,
   link = 12,
   index_state = 16,
+  imported_provider = 19,
 };
 
 // What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
@@ -47,6 +48,7 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::intent:
     case Kind::link:
     case Kind::index_state:
+    case Kind::imported_provider:
       return 1;
   }
   return 0;

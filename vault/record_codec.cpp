@@ -27,6 +27,7 @@
 //                        connection requested-by state-digest cookie-digest verifier redirect-uri scopes link-status
 //                        reason text account tokens? created expires
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
+//   imported      := 19: id yaml enabled digest created updated
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
@@ -399,6 +400,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::intent, recode_as<Intent>},
       {Kind::link, recode_as<Link>},
       {Kind::index_state, recode_as<IndexState>},
+      {Kind::imported_provider, recode_as<ImportedProvider>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

@@ -20,6 +20,7 @@
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
+//   import///ID                    ImportedProvider
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -42,7 +43,7 @@
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep, public TokenBook {
+class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -51,6 +52,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
+  Imports& imports() override { return *this; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate() override;
@@ -103,6 +105,13 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Link> update_link(Link link, std::string_view state) override;
   Result<void> erase_link(Space space, std::string_view id) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
+
+  Result<ImportedProvider> create_import(ImportedProvider provider) override;
+  Result<ImportedProvider> find_import(std::string_view id) const override;
+  Result<std::vector<ImportedProvider>> list_imports() const override;
+  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version) override;
+  Result<void> erase_import(std::string_view id, std::uint64_t expected_version) override;
+  Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
 
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
