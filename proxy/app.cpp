@@ -18,6 +18,7 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
+#include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
@@ -77,7 +78,8 @@ class Daemon {
   void announce(const serve::Forget& what, bool ended);
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
-  void give_source();
+  std::expected<void, std::string> adopt_imports();
+  std::string give_source(Configuration& next, bool starting);
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -161,6 +163,7 @@ std::string Daemon::start_admin() {
   deps.settings = [this] { return settings_.load(); };
   deps.catalog = [this] { return source_.load()->catalog(); };
   deps.reload = [this] { return reload(); };
+  deps.imports_changed = [this] { return adopt_imports(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
     const auto declared = source_.load()->declared();
@@ -205,7 +208,8 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  give_source();
+  if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
+  source_ = configuration_.rules->source;
   auto common = std::make_shared<serve::Common>();
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -273,16 +277,21 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
   on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
-void Daemon::give_source() {
-  configuration_.rules->source = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms,
-                                                                 configuration_.declared, turns_, unsaved_);
-  source_ = configuration_.rules->source;
+// Empty: `next` is whole. An imported provider that a file has taken the id of stays out of a start, which must not
+// fail for it; a reload that would do that is refused.
+std::string Daemon::give_source(Configuration& next, bool starting) {
+  auto catalog = with_imports(*vault_, next.catalog);
+  if (!catalog) return catalog.error();
+  if (catalog->collides && !starting) return catalog->left_out.front().text();
+  next.rules->source =
+      std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared, turns_, unsaved_);
+  return {};
 }
 
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  give_source();
+  source_ = configuration_.rules->source;
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
@@ -305,6 +314,7 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   if (!next) return failed(next.error());
   if (std::string wrong = refuse_listeners(*next->settings, listeners_); !wrong.empty())
     return failed(std::move(wrong));
+  if (std::string wrong = give_source(*next, false); !wrong.empty()) return failed(std::move(wrong));
   admin::Reloaded reloaded = what_changed(configuration_, *next, *wanted);
   take_over(std::move(*next));
   front_->post([this] { watch_declared(); });
@@ -314,7 +324,18 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   return reloaded;
 }
 
-// SIGHUP: the same, off the thread that accepts.
+// The same settings and files, and the imported providers as they are in the vault now. Any thread but a lane's.
+std::expected<void, std::string> Daemon::adopt_imports() {
+  const std::scoped_lock lock(reloading_);
+  if (!running_ || draining_) return std::unexpected("postern is starting or stopping");
+  Configuration next = configuration_;
+  next.rules = std::make_shared<serve::Rules>(*configuration_.rules);
+  if (std::string wrong = give_source(next, true); !wrong.empty()) return std::unexpected(std::move(wrong));
+  take_over(std::move(next));
+  return {};
+}
+
+// SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
   vault_offload_.post([this] { static_cast<void>(reload()); });
 }

@@ -32,6 +32,7 @@
 //                        reason text account tokens? created expires
 //   user          := 13: id organization name email administrator projects enabled created updated
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
+//   imported      := 19: id yaml enabled digest created updated
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
@@ -334,6 +335,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::link, recode_as<Link>},
       {Kind::user, recode_as<User>},
       {Kind::index_state, recode_as<IndexState>},
+      {Kind::imported_provider, recode_as<ImportedProvider>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

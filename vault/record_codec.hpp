@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/record.hpp"
 #include "vault/upkeep.hpp"
 
@@ -66,6 +67,7 @@ std::string encode(const RotationRecord& record);
 std::string encode(const AuthConfig& record);
 std::string encode(const Intent& record);
 std::string encode(const Link& record);
+std::string encode(const ImportedProvider& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

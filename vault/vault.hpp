@@ -18,6 +18,7 @@
 #include "vault/audit.hpp"
 #include "vault/audit.hpp"
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
 #include "vault/token_book.hpp"
@@ -104,6 +105,8 @@ class Vault {
   virtual Upkeep& upkeep() = 0;
   // Auth configs, refreshes, links: likewise.
   virtual TokenBook& tokens() = 0;
+  // Imported catalog entries: likewise.
+  virtual Imports& imports() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.

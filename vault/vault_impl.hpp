@@ -21,6 +21,7 @@
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
+//   import///ID                    ImportedProvider
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -43,7 +44,7 @@
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep, public TokenBook {
+class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -52,6 +53,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
+  Imports& imports() override { return *this; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -107,6 +109,13 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Link> update_link(Link link, std::string_view state, const Beside& beside) override;
   Result<void> erase_link(Space space, std::string_view id, const Beside& beside) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
+
+  Result<ImportedProvider> create_import(ImportedProvider provider) override;
+  Result<ImportedProvider> find_import(std::string_view id) const override;
+  Result<std::vector<ImportedProvider>> list_imports() const override;
+  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version) override;
+  Result<void> erase_import(std::string_view id, std::uint64_t expected_version) override;
+  Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
 
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;

@@ -131,6 +131,13 @@ Result<void> verify_link(const Records& records, const Entry& entry, const Path&
   return {};
 }
 
+Result<void> verify_import(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<ImportedProvider>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id) return bad("is another imported provider's");
+  return {};
+}
+
 // A state, the end or the locator of a link.
 Result<void> verify_link_entry(const Records& records, const Entry& entry, const Path&) {
   const auto to = decoded<Reference>(records, entry);
@@ -182,6 +189,7 @@ constexpr Verifier kVerifiers[] = {
     {"user", verify_plain<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
+    {"import", verify_import},
 };
 
 }  // namespace

@@ -46,6 +46,9 @@ struct Deps {
   // Reads settings, catalog and declared connections anew and swaps them, all or nothing. The error is one line with
   // file:line:column; everything stays as it was then. Called in the admin thread, which waits.
   std::function<std::expected<Reloaded, std::string>()> reload;
+  // The imported providers that are enabled are others now: returns when every worker uses those of the vault. The
+  // error is one line; what was in use stays.
+  std::function<std::expected<void, std::string>()> imports_changed;
   // What is wrong, one line each; empty: ready (readyz 200).
   std::function<std::vector<std::string>()> not_ready;
   // The listeners' bound addresses, for `status` ("127.0.0.1:8480").

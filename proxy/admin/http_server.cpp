@@ -57,7 +57,6 @@ constexpr auto kBodyTime = 30s;
 constexpr auto kWriteTime = 30s;
 constexpr auto kLinger = 1s;
 constexpr std::uint32_t kMaxHead = 16 * 1024;
-constexpr std::uint64_t kMaxBody = 1024 * 1024;
 constexpr std::size_t kMaxBuffer = 64 * 1024;
 constexpr std::size_t kMaxConnections = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -96,10 +95,14 @@ std::string head_of(const Response& response, bool keep_alive) {
   return head;
 }
 
+Problem too_large(std::uint64_t most) {
+  return refuse("body-too-large", "Keep the body within " + std::to_string(most / kMostBody) + " MiB.").error();
+}
+
 // Why reading failed, as an answer; nullopt: nobody is there to read one.
-std::optional<Problem> read_problem(const Error& error) {
+std::optional<Problem> read_problem(const Error& error, std::uint64_t most) {
   auto problem = [](std::string_view code, const char* detail) { return refuse(code, detail).error(); };
-  if (error == http::error::body_limit) return problem("body-too-large", "Keep the body within 1 MiB.");
+  if (error == http::error::body_limit) return too_large(most);
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return problem("head-too-large", "Keep the head within 16 KiB.");
   if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
@@ -155,8 +158,9 @@ std::optional<Problem> framing_problem(const Parser& parser) {
   return std::nullopt;
 }
 
-Request to_request(Parser& parser) {
-  auto& message = parser.get();
+// Without its body.
+Request to_head(const Parser& parser) {
+  const auto& message = parser.get();
   Request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
@@ -166,14 +170,19 @@ Request to_request(Parser& parser) {
     const auto value = field.value();
     request.fields.emplace_back(std::move(name), SecretText(value.data(), value.size()));
   }
-  request.body.swap(message.body());
-  wipe(message.body());
+  return request;
+}
+
+Request to_request(Parser& parser) {
+  Request request = to_head(parser);
+  request.body.swap(parser.get().body());
+  wipe(parser.get().body());
   return request;
 }
 
 class Beasts final : public HttpServer {
  public:
-  explicit Beasts(Handler handler) : handler_(std::move(handler)) {}
+  Beasts(Handler handler, Limit limit) : handler_(std::move(handler)), limit_(std::move(limit)) {}
   ~Beasts() override { stop(); }
 
   void run(const std::vector<Listening>& listening) {
@@ -241,7 +250,7 @@ class Beasts final : public HttpServer {
     stream.socket().shutdown(Socket::shutdown_send, error);
     stream.expires_after(kLinger);
     std::array<char, 4096> rest;
-    for (std::size_t seen = 0; !error && seen < 4 * kMaxBody;)
+    for (std::size_t seen = 0; !error && seen < 2 * kMostImport;)
       seen += co_await stream.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, error));
     ::explicit_bzero(rest.data(), rest.size());
   }
@@ -260,11 +269,13 @@ class Beasts final : public HttpServer {
     }
     Parser parser;
     parser.header_limit(kMaxHead);
-    parser.body_limit(kMaxBody);
+    parser.body_limit(kMostImport);  // what this request may have is asked for once its head is there
     Deadline deadline(stream, kHeadTime);
     co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+    std::uint64_t most = kMostImport;
     std::optional<Problem> problem = too_slow(deadline);
-    if (!problem) problem = error ? read_problem(error) : framing_problem(parser);
+    if (!problem) problem = error ? read_problem(error, most) : framing_problem(parser);
+    if (!error && !problem) problem = body_problem(parser, door, uid, most);
     if (!error && !problem) {
       deadline.begin(kBodyTime);
       if (parser.get().count(http::field::expect) > 0 && !parser.is_done()) {
@@ -272,7 +283,7 @@ class Beasts final : public HttpServer {
       }
       if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
       problem = too_slow(deadline);
-      if (error && !problem) problem = read_problem(error);
+      if (error && !problem) problem = read_problem(error, most);
     }
     deadline.end();  // what is waited for from here on is ours
     const std::string id = vault::new_id("req");
@@ -296,6 +307,23 @@ class Beasts final : public HttpServer {
   }
 
   // The request lives in exchange(), which waits for this.
+  // Before a body is read that is larger than most routes take, or may be: whether this caller may send one.
+  std::optional<Problem> body_problem(Parser& parser, Door door, std::optional<unsigned> uid, std::uint64_t& most) {
+    const auto length = parser.content_length();
+    most = kMostBody;
+    if (parser.chunked() || (length && *length > most)) {
+      Request head = to_head(parser);
+      head.door = door;
+      head.peer_uid = uid;
+      const auto limit = limit_(head);
+      if (!limit) return limit.error();
+      most = *limit;
+    }
+    if (length && *length > most) return too_large(most);
+    parser.body_limit(most);
+    return std::nullopt;
+  }
+
   asio::awaitable<Response> answer(const Request& request) {
     Reply reply = guarded(request, [&] { return handler_(request); });
     if (!reply.work) co_return std::move(reply.response);
@@ -344,6 +372,7 @@ class Beasts final : public HttpServer {
 
   static constexpr std::size_t kHelpers = 8;
   Handler handler_;
+  Limit limit_;
   asio::thread_pool pool_{kHelpers};
   std::array<std::size_t, 3> open_{};
   std::thread thread_;
@@ -352,8 +381,8 @@ class Beasts final : public HttpServer {
 
 }  // namespace
 
-std::unique_ptr<HttpServer> HttpServer::start(std::vector<Listening> listening, Handler handler) {
-  auto server = std::make_unique<Beasts>(std::move(handler));
+std::unique_ptr<HttpServer> HttpServer::start(std::vector<Listening> listening, Handler handler, Limit limit) {
+  auto server = std::make_unique<Beasts>(std::move(handler), std::move(limit));
   server->run(listening);
   return server;
 }

@@ -16,8 +16,10 @@ struct Route {
   std::string_view pattern;     // `*` is one segment: the {id}
   std::string_view capability;  // empty: any valid caller
   Answer (*run)(Service&, Call&);
-  bool waits = false;  // for the network
+  bool waits = false;  // for the network, or takes long
 };
+
+constexpr std::string_view kImport = "/api/v1/providers/import";
 
 constexpr Route kRoutes[] = {
     {"GET", "/metrics", "metrics:read", show_metrics},
@@ -48,6 +50,9 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
+    {"PATCH", "/api/v1/providers/*", "system:providers", change_provider},
+    {"DELETE", "/api/v1/providers/*", "system:providers", delete_provider},
+    {"POST", kImport, "system:providers", import_provider, true},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},
@@ -86,6 +91,7 @@ std::expected<const Route*, Problem> find_route(std::string_view method, const s
   std::string allow;
   for (const auto& route : kRoutes) {
     if (!matches(route.pattern, path, id)) continue;
+    if (path == kImport && route.pattern != kImport) continue;  // a word where an id would be
     if (route.method == method) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }
@@ -172,6 +178,10 @@ void log_change(const Call& call, const Route& route, const Answer& answer) {
                       {"path", call.url.path}});
 }
 
+std::unexpected<Problem> lacks(std::string_view capability) {
+  return refuse("not-permitted", "Your authorization does not have the capability " + std::string(capability) + ".");
+}
+
 Answer dispatch(Service& service, const Request& request, Reply& later) {
   if (request.target.size() > kMostTarget) return refuse("target-too-long", "Keep the target within 8 KiB.");
   auto url = parse_target(request.target);
@@ -188,8 +198,7 @@ Answer dispatch(Service& service, const Request& request, Reply& later) {
   if (!found) return std::unexpected(found.error());
   const Route& route = **found;
   if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
-    return refuse("not-permitted",
-                  "Your authorization does not have the capability " + std::string(route.capability) + ".");
+    return lacks(route.capability);
   if (route.waits) {
     later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {
       Call mine{.request = request, .url = url, .caller = caller, .id = id, .made_token_id = ""};
@@ -217,6 +226,16 @@ Response finished(const Request& request, Answer answer) {
 }
 
 }  // namespace
+
+std::expected<std::uint64_t, Problem> body_limit(Service& service, const Request& head) {
+  const auto url = parse_target(head.target);
+  if (!url || url->path != kImport || head.method != "POST" || head.door == Door::health) return kMostBody;
+  if (auto allowed = refuse_browsers(service, head); !allowed) return std::unexpected(allowed.error());
+  const auto caller = identify(service, head);
+  if (!caller) return std::unexpected(caller.error());
+  if (!caller->may("system:providers")) return lacks("system:providers");
+  return kMostImport;
+}
 
 Reply handle(Service& service, const Request& request) {
   Reply reply;

@@ -45,6 +45,9 @@ Answer delete_authorization(Service& service, Call& call);
 
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);
+Answer import_provider(Service& service, Call& call);
+Answer change_provider(Service& service, Call& call);
+Answer delete_provider(Service& service, Call& call);
 
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);

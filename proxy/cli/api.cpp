@@ -85,8 +85,12 @@ Result<json::value> Api::call(std::string_view method, std::string_view path, st
                               const json::object* body) {
   Request request{
       .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
-  if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
   if (body != nullptr) request.body = json::serialize(*body);
+  return send(std::move(request), path);
+}
+
+Result<json::value> Api::send(Request request, std::string_view path) {
+  if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
   auto response = transport_->send(request);
   wipe(request.body);
   for (auto& [name, value] : request.fields) wipe(value);
@@ -110,6 +114,16 @@ Result<json::object> Api::create(std::string_view path, const json::object& body
 
 Result<json::object> Api::change(std::string_view path, const json::object& body) {
   return only_object(call("PATCH", path, "", &body), path);
+}
+
+Result<json::object> Api::upload(std::string_view path, const Query& query, std::string bytes, std::string_view type) {
+  Request request{.method = "POST",
+                  .target = fmt::format("/api/v1/{}", path),
+                  .body = std::move(bytes),
+                  .fields = {{"Content-Type", std::string(type)}}};
+  for (const auto& [name, value] : query)
+    request.target += fmt::format("{}{}={}", &name == &query.front().first ? "?" : "&", name, encode(value));
+  return only_object(send(std::move(request), path), path);
 }
 
 Result<void> Api::erase(std::string_view path) {

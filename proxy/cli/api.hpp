@@ -37,6 +37,8 @@ class Api {
   Result<json::value> get(std::string_view path);
   Result<json::object> create(std::string_view path, const json::object& body);
   Result<json::object> change(std::string_view path, const json::object& body);
+  // Bytes of another type, with a query.
+  Result<json::object> upload(std::string_view path, const Query& query, std::string bytes, std::string_view type);
   Result<void> erase(std::string_view path);
   // Follows cursors in pages of 100. The answer has the API's own shape: {"data", "cursor", "hasMore"}.
   Result<json::object> list(std::string_view path, const Query& query, const ListRange& range);
@@ -46,6 +48,7 @@ class Api {
  private:
   Result<json::value> call(std::string_view method, std::string_view path, std::string_view query,
                            const json::object* body);
+  Result<json::value> send(Request request, std::string_view path);
 
   std::unique_ptr<Transport> transport_;
   Hidden token_;

@@ -180,6 +180,16 @@ class AdminRoom : public testing::Test {
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
     d.desk = &desk;
+    d.imports_changed = [this]() -> std::expected<void, std::string> {
+      if (!adopting) return std::unexpected("stopping");
+      ++adoptions;
+      std::vector<config::ImportedEntry> enabled;
+      const auto all = vault->imports().list_imports();
+      for (const auto& one : *all)
+        if (one.enabled) enabled.push_back({one.id, one.yaml});
+      catalog = config::with_imports(files, enabled).catalog;
+      return {};
+    };
     return d;
   }
   void start_server() {
@@ -252,6 +262,9 @@ class AdminRoom : public testing::Test {
   observe::Metrics metrics;
   std::unique_ptr<vault::Vault> vault;
   std::shared_ptr<const config::Catalog> catalog;
+  std::shared_ptr<const config::Catalog> files;  // without imported providers; where a test needs it
+  int adoptions = 0;
+  bool adopting = true;
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
   std::vector<Change> changes;

@@ -78,11 +78,27 @@ class BrokenTokens final : public vault::TokenBook {
   Error::Code code_;
 };
 
+class BrokenImports final : public vault::Imports {
+ public:
+  explicit BrokenImports(Error::Code code) : code_(code) {}
+  vault::Result<vault::ImportedProvider> create_import(vault::ImportedProvider) override { return no(); }
+  vault::Result<vault::ImportedProvider> find_import(std::string_view) const override { return no(); }
+  vault::Result<std::vector<vault::ImportedProvider>> list_imports() const override { return no(); }
+  vault::Result<vault::ImportedProvider> enable_import(std::string_view, bool, std::uint64_t) override { return no(); }
+  vault::Result<void> erase_import(std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<std::vector<vault::ProviderUse>> uses_of(std::string_view, std::size_t) const override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code) {}
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
+  vault::Imports& imports() override { return imports_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -129,6 +145,7 @@ class BrokenVault final : public vault::Vault {
   Error::Code code_;
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
+  BrokenImports imports_;
   std::string id_ = "vault";
 };
 

@@ -80,6 +80,16 @@ AuthConfig auth_config() {
   record.updated = 3;
   return record;
 }
+ImportedProvider imported() {
+  ImportedProvider record;
+  record.id = "acme-api";
+  record.yaml = "id: acme-api\n";
+  record.enabled = true;
+  record.digest = "0f";
+  record.created = 1'700'000'000'001;
+  record.updated = -2;
+  return record;
+}
 Intent intent() {
   Intent record;
   record.id = "int_0123456789abcdefghjk";
@@ -248,6 +258,7 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(reference(), "reference.hex");
   check(IndexState{1, true, "a/b"}, "index_state.hex");
   check(rotation(), "rotation.hex");
+  check(imported(), "imported_provider.hex");
 }
 
 TEST(RecordCodec, the_default_of_every_record_survives) {
