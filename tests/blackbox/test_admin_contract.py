@@ -32,7 +32,8 @@ def promises(status):
 
 
 def takes_a_body(path, method, operation):
-    return "requestBody" in operation
+    """Of JSON; a document in one of several forms is its own test's affair."""
+    return list(CONTRACT.at(operation.get("requestBody", {})).get("content", ())) == ["application/json"]
 
 
 def is_a_list(path, method, operation):
@@ -52,6 +53,10 @@ GOOD = {
     "changeAuthConfig": lambda world: {"name": f"Name {next(numbers)}"},
     "createLink": lambda world: {"authConfig": world.auth_config["id"], "name": f"Link {next(numbers)}"},
     "createAuthorization": lambda world: {"name": f"step {next(numbers)}", "capabilities": ["proxy:call"]},
+    "changeProvider": lambda world: {"enabled": True},
+    "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
+                                     "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
+                                     "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},
@@ -66,6 +71,8 @@ OBJECTS = {
     "/api/v1/providers/{id}": lambda world: "acme",
 }
 # A test needs a provider that can be asked; the daemon's own connection to api.test cannot be.
+OBJECTS["changeProvider"] = OBJECTS["deleteProvider"] = lambda world: world.made(
+    "/api/v1/providers/import", GOOD["importProvider"](world))["id"]
 OBJECTS["testConnection"] = lambda world: world.connect().id
 
 
@@ -130,8 +137,7 @@ def test_a_good_call_is_taken(asking):
     asking.settle()
     answer = asking.ask()
     assert 200 <= answer.status < 300, answer.body
-    documented = next(int(status) for status in asking.operation["responses"] if status.startswith("2"))
-    assert answer.status == documented
+    assert str(answer.status) in asking.operation["responses"]
 
 
 @those(lambda path, method, operation: method == "GET")

@@ -21,7 +21,7 @@ namespace postern::admin {
 
 namespace json = boost::json;
 
-struct Reply {
+struct WireReply {
   int status = 0;
   std::map<std::string, std::string> fields;  // names in lower case
   std::string body;
@@ -83,8 +83,8 @@ class Wire {
       bytes.remove_prefix(std::size_t(n));
     }
   }
-  Reply receive(bool with_body = true) {
-    Reply reply;
+  WireReply receive(bool with_body = true) {
+    WireReply reply;
     std::size_t end = std::string::npos;
     while ((end = bytes_.find("\r\n\r\n")) == std::string::npos)
       if (!more()) return reply;
@@ -112,7 +112,7 @@ class Wire {
   bool ended() { return bytes_.empty() && !more(); }
 
  private:
-  void write_down(const Reply& reply) {
+  void write_down(const WireReply& reply) {
     const tests::FirstRequest asked(sent_);
     tests::Exchange exchange{.door = door_,
                              .method = asked.method,
@@ -238,19 +238,19 @@ class AdminRoom : public testing::Test {
     }
     return text + "\r\n" + body;
   }
-  Reply call(const std::string& method, const std::string& target, const std::string& body = "",
-             const std::string& token = "*", Fields fields = {}) {
+  WireReply call(const std::string& method, const std::string& target, const std::string& body = "",
+                 const std::string& token = "*", Fields fields = {}) {
     if (!token.empty()) fields.emplace_back("Authorization", "Bearer " + (token == "*" ? admin : token));
     Wire wire(server->address());
     wire.send(request(method, target, body, fields));
     return wire.receive(method != "HEAD");
   }
-  Reply over_socket(const std::string& method, const std::string& target, const std::string& body = "") {
+  WireReply over_socket(const std::string& method, const std::string& target, const std::string& body = "") {
     Wire wire((state / "admin.sock").native());
     wire.send(request(method, target, body));
     return wire.receive();
   }
-  Reply create(const std::string& more = "", const std::string& token = "*") {
+  WireReply create(const std::string& more = "", const std::string& token = "*") {
     return call("POST", "/api/v1/connections",
                 R"({"app":"http","type":"BEARER","value":{"token":"canary-one"},"config":{"hosts":["api.test"]})" +
                     (more.empty() ? "" : "," + more) + "}",

@@ -11,7 +11,7 @@ using testing::Not;
 
 constexpr const char* kPath = "/api/v1/connections";
 
-std::vector<std::string> names(const Reply& reply, const char* key = "name") {
+std::vector<std::string> names(const WireReply& reply, const char* key = "name") {
   std::vector<std::string> out;
   const auto whole = reply.object();
   for (const auto& one : whole.at("data").as_array()) out.emplace_back(one.as_object().at(key).as_string());

@@ -27,15 +27,15 @@ class ImportRoom : public AdminRoom {
     AdminRoom::SetUp();
     files = catalog;
   }
-  Reply import(const std::string& document = kDocument, const std::string& query = "?file=acme.yaml",
-               const std::string& type = "application/yaml", const std::string& token = "*") {
+  WireReply import(const std::string& document = kDocument, const std::string& query = "?file=acme.yaml",
+                   const std::string& type = "application/yaml", const std::string& token = "*") {
     return call("POST", kImport + query, document, token, {{"Content-Type", type}});
   }
-  Reply enable(bool enabled = true, Fields fields = {}) {
+  WireReply enable(bool enabled = true, Fields fields = {}) {
     return call("PATCH", "/api/v1/providers/acme-api", enabled ? R"({"enabled":true})" : R"({"enabled":false})", "*",
                 std::move(fields));
   }
-  Reply connect() {
+  WireReply connect() {
     return call("POST", "/api/v1/connections", R"({"app":"acme-api","type":"API_KEY","value":{"apiKey":"canary-1"}})");
   }
   std::vector<std::string> listed(const std::string& query) {
