@@ -100,6 +100,7 @@ class Daemon {
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
+  std::shared_ptr<serve::Budgets> budgets_;
   std::atomic<std::shared_ptr<serve::Source>> source_;
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -189,6 +190,7 @@ std::string Daemon::start_admin() {
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
   deps.desk = tokens_.get();
+  deps.spent = [this](const std::string& id) { return budgets_->spent(id); };
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
@@ -208,6 +210,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
+  budgets_ = std::make_shared<serve::Budgets>(*vault_);
   if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
   source_ = configuration_.rules->source;
   auto common = std::make_shared<serve::Common>();
@@ -283,8 +286,8 @@ std::string Daemon::give_source(Configuration& next, bool starting) {
   auto catalog = with_imports(*vault_, next.catalog);
   if (!catalog) return catalog.error();
   if (catalog->collides && !starting) return catalog->left_out.front().text();
-  next.rules->source =
-      std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared, turns_, unsaved_);
+  next.rules->source = std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared,
+                                                       turns_, unsaved_, budgets_);
   return {};
 }
 
@@ -478,6 +481,9 @@ void Daemon::serve() {
     });
     lane->thread.join();
   }
+  if (const auto given = budgets_->give_back(); !given)
+    log_event(Level::warn, "budgets_kept",
+              "what was taken of budgets and not used counts as spent: " + given.error().message);
   vault_offload_.stop();
   dns_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front

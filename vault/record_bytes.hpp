@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   intent = 11,
   link = 12,
   user = 13,
+  spent = 14,
   index_state = 16,
   imported_provider = 19,
 };
@@ -49,6 +50,7 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::intent:
     case Kind::link:
     case Kind::user:
+    case Kind::spent:
     case Kind::index_state:
     case Kind::imported_provider:
       return 1;

@@ -31,6 +31,7 @@
 //                        connection requested-by state-digest cookie-digest verifier redirect-uri scopes link-status
 //                        reason text account tokens? created expires
 //   user          := 13: id organization name email administrator projects enabled created updated
+//   spent         := 14: organization id total-calls write-calls
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
 //   imported      := 19: id yaml enabled digest created updated
 //
@@ -46,9 +47,9 @@
 //   destinations  := count *(host port path-prefix)
 //   scope status link-status state role := one byte; enabled administrator := %x00 | %x01; port := 2 bytes
 //   length count  := 4 bytes
-//   generation total done resealed unreadable pass-resealed := 8 bytes; started finished created updated expires
-//   revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes, two's complement
-//   Numbers are big endian.
+//   generation total done resealed unreadable pass-resealed total-calls write-calls := 8 bytes; started finished
+//   created updated expires revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes,
+//   two's complement Numbers are big endian.
 #include "vault/record_bytes.hpp"
 
 namespace postern::vault {
@@ -334,6 +335,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::intent, recode_as<Intent>},
       {Kind::link, recode_as<Link>},
       {Kind::user, recode_as<User>},
+      {Kind::spent, recode_as<Spent>},
       {Kind::index_state, recode_as<IndexState>},
       {Kind::imported_provider, recode_as<ImportedProvider>},
   };

@@ -61,6 +61,7 @@ std::string encode(const DataKey& record);
 std::string encode(const Organization& record);
 std::string encode(const Project& record);
 std::string encode(const User& record);
+std::string encode(const Spent& record);
 std::string encode(const Reference& record);
 std::string encode(const IndexState& record);
 std::string encode(const RotationRecord& record);

@@ -74,6 +74,12 @@ struct NewToken {
   Secret token;  // pst_…: shown once, stored nowhere
 };
 
+// What was taken of a budget, and what of it is taken by now in all.
+struct Taken {
+  Calls calls;
+  Calls spent;
+};
+
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
@@ -163,15 +169,31 @@ class Vault {
   // Compare-and-set on version; organization, id, parent, public_id, digest, created cannot change. Errors: not_found,
   // conflict, invalid.
   virtual Result<Authorization> update_authorization(Authorization authorization, const Beside& beside = {}) = 0;
+  // Many at once, all of them or none, in one durable batch; the event is about the first. Errors: as above.
+  virtual Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside = {}) = 0;
+  // With what was spent of its budget.
   virtual Result<void> erase_authorization(std::string_view organization, std::string_view id,
                                            const Beside& beside = {}) = 0;
   // Those of one organization, or the system's (""), by id, behind `after`; `limit` is taken as 1 to 1000.
   virtual Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                                  std::size_t limit) const = 0;
 
+  // What was taken of an authorization's budget; version 0: nothing yet, or there is no such authorization.
+  virtual Result<Spent> find_spent(std::string_view organization, std::string_view id) const = 0;
+  // Takes as many of the calls wanted as its budget has left, durably; what has no limit is not counted, and nothing is
+  // taken of it. Never more than the budget in all, whoever asks at the same time. Errors: not_found (gone or revoked).
+  virtual Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) = 0;
+  // The opposite, for calls that were taken and not made (Spent::calls; the version is not looked at), each
+  // authorization once. Those of one that is gone or revoked are left out.
+  virtual Result<void> give_back(const std::vector<Spent>& unused) = 0;
+
   // HMAC-SHA-256 under a data key, for digests that must not be computable outside (Idempotency-Key bodies).
   virtual std::string keyed_digest(std::string_view purpose, std::string_view bytes) const = 0;
 };
+
+// Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
+// Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
+Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
 
 // A new id: prefix, '_', 20 characters of lower-case Crockford base32 (100 random bits).
 std::string new_id(std::string_view prefix);

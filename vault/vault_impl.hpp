@@ -22,6 +22,7 @@
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
 //   import///ID                    ImportedProvider
+//   spent/ORG//ID                  Spent; ID is the authorization's
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -77,9 +78,14 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<Authorization> authenticate(std::string_view token) const override;
   Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const override;
   Result<Authorization> update_authorization(Authorization authorization, const Beside& beside) override;
+  Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside) override;
   Result<void> erase_authorization(std::string_view organization, std::string_view id, const Beside& beside) override;
   Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                          std::size_t limit) const override;
+
+  Result<Spent> find_spent(std::string_view organization, std::string_view id) const override;
+  Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) override;
+  Result<void> give_back(const std::vector<Spent>& unused) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
@@ -133,6 +139,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
+  Result<Authorization> stage(Batch& batch, Authorization authorization) const;
+  Write keep_authorization(const Authorization& as_read) const;
 
   // Held from the look at an auth config until the connection that uses it is written: none goes in between.
   std::shared_lock<std::shared_mutex> hold_auth_configs() const;

@@ -17,6 +17,7 @@ struct Route {
   std::string_view capability;  // empty: any valid caller
   Answer (*run)(Service&, Call&);
   bool waits = false;  // for the network, or takes long
+  bool asks = false;   // changes nothing, although it is a POST: a secret in the body is not for a URL
 };
 
 constexpr std::string_view kImport = "/api/v1/providers/import";
@@ -45,6 +46,7 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/api/v1/auth_configs/*", "auth_configs:write", delete_auth_config},
     {"GET", "/api/v1/authorizations", "authorizations:read", list_authorizations},
     {"POST", "/api/v1/authorizations", "authorizations:write", create_authorization},
+    {"POST", "/api/v1/authorizations/introspect", "", introspect_authorization, false, true},
     {"GET", "/api/v1/authorizations/*", "authorizations:read", show_authorization},
     {"DELETE", "/api/v1/authorizations/*", "authorizations:write", delete_authorization},
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
@@ -146,10 +148,11 @@ Answer replay(const Idempotency::Kept& kept, const std::string& digest) {
   return response;
 }
 
-// A POST with an Idempotency-Key answers once; only what succeeded is remembered, so a failed call can be repeated.
+// A POST that changes something answers once for an Idempotency-Key; only what succeeded is remembered, so a failed
+// call can be repeated.
 Answer run_once(Service& service, Call& call, const Route& route) {
   const auto sent = call.request.field("idempotency-key");
-  if (!sent || route.method != "POST") return route.run(service, call);
+  if (!sent || route.method != "POST" || route.asks) return route.run(service, call);
   if (!is_key(*sent) || call.request.count("idempotency-key") != 1)
     return refuse("invalid-request", "An Idempotency-Key is one text of 1 to 255 visible ASCII characters.");
   const std::string key = call.caller.key() + '\n' + call.url.path + '\n' + std::string(*sent);
@@ -169,7 +172,7 @@ Answer run_once(Service& service, Call& call, const Route& route) {
 }
 
 void log_change(const Call& call, const Route& route, const Answer& answer) {
-  if (route.method == "GET") return;
+  if (route.method == "GET" || route.asks) return;
   const auto& id = call.caller.authorization.id;
   observe::log_event(observe::Level::info, "admin-change", answer ? "done" : answer.error().code,
                      {{"request_id", call.request.id},

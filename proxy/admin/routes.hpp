@@ -42,6 +42,7 @@ Answer create_authorization(Service& service, Call& call);
 Answer show_authorization(Service& service, Call& call);
 Answer revoke_authorization(Service& service, Call& call);
 Answer delete_authorization(Service& service, Call& call);
+Answer introspect_authorization(Service& service, Call& call);
 
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);

@@ -118,7 +118,7 @@ Answer reload(Service& service, Call&) {
 // others).
 Answer show_self(Service& service, Call& call) {
   const auto& own = call.caller.authorization;
-  json::object out = shown(own, service.deps.now_ms());
+  json::object out = shown(service, own);
   if (call.caller.socket) out["id"] = nullptr;
   out["kind"] = call.caller.socket ? "socket" : "authorization";
   out["system"] = call.caller.system();

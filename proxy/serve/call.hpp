@@ -112,6 +112,7 @@ Step authorize(Call& call);
 net::Soon<Step> obtain(Call& call);
 net::Soon<Step> collect(Call& call);
 Step inject(Call& call);
+net::Soon<Step> debit(Call& call);  // only of a caller that has a budget
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);

@@ -37,7 +37,10 @@ void record(Call& call) {
 
   observe::Access line;
   line.request_id = call.request_id;
-  if (call.caller) line.authorization = call.caller->authorization.id;
+  if (call.caller) {
+    line.authorization = call.caller->authorization.id;
+    line.run = call.caller->authorization.run;
+  }
   if (call.connection) line.connection = call.connection->meta.id;
   line.method = call.head.method;
   line.host = call.target.host;

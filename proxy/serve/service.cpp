@@ -282,7 +282,7 @@ void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
   if (!ended) return;
   for (Call* call : active_) {
-    const bool same = what.authorization ? call->caller && call->caller->authorization.id == what.id
+    const bool same = what.authorization ? call->caller && call->caller->ends_with(what.id)
                                          : call->connection && call->connection->meta.id == what.id;
     if (same) call->end();
   }

@@ -57,6 +57,7 @@ GOOD = {
     "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
                                      "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
                                      "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
+    "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},

@@ -190,6 +190,10 @@ class AdminRoom : public testing::Test {
       catalog = config::with_imports(files, enabled).catalog;
       return {};
     };
+    d.spent = [this](const std::string& id) {
+      const auto at = known_spent.find(id);
+      return at == known_spent.end() ? std::nullopt : std::optional(at->second);
+    };
     return d;
   }
   void start_server() {
@@ -268,6 +272,7 @@ class AdminRoom : public testing::Test {
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
   std::vector<Change> changes;
+  std::map<std::string, vault::Calls> known_spent;  // by authorization, as the data path would tell
   FakeDesk desk;
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;

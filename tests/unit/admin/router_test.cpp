@@ -131,6 +131,9 @@ class BrokenVault final : public vault::Vault {
   vault::Result<vault::Authorization> update_authorization(vault::Authorization, const vault::Beside&) override {
     return no();
   }
+  vault::Result<void> update_authorizations(const std::vector<vault::Authorization>&, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<void> erase_authorization(std::string_view, std::string_view, const vault::Beside&) override {
     return no();
   }
@@ -138,6 +141,9 @@ class BrokenVault final : public vault::Vault {
                                                                        std::size_t) const override {
     return no();
   }
+  vault::Result<vault::Spent> find_spent(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::Taken> take_calls(std::string_view, std::string_view, vault::Calls) override { return no(); }
+  vault::Result<void> give_back(const std::vector<vault::Spent>&) override { return no(); }
   std::string keyed_digest(std::string_view, std::string_view) const override { return "digest"; }
 
  private:
@@ -205,6 +211,7 @@ TEST_F(BrokenStore, is_503_with_a_retry_hint_and_announces_nothing) {
       {"POST", "/api/v1/authorizations", R"({"capabilities":["proxy:call"]})"},
       {"GET", "/api/v1/authorizations/x", ""},
       {"POST", "/api/v1/authorizations/x/revoke", ""},
+      {"POST", "/api/v1/authorizations/introspect", R"({"token":"x"})"},
       {"DELETE", "/api/v1/authorizations/x", ""},
       {"GET", "/api/v1/self", ""},
   };

@@ -174,6 +174,9 @@ User user() {
   record.updated = 8;
   return record;
 }
+Spent spent() {
+  return {.organization = "org_default", .id = "tok_0123456789abcdefghjk", .calls = {1000, 0x0102030405060708}};
+}
 Header header() {
   return {"vaultid00000", 1'700'000'000'000, "key-id-1", "key-id-2"};
 }
@@ -255,6 +258,7 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(organization(), "organization_2.hex");
   check(project(), "project_2.hex");
   check(user(), "user.hex");
+  check(spent(), "spent.hex");
   check(reference(), "reference.hex");
   check(IndexState{1, true, "a/b"}, "index_state.hex");
   check(rotation(), "rotation.hex");
@@ -271,6 +275,7 @@ TEST(RecordCodec, the_default_of_every_record_survives) {
   EXPECT_TRUE(decode<Organization>(encode(Organization{})));
   EXPECT_TRUE(decode<Project>(encode(Project{})));
   EXPECT_TRUE(decode<User>(encode(User{})));
+  EXPECT_TRUE(decode<Spent>(encode(Spent{})));
 }
 
 // Version 1 had nothing of tokens, of roles and budgets, nor of names.
