@@ -28,6 +28,8 @@ enum class Kind : std::uint8_t {
   link = 12,
   user = 13,
   index_state = 16,
+  event = 17,
+  audit_head = 18,
 };
 
 // What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
@@ -49,6 +51,8 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::link:
     case Kind::user:
     case Kind::index_state:
+    case Kind::event:
+    case Kind::audit_head:
       return 1;
   }
   return 0;

@@ -21,6 +21,7 @@
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
+//   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -39,6 +40,7 @@
 
 #include "vault/index.hpp"
 #include "vault/records.hpp"
+#include "vault/stored_audit.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
@@ -52,6 +54,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
+  Audit& audit() override { return audit_; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -150,6 +153,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  StoredAudit audit_;
   std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap

@@ -182,6 +182,8 @@ constexpr Verifier kVerifiers[] = {
     {"user", verify_plain<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
+    {"audit", verify_event},
+    {"audit_head", verify_audit_head},
 };
 
 }  // namespace

@@ -222,7 +222,8 @@ class Forgetful final : public Store {
   Result<Page> scan(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
   Result<Page> scan_back(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
   Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override { return last_; }
-  Group commit_group(std::span<const Batch* const> batches) override {
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue&) override {
     return {.commit = last_ + 1,
             .refused = std::vector<std::optional<Error>>(batches.size()),
             .failed = Error{Error::Code::io, "the disk said no"}};
