@@ -1,6 +1,7 @@
 #include "vault/audit_chain.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"
@@ -121,30 +122,33 @@ Result<AuditChain::Held> AuditChain::load(const Store& store, std::string_view o
   return held;
 }
 
+AuditChain::Held& AuditChain::moving(const std::string& organization) {
+  Held& held = heads_.find(organization)->second;
+  if (!std::exchange(held.moved, true)) moved_.push_back(&held);
+  return held;
+}
+
 Batch AuditChain::chained(std::span<const Aside* const> fitting) {
   Batch batch;
   for (const Aside* aside : fitting) {
     if (aside->retired) {
       const auto& [organization, to, time, bytes] = *aside->retired;
-      Held& held = heads_.find(organization)->second;
-      held.head.checkpoint = to;
-      held.head.checkpoint_time = time;
-      held.head.bytes -= std::min(bytes, held.head.bytes);
-      held.moved = true;
+      AuditHead& head = moving(organization).head;
+      head.checkpoint = to;
+      head.checkpoint_time = time;
+      head.bytes -= std::min(bytes, head.bytes);
     }
-    for (const Event& event : aside->events) add(batch, heads_.find(event.organization)->second, event);
+    for (const Event& event : aside->events) add(batch, moving(event.organization), event);
   }
-  for (auto& [organization, held] : heads_) {
-    if (!held.moved) continue;
-    batch.push_back(sealed_put(keyring_, audit_head_path(organization), encode(held.head), held.version));
-    ++held.version;
+  for (Held* held : moved_) {
+    batch.push_back(sealed_put(keyring_, audit_head_path(held->head.organization), encode(held->head), held->version));
+    ++held->version;
   }
   return batch;
 }
 
 void AuditChain::add(Batch& batch, Held& held, Event event) {
   AuditHead& head = held.head;
-  held.moved = true;
   bound(event);
   if (now_ms_) event.time = now_ms_();
   event.sequence = head.end.sequence + 1;
@@ -166,8 +170,18 @@ void AuditChain::add(Batch& batch, Held& held, Event event) {
 }
 
 void AuditChain::written() {
-  if (heads_.size() > kMostHeads) return forget();
-  for (auto& [organization, held] : heads_) held.moved = false;
+  for (Held* held : moved_) held->moved = false;
+  moved_.clear();
+  if (heads_.size() > kMostHeads) heads_.clear();
+}
+
+void AuditChain::refused() {
+  if (!moved_.empty()) forget();  // they are ahead of what is stored
+}
+
+void AuditChain::forget() {
+  moved_.clear();
+  heads_.clear();
 }
 
 }  // namespace postern::vault

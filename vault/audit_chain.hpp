@@ -52,22 +52,25 @@ class AuditChain {
   Result<void> prepare(const Store& store, const Aside& aside);
   // What is written with the group of which these fit. All of them were prepared.
   Batch chained(std::span<const Aside* const> fitting);
-  void written();                    // the group of the last chained() is durable
-  void forget() { heads_.clear(); }  // it is not, or nobody knows
+  void written();  // the group of the last chained() is durable
+  void refused();  // nothing of that group is written
+  void forget();   // nobody knows what is
 
  private:
   struct Held {
     AuditHead head;
     std::uint64_t version = 0;  // in the store; 0: not there yet
-    bool moved = false;         // by the group that is being written
+    bool moved = false;         // among moved_
   };
   Result<Held> load(const Store& store, std::string_view organization) const;
+  Held& moving(const std::string& organization);
   void add(Batch& batch, Held& held, Event event);
 
   const Keyring& keyring_;
   const std::function<std::int64_t()> now_ms_;
   std::atomic<std::uint64_t> quota_ = kQuota;
   std::map<std::string, Held, std::less<>> heads_;
+  std::vector<Held*> moved_;  // by the group that is being written
 };
 
 // Shared with those who read the chains.

@@ -112,7 +112,7 @@ Group SupervisedStore::write(const Work& work) {
     }
     bool store_failed = false;
     Group group = write_once(work, store_failed);
-    if (chain_ != nullptr) group.failed || group.commit == 0 ? chain_->forget() : chain_->written();
+    tell_chain(group);
     if (!group.failed) return group;
     switch (outlive(group.commit, store_failed, *group.failed)) {
       case Found::written:
@@ -126,6 +126,17 @@ Group SupervisedStore::write(const Work& work) {
         group.failed->message += "; whether this was written is not known until the vault is READY again";
         return group;
     }
+  }
+}
+
+void SupervisedStore::tell_chain(const Group& group) {
+  if (chain_ == nullptr) return;
+  if (group.failed) {
+    chain_->forget();
+  } else if (group.commit == 0) {
+    chain_->refused();
+  } else {
+    chain_->written();
   }
 }
 

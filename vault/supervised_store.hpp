@@ -75,6 +75,7 @@ class SupervisedStore final : public Store {
   };
   std::optional<Error> unprepared(const Aside* aside);
   Group write(const Work& work);
+  void tell_chain(const Group& group);
   Group write_once(const Work& work, bool& store_failed);
   enum class Found : std::uint8_t { unknown, written, not_written };
   Found outlive(std::uint64_t unknown, bool store_failed, const Error& why);

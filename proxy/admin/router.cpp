@@ -46,6 +46,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
+    // system:audit or audit:read, by whose chain it is about.
+    {"GET", "/api/v1/audit", "", list_audit},
+    {"GET", "/api/v1/audit/export", "", export_audit},
+    {"POST", "/api/v1/audit/verify", "", verify_audit, true},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},

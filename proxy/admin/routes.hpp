@@ -46,6 +46,10 @@ Answer delete_authorization(Service& service, Call& call);
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);
 
+Answer list_audit(Service& service, Call& call);
+Answer export_audit(Service& service, Call& call);
+Answer verify_audit(Service& service, Call& call);
+
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);
 Answer rewrap_keys(Service& service, Call& call);

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/if_match.hpp"
 #include "proxy/admin/listing.hpp"
@@ -115,10 +116,13 @@ std::expected<std::vector<Authorization>, Problem> descendants(const Service& se
   return found;
 }
 
-std::expected<void, Problem> mark_revoked(const Service& service, Authorization a) {
+// `root`: what was revoked, where this one goes with it.
+std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, Authorization a,
+                                          const std::string& root = {}) {
   for (int attempt = 0; a.revoked == 0; ++attempt) {
     a.revoked = service.deps.now_ms();
-    auto written = service.deps.vault->update_authorization(a);
+    auto written = service.deps.vault->update_authorization(
+        a, told(call, "authorization.revoked", root.empty() ? Details() : Details{{"with", root}}));
     if (written) break;
     if (written.error().code == vault::Error::Code::not_found) break;
     if (written.error().code != vault::Error::Code::conflict || attempt == 3)
@@ -145,7 +149,7 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
   auto below = descendants(service, *root);
   if (!below) return std::unexpected(below.error());
   for (auto at = below->rbegin(); at != below->rend(); ++at)
-    if (auto done = mark_revoked(service, *at); !done) return std::unexpected(done.error());
+    if (auto done = mark_revoked(service, call, *at, root->id); !done) return std::unexpected(done.error());
   return root;
 }
 
@@ -178,7 +182,8 @@ Answer create_authorization(Service& service, Call& call) {
   if (!body) return std::unexpected(body.error());
   auto wanted = read_authorization(service, call.caller, body->get_object());
   if (!wanted) return std::unexpected(wanted.error());
-  auto made = service.deps.vault->create_authorization(std::move(*wanted));
+  const auto beside = told(call, "authorization.created", {{"name", wanted->name}, {"user", wanted->user}});
+  auto made = service.deps.vault->create_authorization(std::move(*wanted), beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   const auto& a = made->authorization;
   Response response = json_response(shown(a, service.deps.now_ms()), 201);
@@ -204,14 +209,15 @@ Answer show_authorization(Service& service, Call& call) {
 Answer revoke_authorization(Service& service, Call& call) {
   auto root = end(service, call);
   if (!root) return std::unexpected(root.error());
-  if (auto done = mark_revoked(service, *root); !done) return std::unexpected(done.error());
+  if (auto done = mark_revoked(service, call, *root); !done) return std::unexpected(done.error());
   return show_authorization(service, call);
 }
 
 Answer delete_authorization(Service& service, Call& call) {
   auto root = end(service, call);
   if (!root) return std::unexpected(root.error());
-  auto gone = service.deps.vault->erase_authorization(root->organization, root->id);
+  auto gone =
+      service.deps.vault->erase_authorization(root->organization, root->id, told(call, "authorization.deleted"));
   if (!gone && gone.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(gone.error()));
   announce(service, *root);
   Response response;

@@ -88,6 +88,8 @@ class Session {
 
 // "30m", "1h", "7d", "90s" from now, or an RFC 3339 time as it is; the result is RFC 3339 in UTC.
 Result<std::string> expiry(const std::string& text, std::int64_t now_ms);
+// The same, but so long before now. `flag`: what the text was given with.
+Result<std::string> ago(const std::string& text, std::int64_t now_ms, const std::string& flag);
 // A string field of an object; empty when absent.
 std::string text_field(const json::object& object, std::string_view key);
 // "0.0.0.0:80" and "[::]:80" listen everywhere; a caller dials loopback.

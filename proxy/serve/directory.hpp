@@ -148,6 +148,9 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
+  // Who last used it there, and on which day: the audit has heard of that (noted.hpp).
+  std::uint64_t noted_caller = 0;
+  std::int64_t noted_day = 0;
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -157,6 +160,7 @@ struct Known : Shape {
 struct Caller {
   vault::Authorization authorization;
   vault::Secret token;
+  std::uint64_t serial = next_serial();  // of no other caller of this process
   bool live = true;
   bool any_connection = false;
   std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
@@ -168,6 +172,7 @@ struct Caller {
   bool may(std::string_view capability) const;
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
+  static std::uint64_t next_serial() noexcept;  // from 1 on
 };
 
 // What must be forgotten; empty id: everything of that kind.
