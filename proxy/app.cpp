@@ -18,6 +18,7 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
+#include "proxy/app_audit.hpp"
 #include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
@@ -97,6 +98,7 @@ class Daemon {
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
+  std::optional<AuditThread> audit_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
@@ -221,6 +223,9 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
+  audit_.emplace(vault_->audit(), wall_ms);
+  audit_->set_retention(settings.audit_retention.count());
+  common->noted = &audit_->noted();
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
       vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
@@ -298,6 +303,8 @@ void Daemon::take_over(Configuration next) {
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
+  vault_->audit().set_quota(configuration_.settings->audit_quota);
+  audit_->set_retention(configuration_.settings->audit_retention.count());
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
 
@@ -340,7 +347,16 @@ std::expected<void, std::string> Daemon::adopt_imports() {
 
 // SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
-  vault_offload_.post([this] { static_cast<void>(reload()); });
+  vault_offload_.post([this] {
+    if (!reload()) return;
+    vault::Event event;
+    event.actor = "system";
+    event.action = "config.reloaded";
+    event.detail = {{"signal", "SIGHUP"}};
+    if (const auto kept = vault_->audit().append({std::move(event)}); !kept) {
+      log_event(Level::error, "audit-not-written", kept.error().message);
+    }
+  });
 }
 
 // Once a second the files of `connections:` are looked at.
@@ -462,6 +478,7 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  audit_->start();
   tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
@@ -484,6 +501,7 @@ void Daemon::serve() {
   if (const auto given = budgets_->give_back(); !given)
     log_event(Level::warn, "budgets_kept",
               "what was taken of budgets and not used counts as spent: " + given.error().message);
+  audit_->stop();  // what the lanes have noted to the end
   vault_offload_.stop();
   dns_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front

@@ -29,6 +29,8 @@ enum class Kind : std::uint8_t {
   user = 13,
   spent = 14,
   index_state = 16,
+  event = 17,
+  audit_head = 18,
   imported_provider = 19,
 };
 
@@ -52,6 +54,8 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::user:
     case Kind::spent:
     case Kind::index_state:
+    case Kind::event:
+    case Kind::audit_head:
     case Kind::imported_provider:
       return 1;
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/imports.hpp"
 #include "vault/record.hpp"
@@ -69,6 +70,9 @@ std::string encode(const AuthConfig& record);
 std::string encode(const Intent& record);
 std::string encode(const Link& record);
 std::string encode(const ImportedProvider& record);
+std::string encode(const Event& record);
+std::string encode(const AuditHead& record);
+std::string encode_without_mac(const Event& record);  // what its mac is over
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

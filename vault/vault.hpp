@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "vault/audit.hpp"
-#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/imports.hpp"
 #include "vault/provenance.hpp"
@@ -30,13 +29,14 @@ enum class StoreKind { memory, rocksdb };
 
 struct Options {
   StoreKind store = StoreKind::rocksdb;
-  std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
-  KeySource key;                         // instead of key_file, where the key comes from elsewhere
-  bool allow_key_in_state = false;       // --dev
-  bool accept_rollback = false;          // --accept-rollback
-  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
-  std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  std::filesystem::path state;              // directory; the database is <state>/vault, the marker <state>/marker
+  std::filesystem::path key_file;           // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                            // instead of key_file, where the key comes from elsewhere
+  bool allow_key_in_state = false;          // --dev
+  bool accept_rollback = false;             // --accept-rollback
+  bool accept_copy = false;                 // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
+  std::uint64_t audit_quota = 64ULL << 20;  // bytes; Audit::set_quota()
+  std::function<std::int64_t()> now_ms;     // wall clock; absent: the system's
   // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
   // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
   // must not call the vault, nor wait for one who does.
@@ -113,6 +113,8 @@ class Vault {
   virtual TokenBook& tokens() = 0;
   // Imported catalog entries: likewise.
   virtual Imports& imports() = 0;
+  // What was done, by whom: likewise.
+  virtual Audit& audit() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.

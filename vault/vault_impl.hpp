@@ -23,6 +23,7 @@
 //   user/ORG//ID                   User
 //   import///ID                    ImportedProvider
 //   spent/ORG//ID                  Spent; ID is the authorization's
+//   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -41,6 +42,7 @@
 
 #include "vault/index.hpp"
 #include "vault/records.hpp"
+#include "vault/stored_audit.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
@@ -55,6 +57,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
   Imports& imports() override { return *this; }
+  Audit& audit() override { return audit_; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -167,6 +170,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  StoredAudit audit_;
   std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap

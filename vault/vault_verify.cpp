@@ -203,6 +203,8 @@ constexpr Verifier kVerifiers[] = {
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
     {"import", verify_import},
+    {"audit", verify_event},
+    {"audit_head", verify_audit_head},
 };
 
 }  // namespace

@@ -55,6 +55,10 @@ constexpr Route kRoutes[] = {
     {"PATCH", "/api/v1/providers/*", "system:providers", change_provider},
     {"DELETE", "/api/v1/providers/*", "system:providers", delete_provider},
     {"POST", kImport, "system:providers", import_provider, true},
+    // system:audit or audit:read, by whose chain it is about.
+    {"GET", "/api/v1/audit", "", list_audit},
+    {"GET", "/api/v1/audit/export", "", export_audit},
+    {"POST", "/api/v1/audit/verify", "", verify_audit, true},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},

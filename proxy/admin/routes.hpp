@@ -50,6 +50,10 @@ Answer import_provider(Service& service, Call& call);
 Answer change_provider(Service& service, Call& call);
 Answer delete_provider(Service& service, Call& call);
 
+Answer list_audit(Service& service, Call& call);
+Answer export_audit(Service& service, Call& call);
+Answer verify_audit(Service& service, Call& call);
+
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);
 Answer rewrap_keys(Service& service, Call& call);

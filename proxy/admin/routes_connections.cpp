@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
 #include "proxy/admin/connection_write.hpp"
 
@@ -91,7 +92,7 @@ std::expected<void, Problem> apply_patch(Service& service, const Call& call, con
 }
 
 // Writes the metadata, with the values if there are any, and tells everyone.
-Answer commit(Service& service, ConnectionInput& input, Connection meta) {
+Answer commit(Service& service, ConnectionInput& input, Connection meta, const vault::Beside& beside) {
   const bool ended = !meta.enabled;
   vault::Result<Connection> written;
   if (input.value) {
@@ -104,9 +105,9 @@ Answer commit(Service& service, ConnectionInput& input, Connection meta) {
     meta.status_reason.clear();
     meta.status_text.clear();
     set_token_facts(meta, *kept);
-    written = service.deps.vault->rotate_credential(std::move(meta), kept->credential);
+    written = service.deps.vault->rotate_credential(std::move(meta), kept->credential, beside);
   } else {
-    written = service.deps.vault->update_connection(std::move(meta));
+    written = service.deps.vault->update_connection(std::move(meta), beside);
   }
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, ended);
@@ -145,7 +146,8 @@ Answer create_connection(Service& service, Call& call) {
   const auto kept = take_credential((*provider)->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);
   if (!kept) return std::unexpected(kept.error());
   set_token_facts(meta, *kept);
-  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential);
+  const auto beside = told(call, "connection.created", {{"app", meta.app}, {"type", meta.type}});
+  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential, beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   announce(service, *made, false);
   Response response = connection_response(*made, 201);
@@ -173,7 +175,8 @@ Answer change_connection(Service& service, Call& call) {
     return refuse("not-permitted", "Only its owner changes a personal connection; you may disable or delete it.");
   if (auto applied = apply_patch(service, call, input, found->connection); !applied)
     return std::unexpected(applied.error());
-  return commit(service, input, std::move(found->connection));
+  const auto beside = told(call, "connection.changed", {{"fields", names_of(body->get_object())}});
+  return commit(service, input, std::move(found->connection), beside);
 }
 
 Answer rotate_connection(Service& service, Call& call) {
@@ -188,7 +191,7 @@ Answer rotate_connection(Service& service, Call& call) {
   if (!errors.empty()) return refuse_fields(std::move(errors));
   if (!input.value) input.value.emplace();
   if (auto planned = replan(service, input, found->connection); !planned) return std::unexpected(planned.error());
-  return commit(service, input, std::move(found->connection));
+  return commit(service, input, std::move(found->connection), told(call, "connection.rotated"));
 }
 
 Answer delete_connection(Service& service, Call& call) {
@@ -201,7 +204,8 @@ Answer delete_connection(Service& service, Call& call) {
     if (auto given = give_back_first(service, c); !given) return std::unexpected(given.error());
   }
   const bool conditional = call.request.field("if-match").has_value();
-  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0);
+  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0,
+                                                   told(call, "connection.deleted", {{"alias", c.alias}}));
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, c, true);
   Response response;

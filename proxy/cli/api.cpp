@@ -81,8 +81,8 @@ Failure problem(int status, std::string_view path, std::string_view body) {
   return Failure{exit_for(status, code), fmt::format("{}: {}: {}", title, path, detail)};
 }
 
-Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
-                              const json::object* body) {
+Result<Response> Api::send(std::string_view method, std::string_view path, std::string_view query,
+                           const json::object* body) {
   Request request{
       .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
   if (body != nullptr) request.body = json::serialize(*body);
@@ -96,6 +96,13 @@ Result<json::value> Api::send(Request request, std::string_view path) {
   for (auto& [name, value] : request.fields) wipe(value);
   if (!response) return std::unexpected(response.error());
   if (response->status >= 300) return std::unexpected(problem(response->status, path, response->body));
+  return response;
+}
+
+Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
+                              const json::object* body) {
+  auto response = send(method, path, query, body);
+  if (!response) return std::unexpected(response.error());
   if (response->body.empty()) return json::value();
   boost::system::error_code error;
   json::value parsed = json::parse(response->body, error);
@@ -106,6 +113,10 @@ Result<json::value> Api::send(Request request, std::string_view path) {
 
 Result<json::value> Api::get(std::string_view path) {
   return call("GET", path, "", nullptr);
+}
+
+Result<Response> Api::text(std::string_view path) {
+  return send("GET", path, "", nullptr);
 }
 
 Result<json::object> Api::create(std::string_view path, const json::object& body) {

@@ -35,6 +35,8 @@ class Api {
 
   // `path` is below /api/v1/: "connections/billing". Absent ids and foreign ones are both not_found.
   Result<json::value> get(std::string_view path);
+  // An answer that is no JSON, as it came.
+  Result<Response> text(std::string_view path);
   Result<json::object> create(std::string_view path, const json::object& body);
   Result<json::object> change(std::string_view path, const json::object& body);
   // Bytes of another type, with a query.
@@ -46,6 +48,8 @@ class Api {
   Result<Response> probe(std::string_view target);
 
  private:
+  Result<Response> send(std::string_view method, std::string_view path, std::string_view query,
+                        const json::object* body);
   Result<json::value> call(std::string_view method, std::string_view path, std::string_view query,
                            const json::object* body);
   Result<json::value> send(Request request, std::string_view path);

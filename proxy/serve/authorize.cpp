@@ -81,6 +81,7 @@ void find_route(Call& call, std::string_view tag) {
   call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
+  known->noted_caller = 0;
   known->route_tag = tag;
 }
 

@@ -117,6 +117,17 @@ net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);
 
+// The credential is about to leave: the audit hears of the first time each day. What stands here is all that the others
+// pay for it.
+inline void note_use(Call& call) {
+  const Known* known = call.connection.get();
+  if (known == nullptr || (known->noted_caller == call.caller->serial && known->route.get() == call.route.get() &&
+                           known->noted_day == call.service().today())) {
+    return;
+  }
+  call.service().tell_use(call);
+}
+
 // Asks for a newer token than the connection has; resumes with the desk's answer.
 net::Task<grants::Renewed> renew(Call& call, grants::Why why);
 // The connection's grant is dead: a person must connect it again, there.

@@ -179,6 +179,11 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
   open_caller_->any_connection = true;
 }
 
+std::uint64_t Caller::next_serial() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 void Directory::next_round() {
   known_.next_round();
   callers_.next_round();

@@ -152,6 +152,9 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
+  // Who last used it there, and on which day: the audit has heard of that (noted.hpp).
+  std::uint64_t noted_caller = 0;
+  std::int64_t noted_day = 0;
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -162,6 +165,7 @@ struct Caller {
   vault::Authorization authorization;
   std::vector<std::string> makers;  // ids: what it was made by, and so on; it ends with any of them
   vault::Secret token;
+  std::uint64_t serial = next_serial();  // of no other caller of this process
   bool live = true;
   bool any_connection = false;
   Budgets::Purses budgets;                              // what its calls are debited to; empty: nothing
@@ -175,7 +179,8 @@ struct Caller {
   bool may(std::string_view capability) const;
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
-  bool may_path(std::string_view path) const;  // asked only where wire::path_is_ambiguous() says no
+  bool may_path(std::string_view path) const;   // asked only where wire::path_is_ambiguous() says no
+  static std::uint64_t next_serial() noexcept;  // from 1 on
 };
 
 // What must be forgotten; empty id: everything of that kind. An authorization with all that it has made.

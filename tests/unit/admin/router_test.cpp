@@ -93,12 +93,28 @@ class BrokenImports final : public vault::Imports {
   Error::Code code_;
 };
 
+class BrokenAudit final : public vault::Audit {
+ public:
+  explicit BrokenAudit(Error::Code code) : code_(code) {}
+  vault::Result<void> append(std::vector<vault::Event>) override { return no(); }
+  vault::Result<vault::AuditPage> list(const vault::AuditQuery&) const override { return no(); }
+  vault::Result<vault::AuditHead> head(std::string_view) const override { return no(); }
+  vault::Result<void> check(vault::AuditCheck&, std::size_t) const override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
+  void set_quota(std::uint64_t) override {}
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code), audit_(code) {}
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
   vault::Imports& imports() override { return imports_; }
+  vault::Audit& audit() override { return audit_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -152,6 +168,7 @@ class BrokenVault final : public vault::Vault {
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
   BrokenImports imports_;
+  BrokenAudit audit_;
   std::string id_ = "vault";
 };
 
