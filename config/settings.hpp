@@ -72,6 +72,7 @@ struct Settings {
   std::vector<std::string> key_exec;          // an absolute path and its arguments
   std::size_t cache_size = std::size_t{64} << 20;  // vault.cache.size: of what all workers keep ready
   Millis cache_idle{600'000};                      // vault.cache.idle: dropped after so long without a request
+  Millis keep_old{86'400'000};                     // vault.keep_old: the value that a rotation replaced; 0: not
   bool open_callers = false;                       // callers.mode: open
   bool insecure_listen = false;
   std::string public_url;                // admin.public_url; empty: derived from listen.admin

@@ -294,6 +294,7 @@ constexpr SettingRow kRows[] = {
     {"vault.cache.idle", Written::text, "how long what is ready is kept without a request for it",
      [](const Node& n, Settings& s, Reading& in) { duration(n, s.cache_idle, false, in.mistakes); },
      [](const Settings& s) -> Value { return text(show_duration(s.cache_idle)); }, KEEP(cache_idle)},
+    DURATION("vault.keep_old", keep_old, true, "how long a value that was rotated can be brought back"),
     EITHER("callers.mode", open_callers, "required", "open",
            "required, or open: anybody who reaches the port, loopback only"),
     FLAG("insecure_listen", insecure_listen, "allow plain listeners off loopback (tokens cross the network in clear)"),

@@ -25,6 +25,7 @@
 #include "proxy/app_process.hpp"
 #include "proxy/app_reload.hpp"
 #include "proxy/app_rotation.hpp"
+#include "proxy/app_sweep.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -99,6 +100,7 @@ class Daemon {
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
   std::optional<AuditThread> audit_;
+  std::optional<SweepThread> sweep_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
@@ -226,6 +228,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   audit_.emplace(vault_->audit(), wall_ms);
   audit_->set_retention(settings.audit_retention.count());
   common->noted = &audit_->noted();
+  sweep_.emplace(*vault_, wall_ms);
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
       vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
@@ -479,6 +482,7 @@ void Daemon::serve() {
   }
   rotation_->start();  // goes on with what a kill has interrupted
   audit_->start();
+  sweep_->start();
   tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
@@ -490,6 +494,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  sweep_->stop();
   tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {

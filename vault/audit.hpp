@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/record.hpp"
 
 namespace postern::vault {
 
@@ -41,6 +42,7 @@ struct Event {
 // organization, project and subject are the record's that is written, whatever they were.
 struct Beside {
   std::optional<Event> event;
+  std::optional<KeptAnswer> answer;  // `id` and `project` likewise
 };
 
 // A place in a chain that somebody notes, to compare the chain with later.

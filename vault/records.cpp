@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "vault/kept_answers.hpp"
+
 namespace postern::vault {
 namespace {
 
@@ -155,8 +157,20 @@ Records::Pause Records::pause() {
   return {std::move(turn), std::unique_lock(gate_)};
 }
 
+std::size_t Records::count_answers(const std::string& organization) {
+  const std::scoped_lock lock(answers_mutex_);
+  const auto taken = answers_.extract(organization);
+  return taken ? taken.mapped() : 0;
+}
+
 Result<void> Records::commit(const Batch& batch, const Beside& beside) {
-  return commit(batch, aside_of(beside));
+  if (!beside.answer) return commit(batch, aside_of(beside));
+  Batch with = batch;
+  if (auto staged = stage_answer(with, *this, *beside.answer); !staged) return staged;
+  auto done = commit(with, aside_of(beside));
+  const std::scoped_lock lock(answers_mutex_);
+  if (done) ++answers_[beside.answer->organization];
+  return done;
 }
 
 Result<void> Records::commit(const Batch& batch, const Aside& aside) {

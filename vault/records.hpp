@@ -5,6 +5,7 @@
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
 // make it another. Thread safety: any thread.
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -96,6 +97,8 @@ class Records {
   Result<void> commit(const Batch& batch, const Beside& beside = {});
   Result<void> commit(const Batch& batch, const Aside& aside);
   AuditChain& chain() { return chain_; }
+  // How many answers an organization was kept since this was asked last.
+  std::size_t count_answers(const std::string& organization);
   // While this lives no commit() is under way and none begins; write() is what its holder commits with.
   struct Pause {
     std::unique_lock<std::mutex> turn;
@@ -112,7 +115,9 @@ class Records {
 
   std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
-  AuditChain chain_;        // over the keyring; written by the leaders of the store
+  AuditChain chain_;  // over the keyring; written by the leaders of the store
+  std::mutex answers_mutex_;
+  std::map<std::string, std::size_t> answers_;
   std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
   std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };

@@ -18,6 +18,12 @@ vault::Beside told(const Request& request, const Caller& caller, std::string act
 inline vault::Beside told(const Call& call, std::string action, Details detail = {}) {
   return told(call.request, call.caller, std::move(action), std::move(detail));
 }
+// The same write, which makes what is answered with `status`: what is kept of the call goes along, too.
+inline vault::Beside made_by(Call& call, unsigned status, const vault::Beside& told, bool holds_token = false) {
+  vault::Beside beside = call.beside(status, holds_token);
+  beside.event = told.event;
+  return beside;
+}
 // What a person did in a browser with this link: nobody but the link says who that is.
 vault::Beside told(const vault::Link& link, std::string action, Details detail = {});
 // What belongs to no record: into the system's chain, after it was done. That it cannot be written is logged.

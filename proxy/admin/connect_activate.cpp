@@ -85,6 +85,7 @@ std::expected<vault::Connection, vault::Error> renew_connection(Service& service
     set_token_facts(*meta, kept);
     if (meta->account.empty()) meta->account = account;
     meta->last_refresh = service.deps.now_ms();
+    meta->previous_until = 0;  // what the service has given out before is its to end
     auto written =
         service.deps.vault->rotate_credential(std::move(*meta), kept.credential, told(link, "connection.reconnected"));
     if (written || written.error().code != vault::Error::Code::conflict || tries == kTries) return written;

@@ -204,7 +204,7 @@ bool is_page(std::string_view path) {
   return path == kConnect || path == kCallback || path.starts_with("/connect/");
 }
 
-Response serve_page(Service& service, const Request& request, Url url, Reply& later) {
+Response serve_page(Service& service, const Request& request, Url url, Handled& later) {
   const bool post = request.method == "POST";
   if (!post && request.method != "GET" && request.method != "HEAD")
     return no_method(button_named(url.path) ? "POST" : "GET, HEAD, POST");

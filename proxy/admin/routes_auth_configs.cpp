@@ -7,6 +7,7 @@
 
 #include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
+#include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/if_match.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 namespace json = boost::json;
 using vault::AuthConfig;
 
-constexpr std::size_t kMostNamed = 10;  // of the connections that are in the way
+constexpr std::size_t kMostNamed = 100;  // of the connections that are in the way
 
 Answer response_of(const Service& service, const AuthConfig& auth_config, unsigned status) {
   auto object = object_of(service, auth_config);
@@ -100,6 +101,7 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
     return std::unexpected(vault_problem(connection.error()));
   }
   announce(service, *connection, false);
+  call.made_id = created->id;
   return response_of(service, *created, 201);
 }
 
@@ -177,6 +179,8 @@ std::expected<void, Problem> rotate_shared(Service& service, const Call& call, c
   (*connection)->status = vault::Status::active;
   (*connection)->status_reason.clear();
   (*connection)->status_text.clear();
+  const std::int64_t keep_ms = kept_by_default(service);
+  (*connection)->previous_until = keep_ms == 0 ? 0 : service.deps.now_ms() + keep_ms;
   auto written = service.deps.vault->rotate_credential(std::move(**connection), kept->credential,
                                                        told(call, "connection.rotated"));
   if (!written) return std::unexpected(vault_problem(written.error()));
@@ -184,10 +188,22 @@ std::expected<void, Problem> rotate_shared(Service& service, const Call& call, c
   return {};
 }
 
-std::expected<void, Problem> erase_connections(Service& service, const Call& call, const AuthConfig& auth_config) {
+// One after the other: what was deleted when one of them fails stays so, and a repetition goes on with the rest.
+std::expected<void, Problem> erase_connections(Service& service, const Call& call, const AuthConfig& auth_config,
+                                               bool revoke) {
   auto all = connections_of(service, auth_config);
   if (!all) return std::unexpected(all.error());
   for (const auto& c : *all) {
+    if (revoke) {
+      auto given = give_back_first(service, c);
+      if (!given && given.error().code == "not-found") continue;
+      if (!given) {
+        given.error().detail =
+            "This connection and what comes behind it were kept: try again, or without ?revoke=true.";
+        given.error().more["connection"] = c.id;
+        return given;
+      }
+    }
     auto gone = service.deps.vault->erase_connection(
         {c.organization, c.project}, c.id, 0,
         told(call, "connection.deleted", {{"alias", c.alias}, {"authConfig", auth_config.id}}));
@@ -198,12 +214,19 @@ std::expected<void, Problem> erase_connections(Service& service, const Call& cal
   return {};
 }
 
-std::unexpected<Problem> in_use(const Service& service, const AuthConfig& auth_config) {
+// Of the connections the first ones are named, as far as the caller may know them; all of them are counted.
+std::unexpected<Problem> in_use(const Service& service, const Caller& caller, const AuthConfig& auth_config) {
   auto refusal = refuse("in-use", "Connections use it: delete them first, or add ?cascade=true.");
-  json::array ids;
-  if (const auto users = service.deps.vault->tokens().connections_of(auth_config, kMostNamed))
-    for (const auto& connection : *users) ids.emplace_back(connection.id);
-  refusal.error().more["connections"] = std::move(ids);
+  const auto all = connections_of(service, auth_config);
+  if (!all) return std::unexpected(all.error());
+  json::array named;
+  for (const auto& c : *all) {
+    if (named.size() == kMostNamed) break;
+    if (caller.may("connections:read") && caller.sees(c))
+      named.push_back({{"id", c.id}, {"name", c.name}, {"alias", c.alias}});
+  }
+  refusal.error().more["connections"] = std::move(named);
+  refusal.error().more["count"] = all->size();
   return refusal;
 }
 
@@ -239,7 +262,8 @@ Answer create_auth_config(Service& service, Call& call) {
   if (!planned) return std::unexpected(planned.error());
   made.config = std::move(*planned);
   take_values(input, made);
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made), created_event(call, (*provider)->id));
+  auto created = service.deps.vault->tokens().create_auth_config(
+      std::move(made), made_by(call, 201, created_event(call, (*provider)->id)));
   if (!created) return std::unexpected(vault_problem(created.error()));
   auto response = response_of(service, *created, 201);
   if (response) response->fields.emplace_back("Location", "/api/v1/auth_configs/" + created->id);
@@ -266,6 +290,7 @@ Answer change_auth_config(Service& service, Call& call) {
   const auto* entry = entry_of(provider.get(), *found);
   if (entry == nullptr && (input.value || input.config || input.hosts))
     return refuse("invalid-request", "Its provider is no longer in the catalog; put it back first.");
+  const auto alone = service.auth_configs->change();
   if (input.hosts) {
     if (auto right = check_hosts(*provider, input); !right) return std::unexpected(right.error());
     found->hosts = *input.hosts;
@@ -301,17 +326,20 @@ Answer delete_auth_config(Service& service, Call& call) {
   auto found = find_auth_config(service, call.caller, call.id);
   if (!found) return std::unexpected(found.error());
   if (auto matches = check_if_match(call.request, found->version); !matches) return std::unexpected(matches.error());
-  const auto cascade = read_flag(call.url, "cascade");
+  const auto cascade = read_flag(call.url, "cascade", {"revoke"});
   if (!cascade) return std::unexpected(cascade.error());
+  const auto revoke = read_flag(call.url, "revoke", {"cascade"});
+  if (!revoke) return std::unexpected(revoke.error());
+  if (*revoke && !*cascade) return refuse_parameter("revoke", "Goes with cascade=true: an auth config has no tokens.");
   if (*cascade) {
     if (!call.caller.may("connections:write"))
       return refuse("not-permitted", "Deleting its connections needs the capability connections:write.");
-    if (auto done = erase_connections(service, call, *found); !done) return std::unexpected(done.error());
+    if (auto done = erase_connections(service, call, *found, *revoke); !done) return std::unexpected(done.error());
   }
   auto gone =
       service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
                                                      *cascade ? 0 : found->version, told(call, "auth_config.deleted"));
-  if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, *found);
+  if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, call.caller, *found);
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, *found);
   Response response;

@@ -210,7 +210,8 @@ Answer create_authorization(Service& service, Call& call) {
   if (!makers) return std::unexpected(vault_problem(makers.error()));
   if (makers->size() > kMostMakers)
     return refuse("not-permitted", "Yours was made by too many others, one by the other; ask an earlier one for it.");
-  const auto beside = told(call, "authorization.created", {{"name", wanted->name}, {"user", wanted->user}});
+  const auto beside =
+      made_by(call, 201, told(call, "authorization.created", {{"name", wanted->name}, {"user", wanted->user}}), true);
   auto made = service.deps.vault->create_authorization(std::move(*wanted), beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   const auto& a = made->authorization;
@@ -222,7 +223,6 @@ Answer create_authorization(Service& service, Call& call) {
   response.body += "\"}";
   response.fields.emplace_back("Location", "/api/v1/authorizations/" + a.id);
   response.fields.emplace_back("ETag", etag(a.version));
-  call.made_token_id = a.id;
   return response;
 }
 

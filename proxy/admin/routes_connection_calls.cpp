@@ -208,7 +208,7 @@ std::expected<vault::Credential, Problem> end(Service& service, const Call& call
     ended.status_reason = "revoked";
     ended.status_text.clear();
     ended.status_since = service.deps.now_ms();
-    ended.expires = ended.refresh_expires = ended.touch = 0;
+    ended.expires = ended.refresh_expires = ended.touch = ended.previous_until = 0;
     auto written = service.deps.vault->rotate_credential(std::move(ended), {}, told(call, "connection.revoked"));
     if (written) {
       meta = std::move(*written);
@@ -279,6 +279,28 @@ Answer revoke_connection(Service& service, Call& call) {
   out["connection"] = admin::shown(meta, false);
   out["tokens"] = shown(tokens);
   return json_response(out);
+}
+
+std::expected<bool, Problem> try_value(const Service& service, const Connection& meta,
+                                       const vault::Credential& credential) {
+  const auto material =
+      material_of(service, meta.app, meta.auth, meta.config, auth_config_of(service, meta), &credential);
+  if (!material) return false;
+  // A token is what is tried; one that has to be fetched first would spend what it is fetched with.
+  if (material->auth->oauth && !credential.values.contains("accessToken")) return false;
+  const bool by_call = verify_of(*material) != nullptr;
+  if (!by_call && (!material->auth->oauth || !material->auth->oauth->introspect)) return false;
+  auto result =
+      by_call ? try_verify(service, meta, *material, credential) : try_introspection(service, *material, credential);
+  if (!result && result.error().code == "not-testable") return false;
+  if (!result) return std::unexpected(result.error());
+  if (result->ok) return true;
+  const bool rejected = result->reason == "credentials_rejected";
+  auto refusal =
+      refuse(rejected ? "value-rejected" : "test-inconclusive",
+             result->text + " Nothing was changed" + (rejected ? "." : "; try again, or send `test` as false."));
+  refusal.error().more["exchange"] = std::move(result->exchange);
+  return refusal;
 }
 
 std::expected<void, Problem> give_back_first(const Service& service, Connection meta) {

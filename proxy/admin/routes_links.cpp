@@ -46,6 +46,7 @@ Answer create_link(Service& service, Call& call) {
   auto made =
       make_link(service, call.caller, input, told(call, "link.created", {{"provider", input.app.value_or("")}}));
   if (!made) return std::unexpected(made.error());
+  call.made_id = made->id;
   Response response = json_response(shown(service, *made), 201);
   response.fields.emplace_back("Location", "/api/v1/links/" + made->id);
   return response;

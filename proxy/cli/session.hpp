@@ -36,6 +36,7 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   bool in_is_terminal = false;
+  bool err_is_terminal = false;
   Environment environment;
   Hooks hooks;
   std::function<Result<Hidden>(const std::string& label, bool echo)> ask;  // from the terminal

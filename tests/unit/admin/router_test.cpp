@@ -129,6 +129,12 @@ class BrokenVault final : public vault::Vault {
                                                      const vault::Beside&) override {
     return no();
   }
+  vault::Result<vault::Connection> restore_credential(const vault::Connection&, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t, const vault::Beside&) override {
     return no();
   }
