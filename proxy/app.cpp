@@ -18,6 +18,8 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
+#include "proxy/app_audit.hpp"
+#include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
@@ -78,7 +80,8 @@ class Daemon {
   void announce(const serve::Forget& what, bool ended);
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
-  void give_source();
+  std::expected<void, std::string> adopt_imports();
+  std::string give_source(Configuration& next, bool starting);
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -96,10 +99,12 @@ class Daemon {
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
+  std::optional<AuditThread> audit_;
   std::optional<SweepThread> sweep_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
+  std::shared_ptr<serve::Budgets> budgets_;
   std::atomic<std::shared_ptr<serve::Source>> source_;
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -163,6 +168,7 @@ std::string Daemon::start_admin() {
   deps.settings = [this] { return settings_.load(); };
   deps.catalog = [this] { return source_.load()->catalog(); };
   deps.reload = [this] { return reload(); };
+  deps.imports_changed = [this] { return adopt_imports(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
     const auto declared = source_.load()->declared();
@@ -188,6 +194,7 @@ std::string Daemon::start_admin() {
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
   deps.desk = tokens_.get();
+  deps.spent = [this](const std::string& id) { return budgets_->spent(id); };
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
@@ -207,7 +214,9 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
-  give_source();
+  budgets_ = std::make_shared<serve::Budgets>(*vault_);
+  if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
+  source_ = configuration_.rules->source;
   auto common = std::make_shared<serve::Common>();
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -216,6 +225,9 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
+  audit_.emplace(vault_->audit(), wall_ms);
+  audit_->set_retention(settings.audit_retention.count());
+  common->noted = &audit_->noted();
   sweep_.emplace(*vault_, wall_ms);
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
@@ -276,19 +288,26 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
   on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
-void Daemon::give_source() {
-  configuration_.rules->source = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms,
-                                                                 configuration_.declared, turns_, unsaved_);
-  source_ = configuration_.rules->source;
+// Empty: `next` is whole. An imported provider that a file has taken the id of stays out of a start, which must not
+// fail for it; a reload that would do that is refused.
+std::string Daemon::give_source(Configuration& next, bool starting) {
+  auto catalog = with_imports(*vault_, next.catalog);
+  if (!catalog) return catalog.error();
+  if (catalog->collides && !starting) return catalog->left_out.front().text();
+  next.rules->source = std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared,
+                                                       turns_, unsaved_, budgets_);
+  return {};
 }
 
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  give_source();
+  source_ = configuration_.rules->source;
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
+  vault_->audit().set_quota(configuration_.settings->audit_quota);
+  audit_->set_retention(configuration_.settings->audit_retention.count());
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
 
@@ -308,6 +327,7 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   if (!next) return failed(next.error());
   if (std::string wrong = refuse_listeners(*next->settings, listeners_); !wrong.empty())
     return failed(std::move(wrong));
+  if (std::string wrong = give_source(*next, false); !wrong.empty()) return failed(std::move(wrong));
   admin::Reloaded reloaded = what_changed(configuration_, *next, *wanted);
   take_over(std::move(*next));
   front_->post([this] { watch_declared(); });
@@ -317,9 +337,29 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   return reloaded;
 }
 
-// SIGHUP: the same, off the thread that accepts.
+// The same settings and files, and the imported providers as they are in the vault now. Any thread but a lane's.
+std::expected<void, std::string> Daemon::adopt_imports() {
+  const std::scoped_lock lock(reloading_);
+  if (!running_ || draining_) return std::unexpected("postern is starting or stopping");
+  Configuration next = configuration_;
+  next.rules = std::make_shared<serve::Rules>(*configuration_.rules);
+  if (std::string wrong = give_source(next, true); !wrong.empty()) return std::unexpected(std::move(wrong));
+  take_over(std::move(next));
+  return {};
+}
+
+// SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
-  vault_offload_.post([this] { static_cast<void>(reload()); });
+  vault_offload_.post([this] {
+    if (!reload()) return;
+    vault::Event event;
+    event.actor = "system";
+    event.action = "config.reloaded";
+    event.detail = {{"signal", "SIGHUP"}};
+    if (const auto kept = vault_->audit().append({std::move(event)}); !kept) {
+      log_event(Level::error, "audit-not-written", kept.error().message);
+    }
+  });
 }
 
 // Once a second the files of `connections:` are looked at.
@@ -441,6 +481,7 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  audit_->start();
   sweep_->start();
   tokens_->start();
   say_ready();
@@ -462,6 +503,10 @@ void Daemon::serve() {
     });
     lane->thread.join();
   }
+  if (const auto given = budgets_->give_back(); !given)
+    log_event(Level::warn, "budgets_kept",
+              "what was taken of budgets and not used counts as spent: " + given.error().message);
+  audit_->stop();  // what the lanes have noted to the end
   vault_offload_.stop();
   dns_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front

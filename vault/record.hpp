@@ -220,6 +220,22 @@ struct Budget {
   bool operator==(const Budget&) const = default;
 };
 
+// Numbers of calls: of all, and of those that write.
+struct Calls {
+  std::uint64_t total = 0;
+  std::uint64_t writes = 0;
+  bool operator==(const Calls&) const = default;
+};
+
+// How much of an authorization's budget was taken: for calls that were made, and in blocks for calls to come. What has
+// no limit is not counted.
+struct Spent {
+  std::string organization;  // of the authorization
+  std::string id;            // tok_…, the authorization's
+  Calls calls;
+  std::uint64_t version = 0;
+};
+
 // What a caller or an administrator holds. Of the token only an HMAC under a data key is stored.
 struct Authorization {
   std::string id;            // tok_…

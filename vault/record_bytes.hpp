@@ -27,8 +27,12 @@ enum class Kind : std::uint8_t {
   intent = 11,
   link = 12,
   user = 13,
+  spent = 14,
   kept_answer = 15,
   index_state = 16,
+  event = 17,
+  audit_head = 18,
+  imported_provider = 19,
   previous = 20,
 };
 
@@ -51,8 +55,12 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::intent:
     case Kind::link:
     case Kind::user:
-    case Kind::kept_answer:
+    case Kind::spent:
     case Kind::index_state:
+    case Kind::event:
+    case Kind::audit_head:
+    case Kind::imported_provider:
+    case Kind::kept_answer:
     case Kind::previous:
       return 1;
   }

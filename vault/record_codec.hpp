@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/record.hpp"
 #include "vault/upkeep.hpp"
 
@@ -61,12 +63,17 @@ std::string encode(const DataKey& record);
 std::string encode(const Organization& record);
 std::string encode(const Project& record);
 std::string encode(const User& record);
+std::string encode(const Spent& record);
 std::string encode(const Reference& record);
 std::string encode(const IndexState& record);
 std::string encode(const RotationRecord& record);
 std::string encode(const AuthConfig& record);
 std::string encode(const Intent& record);
 std::string encode(const Link& record);
+std::string encode(const ImportedProvider& record);
+std::string encode(const Event& record);
+std::string encode(const AuditHead& record);
+std::string encode_without_mac(const Event& record);  // what its mac is over
 std::string encode(const Previous& record);
 std::string encode(const KeptAnswer& record);
 

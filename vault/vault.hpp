@@ -17,6 +17,7 @@
 
 #include "vault/audit.hpp"
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
 #include "vault/token_book.hpp"
@@ -28,13 +29,14 @@ enum class StoreKind { memory, rocksdb };
 
 struct Options {
   StoreKind store = StoreKind::rocksdb;
-  std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
-  KeySource key;                         // instead of key_file, where the key comes from elsewhere
-  bool allow_key_in_state = false;       // --dev
-  bool accept_rollback = false;          // --accept-rollback
-  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
-  std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  std::filesystem::path state;              // directory; the database is <state>/vault, the marker <state>/marker
+  std::filesystem::path key_file;           // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                            // instead of key_file, where the key comes from elsewhere
+  bool allow_key_in_state = false;          // --dev
+  bool accept_rollback = false;             // --accept-rollback
+  bool accept_copy = false;                 // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
+  std::uint64_t audit_quota = 64ULL << 20;  // bytes; Audit::set_quota()
+  std::function<std::int64_t()> now_ms;     // wall clock; absent: the system's
   // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
   // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
   // must not call the vault, nor wait for one who does.
@@ -72,6 +74,12 @@ struct NewToken {
   Secret token;  // pst_…: shown once, stored nowhere
 };
 
+// What was taken of a budget, and what of it is taken by now in all.
+struct Taken {
+  Calls calls;
+  Calls spent;
+};
+
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
@@ -103,6 +111,10 @@ class Vault {
   virtual Upkeep& upkeep() = 0;
   // Auth configs, refreshes, links: likewise.
   virtual TokenBook& tokens() = 0;
+  // Imported catalog entries: likewise.
+  virtual Imports& imports() = 0;
+  // What was done, by whom: likewise.
+  virtual Audit& audit() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -164,12 +176,23 @@ class Vault {
   // Compare-and-set on version; organization, id, parent, public_id, digest, created cannot change. Errors: not_found,
   // conflict, invalid.
   virtual Result<Authorization> update_authorization(Authorization authorization, const Beside& beside = {}) = 0;
+  // Many at once, all of them or none, in one durable batch; the event is about the first. Errors: as above.
+  virtual Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside = {}) = 0;
+  // With what was spent of its budget.
   virtual Result<void> erase_authorization(std::string_view organization, std::string_view id,
                                            const Beside& beside = {}) = 0;
   // Those of one organization, or the system's (""), by id, behind `after`; `limit` is taken as 1 to 1000.
   virtual Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                                  std::size_t limit) const = 0;
 
+  // What was taken of an authorization's budget; version 0: nothing yet, or there is no such authorization.
+  virtual Result<Spent> find_spent(std::string_view organization, std::string_view id) const = 0;
+  // Takes as many of the calls wanted as its budget has left, durably; what has no limit is not counted, and nothing is
+  // taken of it. Never more than the budget in all, whoever asks at the same time. Errors: not_found (gone or revoked).
+  virtual Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) = 0;
+  // The opposite, for calls that were taken and not made (Spent::calls; the version is not looked at), each
+  // authorization once. Those of one that is gone or revoked are left out.
+  virtual Result<void> give_back(const std::vector<Spent>& unused) = 0;
   // What a call with an Idempotency-Key made, kept for a day (kAnswerLifetime) and at most about 50,000 of an
   // organization. find_answer: not_found for what is over, too.
   virtual Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const = 0;
@@ -184,6 +207,9 @@ class Vault {
   virtual std::string keyed_digest(std::string_view purpose, std::string_view bytes) const = 0;
 };
 
+// Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
+// Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
+Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
 inline constexpr std::int64_t kAnswerLifetime = 24LL * 3600 * 1000;
 
 // A new id: prefix, '_', 20 characters of lower-case Crockford base32 (100 random bits).

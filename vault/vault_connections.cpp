@@ -165,8 +165,11 @@ Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewC
     meta.version = 1;
     made.push_back(std::move(meta));
   }
-  if (made.empty()) return made;
-  const auto done = records_->commit(batch, about(made.front(), beside));
+  Aside aside;
+  for (const auto& meta : made) {
+    if (beside.event) aside.events.push_back(*about(meta, beside).event);
+  }
+  const auto done = records_->commit(batch, aside);
   if (!done) return std::unexpected(done.error());
   return made;
 }

@@ -22,6 +22,9 @@
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
+//   import///ID                    ImportedProvider
+//   spent/ORG//ID                  Spent; ID is the authorization's
+//   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -40,11 +43,12 @@
 
 #include "vault/index.hpp"
 #include "vault/records.hpp"
+#include "vault/stored_audit.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep, public TokenBook {
+class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -53,6 +57,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
+  Imports& imports() override { return *this; }
+  Audit& audit() override { return audit_; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -77,10 +83,14 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Authorization> authenticate(std::string_view token) const override;
   Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const override;
   Result<Authorization> update_authorization(Authorization authorization, const Beside& beside) override;
+  Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside) override;
   Result<void> erase_authorization(std::string_view organization, std::string_view id, const Beside& beside) override;
   Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                          std::size_t limit) const override;
 
+  Result<Spent> find_spent(std::string_view organization, std::string_view id) const override;
+  Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) override;
+  Result<void> give_back(const std::vector<Spent>& unused) override;
   Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const override;
   Result<void> keep_answer(const KeptAnswer& answer) override;
   Result<std::size_t> sweep(std::int64_t now_ms) override;
@@ -114,6 +124,13 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> erase_link(Space space, std::string_view id, const Beside& beside) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
 
+  Result<ImportedProvider> create_import(ImportedProvider provider) override;
+  Result<ImportedProvider> find_import(std::string_view id) const override;
+  Result<std::vector<ImportedProvider>> list_imports() const override;
+  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version) override;
+  Result<void> erase_import(std::string_view id, std::uint64_t expected_version) override;
+  Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
+
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
   Result<void> check_id_free(const Connection& meta) const;
@@ -137,6 +154,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
+  Result<Authorization> stage(Batch& batch, Authorization authorization) const;
+  Write keep_authorization(const Authorization& as_read) const;
 
   // Held from the look at an auth config until the connection that uses it is written: none goes in between.
   std::shared_lock<std::shared_mutex> hold_auth_configs() const;
@@ -163,6 +182,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  StoredAudit audit_;
   std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap

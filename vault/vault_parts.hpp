@@ -42,6 +42,7 @@ inline Path previous_path(const Connection& of) {
 inline Path auth_locator_path(std::string_view organization, std::string_view id) {
   return {"auth_locator", organization, {}, id};
 }
+Path spent_path(std::string_view organization, std::string_view id);  // vault_budgets.cpp
 
 // What a write of this record carries along: its event is in the chain of the record's organization.
 template <class Record>

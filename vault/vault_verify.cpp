@@ -66,6 +66,18 @@ Result<void> verify_authorization(const Records& records, const Entry& entry, co
   return {};
 }
 
+Result<void> verify_spent(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<Spent>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id || record->organization != path.organization) return bad("is another authorization's");
+  const auto of = target<Authorization>(records, {"authorization", path.organization, {}, path.id});
+  if (!of) return std::unexpected(of.error());
+  if (record->calls.total > of->budget.total.value_or(0) || record->calls.writes > of->budget.writes.value_or(0)) {
+    return bad("is more than the authorization's budget");
+  }
+  return {};
+}
+
 Result<void> verify_token(const Records& records, const Entry& entry, const Path& path) {
   const auto to = decoded<Reference>(records, entry);
   if (!to) return std::unexpected(to.error());
@@ -164,6 +176,13 @@ Result<void> verify_link(const Records& records, const Entry& entry, const Path&
   return {};
 }
 
+Result<void> verify_import(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<ImportedProvider>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id) return bad("is another imported provider's");
+  return {};
+}
+
 // A state, the end or the locator of a link.
 Result<void> verify_link_entry(const Records& records, const Entry& entry, const Path&) {
   const auto to = decoded<Reference>(records, entry);
@@ -202,6 +221,7 @@ constexpr Verifier kVerifiers[] = {
     {"credential", verify_credential},
     {"locator", verify_locator},
     {"authorization", verify_authorization},
+    {"spent", verify_spent},
     {"token", verify_token},
     {"auth_config", verify_auth_config},
     {"auth_locator", verify_auth_locator},
@@ -218,6 +238,9 @@ constexpr Verifier kVerifiers[] = {
     {"user", verify_plain<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
+    {"import", verify_import},
+    {"audit", verify_event},
+    {"audit_head", verify_audit_head},
 };
 
 }  // namespace

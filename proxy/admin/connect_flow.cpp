@@ -2,6 +2,7 @@
 
 #include "config/encoding.hpp"
 #include "proxy/admin/access.hpp"
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connect_browser.hpp"
 #include "proxy/admin/connect_page.hpp"
 #include "proxy/admin/connect_return.hpp"
@@ -168,7 +169,7 @@ Response reconnect(Service& service, const Request& request) {
   if (valid && connection && caller.may("connections:write")) {
     LinkInput input;
     input.connection = *connection;
-    link = make_link(service, caller, input);
+    link = make_link(service, caller, input, told(request, caller, "link.created", {{"connection", *connection}}));
   }
   if (!link) {
     Response response = to_response(refused);

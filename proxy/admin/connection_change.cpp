@@ -81,16 +81,17 @@ std::expected<vault::Credential, Problem> take_value(const Service& service, Con
   return std::move(kept->credential);
 }
 
-Answer change(Service& service, ConnectionInput& input, Connection meta, std::int64_t keep_ms) {
+Answer change(Service& service, ConnectionInput& input, Connection meta, std::int64_t keep_ms,
+              const vault::Beside& beside) {
   const bool ended = !meta.enabled;
   vault::Result<Connection> written;
   if (input.value) {
     const auto credential = take_value(service, input, meta);
     if (!credential) return std::unexpected(credential.error());
     meta.previous_until = keep_ms == 0 ? 0 : service.deps.now_ms() + keep_ms;
-    written = service.deps.vault->rotate_credential(std::move(meta), *credential);
+    written = service.deps.vault->rotate_credential(std::move(meta), *credential, beside);
   } else {
-    written = service.deps.vault->update_connection(std::move(meta));
+    written = service.deps.vault->update_connection(std::move(meta), beside);
   }
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, ended);

@@ -19,6 +19,7 @@ std::int64_t kept_by_default(const Service& service);
 std::expected<vault::Credential, Problem> take_value(const Service& service, ConnectionInput& input,
                                                      vault::Connection& meta);
 // Stored, told to everyone, answered. Of a value that is replaced: kept for `keep_ms`.
-Answer change(Service& service, ConnectionInput& input, vault::Connection meta, std::int64_t keep_ms);
+Answer change(Service& service, ConnectionInput& input, vault::Connection meta, std::int64_t keep_ms,
+              const vault::Beside& beside);
 
 }  // namespace postern::admin

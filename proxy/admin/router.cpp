@@ -10,6 +10,8 @@
 namespace postern::admin {
 namespace {
 
+constexpr std::size_t kMostTarget = 8 * 1024;
+
 struct Route {
   std::string_view method;
   std::string_view pattern;     // `*` is one segment: the {id}
@@ -18,8 +20,10 @@ struct Route {
   Waits waits = Waits::no;
   // What a repetition under the same Idempotency-Key is answered with; absent: the key is not looked at.
   Answer (*again)(Service&, Call&) = nullptr;
+  bool asks = false;  // changes nothing, although it is a POST: a secret in the body is not for a URL
 };
 
+constexpr std::string_view kImport = "/api/v1/providers/import";
 constexpr auto kDisk = Waits::disk, kNetwork = Waits::network;
 
 constexpr Route kRoutes[] = {
@@ -46,12 +50,20 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/api/v1/auth_configs/*", "auth_configs:write", delete_auth_config, kNetwork},
     {"GET", "/api/v1/authorizations", "authorizations:read", list_authorizations},
     {"POST", "/api/v1/authorizations", "authorizations:write", create_authorization, Waits::no, show_authorization},
+    {"POST", "/api/v1/authorizations/introspect", "", introspect_authorization, Waits::no, nullptr, true},
     {"GET", "/api/v1/authorizations/*", "authorizations:read", show_authorization},
     {"DELETE", "/api/v1/authorizations/*", "authorizations:write", delete_authorization},
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization, Waits::no,
      show_authorization},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
+    {"PATCH", "/api/v1/providers/*", "system:providers", change_provider},
+    {"DELETE", "/api/v1/providers/*", "system:providers", delete_provider},
+    {"POST", kImport, "system:providers", import_provider, kNetwork},
+    // system:audit or audit:read, by whose chain it is about.
+    {"GET", "/api/v1/audit", "", list_audit, kDisk},
+    {"GET", "/api/v1/audit/export", "", export_audit, kDisk},
+    {"POST", "/api/v1/audit/verify", "", verify_audit, kNetwork},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys, Waits::no, show_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},
@@ -90,6 +102,7 @@ std::expected<const Route*, Problem> find_route(std::string_view method, const s
   std::string allow;
   for (const auto& route : kRoutes) {
     if (!matches(route.pattern, path, id)) continue;
+    if (path == kImport && route.pattern != kImport) continue;  // a word where an id would be
     if (route.method == method) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }
@@ -117,13 +130,17 @@ bool ends_itself(const Route& route, const Call& call) {
 }
 
 void log_change(const Call& call, const Route& route, const Answer& answer) {
-  if (route.method == "GET") return;
+  if (route.method == "GET" || route.asks) return;
   const auto& id = call.caller.authorization.id;
   observe::log_event(observe::Level::info, "admin-change", answer ? "done" : answer.error().code,
                      {{"request_id", call.request.id},
                       {"caller", id.empty() ? std::string_view(call.caller.authorization.name) : id},
                       {"method", route.method},
                       {"path", call.url.path}});
+}
+
+std::unexpected<Problem> lacks(std::string_view capability) {
+  return refuse("not-permitted", "Your authorization does not have the capability " + std::string(capability) + ".");
 }
 
 Answer run(Service& service, Call& call, const Route& route) {
@@ -136,6 +153,7 @@ Answer run(Service& service, Call& call, const Route& route) {
 }
 
 Answer dispatch(Service& service, const Request& request, Handled& later) {
+  if (request.target.size() > kMostTarget) return refuse("target-too-long", "Keep the target within 8 KiB.");
   auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
   if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);
@@ -150,8 +168,7 @@ Answer dispatch(Service& service, const Request& request, Handled& later) {
   if (!found) return std::unexpected(found.error());
   const Route& route = **found;
   if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
-    return refuse("not-permitted",
-                  "Your authorization does not have the capability " + std::string(route.capability) + ".");
+    return lacks(route.capability);
   if (route.waits == Waits::no) return run(service, call, route);
   later.waits = route.waits;
   later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {
@@ -174,6 +191,16 @@ Response finished(const Request& request, Answer answer) {
 }
 
 }  // namespace
+
+std::expected<std::uint64_t, Problem> body_limit(Service& service, const Request& head) {
+  const auto url = parse_target(head.target);
+  if (!url || url->path != kImport || head.method != "POST" || head.door == Door::health) return kMostBody;
+  if (auto allowed = refuse_browsers(service, head); !allowed) return std::unexpected(allowed.error());
+  const auto caller = identify(service, head);
+  if (!caller) return std::unexpected(caller.error());
+  if (!caller->may("system:providers")) return lacks("system:providers");
+  return kMostImport;
+}
 
 Handled handle(Service& service, const Request& request) {
   Handled reply;

@@ -57,9 +57,17 @@ Answer create_authorization(Service& service, Call& call);
 Answer show_authorization(Service& service, Call& call);
 Answer revoke_authorization(Service& service, Call& call);
 Answer delete_authorization(Service& service, Call& call);
+Answer introspect_authorization(Service& service, Call& call);
 
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);
+Answer import_provider(Service& service, Call& call);
+Answer change_provider(Service& service, Call& call);
+Answer delete_provider(Service& service, Call& call);
+
+Answer list_audit(Service& service, Call& call);
+Answer export_audit(Service& service, Call& call);
+Answer verify_audit(Service& service, Call& call);
 
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);

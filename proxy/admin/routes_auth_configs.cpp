@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
 #include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
@@ -71,6 +72,10 @@ void take_values(ConnectionInput& input, AuthConfig& auth_config) {
   for (auto& field : *input.value) auth_config.values.emplace(field.first, vault::Secret::take(field.second));
 }
 
+vault::Beside created_event(const Call& call, const std::string& provider) {
+  return told(call, "auth_config.created", {{"provider", provider}});
+}
+
 // A shared credential: the auth config, and the connection that carries the value.
 Answer create_shared(Service& service, Call& call, const config::Provider& provider, const config::Auth& entry,
                      ConnectionInput& input, AuthConfig made) {
@@ -84,13 +89,15 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
   if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
   meta.alias = free_alias(service, meta);
   if (made.project.empty()) made.project = meta.project;
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made));
+  auto created = service.deps.vault->tokens().create_auth_config(std::move(made), created_event(call, provider.id));
   if (!created) return std::unexpected(vault_problem(created.error()));
   meta.auth_config = created->id;
   auto kept = take_credential(entry, input, service.deps.now_ms(), meta.id);
-  auto connection = service.deps.vault->create_connection(std::move(meta), kept->credential);
+  auto connection = service.deps.vault->create_connection(
+      std::move(meta), kept->credential, told(call, "connection.created", {{"authConfig", created->id}}));
   if (!connection) {
-    (void)service.deps.vault->tokens().erase_auth_config({created->organization, created->project}, created->id, 0);
+    (void)service.deps.vault->tokens().erase_auth_config({created->organization, created->project}, created->id, 0,
+                                                         told(call, "auth_config.deleted"));
     return std::unexpected(vault_problem(connection.error()));
   }
   announce(service, *connection, false);
@@ -99,7 +106,7 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
 }
 
 // Hosts that got fewer: what the connections may reach gets less with them.
-std::expected<void, Problem> narrow_connections(Service& service, const AuthConfig& auth_config) {
+std::expected<void, Problem> narrow_connections(Service& service, const Call& call, const AuthConfig& auth_config) {
   auto all = connections_of(service, auth_config);
   if (!all) return std::unexpected(all.error());
   for (auto& connection : *all) {
@@ -109,7 +116,9 @@ std::expected<void, Problem> narrow_connections(Service& service, const AuthConf
       connection.destinations = left;
       const vault::Space space{connection.organization, connection.project};
       const std::string id = connection.id;
-      auto written = service.deps.vault->update_connection(std::move(connection));
+      auto written = service.deps.vault->update_connection(
+          std::move(connection),
+          told(call, "connection.changed", {{"fields", "hosts"}, {"authConfig", auth_config.id}}));
       if (written) break;
       if (written.error().code == vault::Error::Code::not_found) break;
       if (written.error().code != vault::Error::Code::conflict || tries == 3)
@@ -160,8 +169,8 @@ std::expected<void, Problem> apply_config(Service& service, const config::Provid
 }
 
 // A shared credential's new value is its connection's.
-std::expected<void, Problem> rotate_shared(Service& service, const config::Auth& entry, ConnectionInput& input,
-                                           const AuthConfig& auth_config) {
+std::expected<void, Problem> rotate_shared(Service& service, const Call& call, const config::Auth& entry,
+                                           ConnectionInput& input, const AuthConfig& auth_config) {
   auto connection = shared_connection(service, auth_config, &entry);
   if (!connection) return std::unexpected(connection.error());
   if (!*connection)
@@ -172,14 +181,16 @@ std::expected<void, Problem> rotate_shared(Service& service, const config::Auth&
   (*connection)->status_text.clear();
   const std::int64_t keep_ms = kept_by_default(service);
   (*connection)->previous_until = keep_ms == 0 ? 0 : service.deps.now_ms() + keep_ms;
-  auto written = service.deps.vault->rotate_credential(std::move(**connection), kept->credential);
+  auto written = service.deps.vault->rotate_credential(std::move(**connection), kept->credential,
+                                                       told(call, "connection.rotated"));
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, false);
   return {};
 }
 
 // One after the other: what was deleted when one of them fails stays so, and a repetition goes on with the rest.
-std::expected<void, Problem> erase_connections(Service& service, const AuthConfig& auth_config, bool revoke) {
+std::expected<void, Problem> erase_connections(Service& service, const Call& call, const AuthConfig& auth_config,
+                                               bool revoke) {
   auto all = connections_of(service, auth_config);
   if (!all) return std::unexpected(all.error());
   for (const auto& c : *all) {
@@ -193,7 +204,9 @@ std::expected<void, Problem> erase_connections(Service& service, const AuthConfi
         return given;
       }
     }
-    auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, 0);
+    auto gone = service.deps.vault->erase_connection(
+        {c.organization, c.project}, c.id, 0,
+        told(call, "connection.deleted", {{"alias", c.alias}, {"authConfig", auth_config.id}}));
     if (!gone && gone.error().code != vault::Error::Code::not_found)
       return std::unexpected(vault_problem(gone.error()));
     announce(service, c, true);
@@ -249,7 +262,8 @@ Answer create_auth_config(Service& service, Call& call) {
   if (!planned) return std::unexpected(planned.error());
   made.config = std::move(*planned);
   take_values(input, made);
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made), call.beside(201));
+  auto created = service.deps.vault->tokens().create_auth_config(
+      std::move(made), made_by(call, 201, created_event(call, (*provider)->id)));
   if (!created) return std::unexpected(vault_problem(created.error()));
   auto response = response_of(service, *created, 201);
   if (response) response->fields.emplace_back("Location", "/api/v1/auth_configs/" + created->id);
@@ -293,15 +307,16 @@ Answer change_auth_config(Service& service, Call& call) {
     found->status_reason.clear();
     found->status_text.clear();
     if (config::is_static_type(entry->type)) {
-      if (auto done = rotate_shared(service, *entry, input, *found); !done) return std::unexpected(done.error());
+      if (auto done = rotate_shared(service, call, *entry, input, *found); !done) return std::unexpected(done.error());
     } else {
       take_values(input, *found);
     }
   }
-  auto written = service.deps.vault->tokens().update_auth_config(std::move(*found));
+  auto written = service.deps.vault->tokens().update_auth_config(
+      std::move(*found), told(call, "auth_config.changed", {{"fields", names_of(body->get_object())}}));
   if (!written) return std::unexpected(vault_problem(written.error()));
   if (input.hosts) {
-    if (auto done = narrow_connections(service, *written); !done) return std::unexpected(done.error());
+    if (auto done = narrow_connections(service, call, *written); !done) return std::unexpected(done.error());
   }
   announce(service, *written);
   return response_of(service, *written, 200);
@@ -319,10 +334,11 @@ Answer delete_auth_config(Service& service, Call& call) {
   if (*cascade) {
     if (!call.caller.may("connections:write"))
       return refuse("not-permitted", "Deleting its connections needs the capability connections:write.");
-    if (auto done = erase_connections(service, *found, *revoke); !done) return std::unexpected(done.error());
+    if (auto done = erase_connections(service, call, *found, *revoke); !done) return std::unexpected(done.error());
   }
-  auto gone = service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
-                                                             *cascade ? 0 : found->version);
+  auto gone =
+      service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
+                                                     *cascade ? 0 : found->version, told(call, "auth_config.deleted"));
   if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, call.caller, *found);
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, *found);

@@ -1,4 +1,5 @@
 // POST /api/v1/connections/{id}/rotate: a new value, tried first; or the one before it again.
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
 #include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
@@ -30,7 +31,8 @@ Wanted read_wanted(const Service& service, FieldReader& reader) {
 }
 
 Answer bring_back(Service& service, Call& call, const vault::Connection& meta) {
-  auto back = service.deps.vault->restore_credential(meta, call.beside(200));
+  auto back = service.deps.vault->restore_credential(
+      meta, made_by(call, 200, told(call, "connection.rotated", {{"undo", "true"}})));
   if (!back && back.error().code == vault::Error::Code::not_found)
     return refuse("nothing-kept", "No previous value of this connection is kept, or its time is over: send a `value`.");
   if (!back) return std::unexpected(vault_problem(back.error()));
@@ -76,7 +78,8 @@ Answer rotate_connection(Service& service, Call& call) {
   // Under other destinations the old value must not come back: it was given for those before.
   const bool keep = wanted.keep_ms != 0 && !*moves;
   meta.previous_until = keep ? service.deps.now_ms() + wanted.keep_ms : 0;
-  auto written = service.deps.vault->rotate_credential(std::move(meta), *credential, call.beside(200));
+  const auto beside = made_by(call, 200, told(call, "connection.rotated", {{"tested", tested ? "true" : "false"}}));
+  auto written = service.deps.vault->rotate_credential(std::move(meta), *credential, beside);
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, !written->enabled);
   return connection_response(*written, 200, false, tested);

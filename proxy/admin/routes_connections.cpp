@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
 
@@ -90,7 +91,8 @@ Answer create_connection(Service& service, Call& call) {
   if (!kept) return std::unexpected(kept.error());
   set_token_facts(meta, *kept);
   if (call.dry) return would_make(service, meta);
-  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential, call.beside(201));
+  const auto beside = made_by(call, 201, told(call, "connection.created", {{"app", meta.app}, {"type", meta.type}}));
+  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential, beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   announce(service, *made, false);
   Response response = connection_response(*made, 201);
@@ -126,7 +128,8 @@ Answer change_connection(Service& service, Call& call) {
     if (!moves) return std::unexpected(moves.error());
     if (*moves) keep_ms = 0;
   }
-  return change(service, input, std::move(found->connection), keep_ms);
+  const auto beside = told(call, "connection.changed", {{"fields", names_of(body->get_object())}});
+  return change(service, input, std::move(found->connection), keep_ms, beside);
 }
 
 Answer delete_connection(Service& service, Call& call) {
@@ -139,7 +142,8 @@ Answer delete_connection(Service& service, Call& call) {
     if (auto given = give_back_first(service, c); !given) return std::unexpected(given.error());
   }
   const bool conditional = call.request.field("if-match").has_value();
-  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0);
+  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0,
+                                                   told(call, "connection.deleted", {{"alias", c.alias}}));
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, c, true);
   Response response;

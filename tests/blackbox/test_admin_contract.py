@@ -32,7 +32,8 @@ def promises(status):
 
 
 def takes_a_body(path, method, operation):
-    return "requestBody" in operation
+    """Of JSON; a document in one of several forms is its own test's affair."""
+    return list(CONTRACT.at(operation.get("requestBody", {})).get("content", ())) == ["application/json"]
 
 
 def is_a_list(path, method, operation):
@@ -52,6 +53,11 @@ GOOD = {
     "changeAuthConfig": lambda world: {"name": f"Name {next(numbers)}"},
     "createLink": lambda world: {"authConfig": world.auth_config["id"], "name": f"Link {next(numbers)}"},
     "createAuthorization": lambda world: {"name": f"step {next(numbers)}", "capabilities": ["proxy:call"]},
+    "changeProvider": lambda world: {"enabled": True},
+    "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
+                                     "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
+                                     "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
+    "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},
@@ -66,6 +72,8 @@ OBJECTS = {
     "/api/v1/providers/{id}": lambda world: "acme",
 }
 # A test needs a provider that can be asked; the daemon's own connection to api.test cannot be.
+OBJECTS["changeProvider"] = OBJECTS["deleteProvider"] = lambda world: world.made(
+    "/api/v1/providers/import", GOOD["importProvider"](world))["id"]
 OBJECTS["testConnection"] = lambda world: world.connect().id
 
 
@@ -130,8 +138,7 @@ def test_a_good_call_is_taken(asking):
     asking.settle()
     answer = asking.ask()
     assert 200 <= answer.status < 300, answer.body
-    documented = next(int(status) for status in asking.operation["responses"] if status.startswith("2"))
-    assert answer.status == documented
+    assert str(answer.status) in asking.operation["responses"]
 
 
 @those(lambda path, method, operation: method == "GET")
@@ -255,6 +262,39 @@ def test_a_number_out_of_range_is_400_with_its_pointer(world, number):
                        ("/api/v1/links", '{"provider": "acme", "expiresIn": %s}')):
         answer = world.daemon.api("POST", path, body % number)
         assert answer.status == 400 and pointers(answer) == ["/expiresIn"], (path, number, answer.body)
+
+
+# --- as things are
+def test_a_secret_that_would_go_elsewhere_is_needed_again(world):
+    made = world.made("/api/v1/auth_configs", {"provider": "microsoft", "auth": "oauth", "name": "Ours", "config": {"tenant": "ours"},
+                                               "value": {"clientId": "id", "clientSecret": "secret-of-ours"}})
+    path = f"/api/v1/auth_configs/{made['id']}"
+    moved = world.daemon.api("PATCH", path, {"config": {"tenant": "theirs"}})
+    assert (moved.status, moved.code) == (409, "secret-required")
+    assert world.daemon.api("GET", path).json()["config"] == {"tenant": "ours"}
+
+
+def test_a_backup_does_not_overwrite(world):
+    body = GOOD["backupVault"](world)
+    assert world.daemon.api("POST", "/api/v1/vault/backup", body).status == 201
+    again = world.daemon.api("POST", "/api/v1/vault/backup", body)
+    assert (again.status, again.code) == (409, "already-there")
+
+
+def test_a_target_over_8_kib_is_414(world):
+    fits = "/api/v1/connections?search=" + "a" * (8192 - len("/api/v1/connections?search="))
+    assert world.daemon.api("GET", fits).status == 200
+    answer = world.daemon.api("GET", fits + "a")
+    assert (answer.status, answer.code) == (414, "target-too-long")
+
+
+def test_a_head_that_does_not_end_is_408(world):
+    with Client(world.daemon.admin, timeout=60) as client:
+        client.send(f"GET /livez HTTP/1.1\r\nHost: {world.daemon.admin}\r\nX-More: ")
+        answer = client.response()
+        assert (answer.status, answer.code) == (408, "request-timeout")
+        world.daemon.looks_right("GET", "/livez", answer)
+        assert client.is_closed()
 
 
 # --- versions
