@@ -17,7 +17,7 @@ const std::string kBody = R"({"app":"stripe","type":"API_KEY","value":{"apiKey":
 
 class Repetitions : public AcmeRoom {
  protected:
-  Reply post(const std::string& path, const std::string& body, const std::string& key) {
+  WireReply post(const std::string& path, const std::string& body, const std::string& key) {
     return call("POST", path, body, "*", {{"Idempotency-Key", key}});
   }
   std::size_t how_many() {

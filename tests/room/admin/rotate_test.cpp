@@ -19,17 +19,17 @@ class Rotations : public AcmeRoom {
               R"({"app":"acme","type":"API_KEY","alias":"mine","value":{"apiKey":"first-canary"}})")
              .text("id");
   }
-  Reply rotate(const std::string& body, const std::string& token = "*") {
+  WireReply rotate(const std::string& body, const std::string& token = "*") {
     return call("POST", "/api/v1/connections/" + id + "/rotate", body, token);
   }
-  Reply shown() { return call("GET", "/api/v1/connections/" + id); }
+  WireReply shown() { return call("GET", "/api/v1/connections/" + id); }
   std::string stored(const char* field = "apiKey") {
     const auto meta = vault->find_connection({}, id);
     const auto credential = vault->open_credential(*meta);
     EXPECT_TRUE(credential) << credential.error().message;
     return credential ? std::string(credential->values.at(field).expose()) : "";
   }
-  static std::string until(const Reply& reply) {
+  static std::string until(const WireReply& reply) {
     const auto object = reply.object();
     const auto* previous = object.if_contains("previous");
     if (previous == nullptr || !previous->is_object()) return "";
