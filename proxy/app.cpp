@@ -18,12 +18,14 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
+#include "proxy/app_audit.hpp"
 #include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
 #include "proxy/app_reload.hpp"
 #include "proxy/app_rotation.hpp"
+#include "proxy/app_sweep.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/service.hpp"
@@ -97,9 +99,12 @@ class Daemon {
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
+  std::optional<AuditThread> audit_;
+  std::optional<SweepThread> sweep_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
+  std::shared_ptr<serve::Budgets> budgets_;
   std::atomic<std::shared_ptr<serve::Source>> source_;
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -189,6 +194,7 @@ std::string Daemon::start_admin() {
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
   deps.desk = tokens_.get();
+  deps.spent = [this](const std::string& id) { return budgets_->spent(id); };
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));
   if (!server) return server.error();
@@ -208,6 +214,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   if (std::string wrong = open_vault(arguments, code); !wrong.empty()) return wrong;
 
   code = cli::failed;
+  budgets_ = std::make_shared<serve::Budgets>(*vault_);
   if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
   source_ = configuration_.rules->source;
   auto common = std::make_shared<serve::Common>();
@@ -218,6 +225,10 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
+  audit_.emplace(vault_->audit(), wall_ms);
+  audit_->set_retention(settings.audit_retention.count());
+  common->noted = &audit_->noted();
+  sweep_.emplace(*vault_, wall_ms);
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
       vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
@@ -283,8 +294,8 @@ std::string Daemon::give_source(Configuration& next, bool starting) {
   auto catalog = with_imports(*vault_, next.catalog);
   if (!catalog) return catalog.error();
   if (catalog->collides && !starting) return catalog->left_out.front().text();
-  next.rules->source =
-      std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared, turns_, unsaved_);
+  next.rules->source = std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared,
+                                                       turns_, unsaved_, budgets_);
   return {};
 }
 
@@ -295,6 +306,8 @@ void Daemon::take_over(Configuration next) {
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
+  vault_->audit().set_quota(configuration_.settings->audit_quota);
+  audit_->set_retention(configuration_.settings->audit_retention.count());
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
 
@@ -337,7 +350,16 @@ std::expected<void, std::string> Daemon::adopt_imports() {
 
 // SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
-  vault_offload_.post([this] { static_cast<void>(reload()); });
+  vault_offload_.post([this] {
+    if (!reload()) return;
+    vault::Event event;
+    event.actor = "system";
+    event.action = "config.reloaded";
+    event.detail = {{"signal", "SIGHUP"}};
+    if (const auto kept = vault_->audit().append({std::move(event)}); !kept) {
+      log_event(Level::error, "audit-not-written", kept.error().message);
+    }
+  });
 }
 
 // Once a second the files of `connections:` are looked at.
@@ -459,6 +481,8 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  audit_->start();
+  sweep_->start();
   tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
@@ -470,6 +494,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  sweep_->stop();
   tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
@@ -478,6 +503,10 @@ void Daemon::serve() {
     });
     lane->thread.join();
   }
+  if (const auto given = budgets_->give_back(); !given)
+    log_event(Level::warn, "budgets_kept",
+              "what was taken of budgets and not used counts as spent: " + given.error().message);
+  audit_->stop();  // what the lanes have noted to the end
   vault_offload_.stop();
   dns_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front

@@ -158,4 +158,24 @@ Result<User> decode(std::string_view bytes) {
   return finish(in, std::move(record), "a user");
 }
 
+std::string encode(const Spent& record) {
+  Writer out(Kind::spent);
+  out.text(record.organization);
+  out.text(record.id);
+  out.number(record.calls.total);
+  out.number(record.calls.writes);
+  return out.done();
+}
+
+template <>
+Result<Spent> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::spent);
+  Spent record;
+  record.organization = in.text();
+  record.id = in.text();
+  record.calls.total = in.number<std::uint64_t>();
+  record.calls.writes = in.number<std::uint64_t>();
+  return finish(in, std::move(record), "what was spent");
+}
+
 }  // namespace postern::vault

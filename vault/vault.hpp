@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "vault/audit.hpp"
-#include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/imports.hpp"
 #include "vault/provenance.hpp"
@@ -30,13 +29,14 @@ enum class StoreKind { memory, rocksdb };
 
 struct Options {
   StoreKind store = StoreKind::rocksdb;
-  std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
-  KeySource key;                         // instead of key_file, where the key comes from elsewhere
-  bool allow_key_in_state = false;       // --dev
-  bool accept_rollback = false;          // --accept-rollback
-  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
-  std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  std::filesystem::path state;              // directory; the database is <state>/vault, the marker <state>/marker
+  std::filesystem::path key_file;           // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                            // instead of key_file, where the key comes from elsewhere
+  bool allow_key_in_state = false;          // --dev
+  bool accept_rollback = false;             // --accept-rollback
+  bool accept_copy = false;                 // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
+  std::uint64_t audit_quota = 64ULL << 20;  // bytes; Audit::set_quota()
+  std::function<std::int64_t()> now_ms;     // wall clock; absent: the system's
   // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
   // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
   // must not call the vault, nor wait for one who does.
@@ -74,6 +74,12 @@ struct NewToken {
   Secret token;  // pst_…: shown once, stored nowhere
 };
 
+// What was taken of a budget, and what of it is taken by now in all.
+struct Taken {
+  Calls calls;
+  Calls spent;
+};
+
 struct VaultStatus {  // safe to print
   std::string vault_id;
   std::string store;
@@ -107,6 +113,8 @@ class Vault {
   virtual TokenBook& tokens() = 0;
   // Imported catalog entries: likewise.
   virtual Imports& imports() = 0;
+  // What was done, by whom: likewise.
+  virtual Audit& audit() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -143,11 +151,16 @@ class Vault {
   // conflict, exists (the new alias is taken), invalid.
   virtual Result<Connection> update_connection(Connection meta, const Beside& beside = {}) = 0;
   // New credential material: generation + 1, and the metadata in the same batch; a refresh that was under way does not
-  // count any more. Otherwise like update_connection.
+  // count any more. The credential that it replaces is kept, sealed, until meta.previous_until, in place of one that
+  // was kept before; 0, or a time that has come: none is. Otherwise like update_connection.
   virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential,
                                                const Beside& beside = {}) = 0;
-  // Metadata, credential, intent and index entries go in one batch. expected_version 0: whatever it is. By id only, and
-  // only in its own project. Errors: not_found, conflict.
+  // Brings the credential back that the last rotation replaced, with its status and times, as a generation of its own;
+  // the one that it takes the place of is gone. Compare-and-set on meta.version, of which nothing else is looked at.
+  // Errors: not_found (none is kept, or not any more), conflict.
+  virtual Result<Connection> restore_credential(const Connection& meta, const Beside& beside = {}) = 0;
+  // Metadata, credentials, intent and index entries go in one batch. expected_version 0: whatever it is. By id only,
+  // and only in its own project. Errors: not_found, conflict.
   virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
                                         const Beside& beside = {}) = 0;
   // `limit` is taken as 1 to 1000. An organization or project that does not exist has none.
@@ -163,15 +176,41 @@ class Vault {
   // Compare-and-set on version; organization, id, parent, public_id, digest, created cannot change. Errors: not_found,
   // conflict, invalid.
   virtual Result<Authorization> update_authorization(Authorization authorization, const Beside& beside = {}) = 0;
+  // Many at once, all of them or none, in one durable batch; the event is about the first. Errors: as above.
+  virtual Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside = {}) = 0;
+  // With what was spent of its budget.
   virtual Result<void> erase_authorization(std::string_view organization, std::string_view id,
                                            const Beside& beside = {}) = 0;
   // Those of one organization, or the system's (""), by id, behind `after`; `limit` is taken as 1 to 1000.
   virtual Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                                  std::size_t limit) const = 0;
 
+  // What was taken of an authorization's budget; version 0: nothing yet, or there is no such authorization.
+  virtual Result<Spent> find_spent(std::string_view organization, std::string_view id) const = 0;
+  // Takes as many of the calls wanted as its budget has left, durably; what has no limit is not counted, and nothing is
+  // taken of it. Never more than the budget in all, whoever asks at the same time. Errors: not_found (gone or revoked).
+  virtual Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) = 0;
+  // The opposite, for calls that were taken and not made (Spent::calls; the version is not looked at), each
+  // authorization once. Those of one that is gone or revoked are left out.
+  virtual Result<void> give_back(const std::vector<Spent>& unused) = 0;
+  // What a call with an Idempotency-Key made, kept for a day (kAnswerLifetime) and at most about 50,000 of an
+  // organization. find_answer: not_found for what is over, too.
+  virtual Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const = 0;
+  // Errors: exists (one is kept under this key), invalid (a key or a body that is no digest).
+  virtual Result<void> keep_answer(const KeptAnswer& answer) = 0;
+
+  // Erases what has outlived its time at `now_ms`: previous credentials, kept answers, links. At most about 1,000 of
+  // each at a time; answers how many there were.
+  virtual Result<std::size_t> sweep(std::int64_t now_ms) = 0;
+
   // HMAC-SHA-256 under a data key, for digests that must not be computable outside (Idempotency-Key bodies).
   virtual std::string keyed_digest(std::string_view purpose, std::string_view bytes) const = 0;
 };
+
+// Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
+// Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
+Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
+inline constexpr std::int64_t kAnswerLifetime = 24LL * 3600 * 1000;
 
 // A new id: prefix, '_', 20 characters of lower-case Crockford base32 (100 random bits).
 std::string new_id(std::string_view prefix);

@@ -89,7 +89,8 @@ Result<Authorization> SealedVault::find_authorization(std::string_view organizat
   return read_authorization(organization, id);
 }
 
-Result<Authorization> SealedVault::update_authorization(Authorization authorization, const Beside& beside) {
+// The write of a change, checked; the authorization as it is after it.
+Result<Authorization> SealedVault::stage(Batch& batch, Authorization authorization) const {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
   const auto old = find_authorization(authorization.organization, authorization.id);
   if (!old) return old;
@@ -101,11 +102,28 @@ Result<Authorization> SealedVault::update_authorization(Authorization authorizat
   authorization.digest = old->digest;
   authorization.created = old->created;
   const auto path = authorization_path(authorization.organization, authorization.id);
-  const auto done =
-      records_->commit({records_->put(path, encode(authorization), old->version)}, about(authorization, beside));
-  if (!done) return std::unexpected(done.error());
+  batch.push_back(records_->put(path, encode(authorization), old->version));
   authorization.version = old->version + 1;
   return authorization;
+}
+
+Result<Authorization> SealedVault::update_authorization(Authorization authorization, const Beside& beside) {
+  Batch batch;
+  auto changed = stage(batch, std::move(authorization));
+  if (!changed) return changed;
+  const auto done = records_->commit(batch, about(*changed, beside));
+  if (!done) return std::unexpected(done.error());
+  return changed;
+}
+
+Result<void> SealedVault::update_authorizations(const std::vector<Authorization>& all, const Beside& beside) {
+  if (all.empty()) return {};
+  Batch batch;
+  for (const auto& one : all) {
+    const auto changed = stage(batch, one);
+    if (!changed) return std::unexpected(changed.error());
+  }
+  return records_->commit(batch, about(all.front(), beside));
 }
 
 Result<void> SealedVault::erase_authorization(std::string_view organization, std::string_view id,
@@ -117,6 +135,7 @@ Result<void> SealedVault::erase_authorization(std::string_view organization, std
         {
             Records::erase(authorization_path(organization, id), old->version),
             Records::erase(token_path(old->public_id), kAnyVersion),
+            Records::erase(spent_path(organization, id), kAnyVersion),
         },
         about(*old, beside));
     // Whoever changed it meanwhile got on: whatever it is now goes, or it is gone.
@@ -150,6 +169,25 @@ Result<Authorization> SealedVault::read_authorization(std::string_view organizat
   }
   record.version = found->version;
   return std::move(record);
+}
+
+Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization) {
+  constexpr std::size_t kMost = 1000;  // more than anybody may make: a circle
+  std::vector<Authorization> makers;
+  std::string id = authorization.parent;
+  while (!id.empty()) {
+    // In its own organization, or above all of them.
+    auto maker = vault.find_authorization(authorization.organization, id);
+    if (!maker && missing(maker.error()) && !authorization.organization.empty()) {
+      maker = vault.find_authorization({}, id);
+    }
+    if (!maker) return missing(maker.error()) ? unknown() : std::unexpected(maker.error());
+    if (maker->revoked != 0) return unknown();
+    if (makers.size() == kMost) return fail(Error::Code::corrupt, authorization.id + ": its makers lead in a circle");
+    id = maker->parent;
+    makers.push_back(std::move(*maker));
+  }
+  return makers;
 }
 
 }  // namespace postern::vault

@@ -12,16 +12,19 @@
 //   auth_locator/ORG//ID           Reference: where an auth config lies; orders all of an organization by id
 //   intent/ORG/PROJECT/ID          Intent; ID is the connection's. It is there only while its generation is the current
 //                                  one and the connection is not revoked: whatever ends either erases it
-//   link/ORG/PROJECT/ID            Link
-//   link_locator///ID              Reference: the link of that id
-//   state///HMAC                   Reference: the link whose browser comes back with that state
-//   ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
+//   previous/ORG/PROJECT/ID        Previous; ID is the connection's. It is there while Connection::previous_until is
+//   set answer/ORG//KEY                KeptAnswer; ORG is empty for the system's answer_time/ORG//TIME-HMAC Reference:
+//   kept answers by when they were, as `expires` in index.hpp link/ORG/PROJECT/ID            Link link_locator///ID
+//   Reference: the link of that id state///HMAC                   Reference: the link whose browser comes back with
+//   that state ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
 //   import///ID                    ImportedProvider
+//   spent/ORG//ID                  Spent; ID is the authorization's
+//   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -40,6 +43,7 @@
 
 #include "vault/index.hpp"
 #include "vault/records.hpp"
+#include "vault/stored_audit.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
@@ -54,6 +58,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
   Imports& imports() override { return *this; }
+  Audit& audit() override { return audit_; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -69,6 +74,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<Credential> open_credential(const Connection& meta) const override;
   Result<Connection> update_connection(Connection meta, const Beside& beside) override;
   Result<Connection> rotate_credential(Connection meta, const Credential& credential, const Beside& beside) override;
+  Result<Connection> restore_credential(const Connection& meta, const Beside& beside) override;
   Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
                                 const Beside& beside) override;
   Result<ConnectionPage> list_connections(const ConnectionQuery& query) const override;
@@ -77,9 +83,17 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<Authorization> authenticate(std::string_view token) const override;
   Result<Authorization> find_authorization(std::string_view organization, std::string_view id) const override;
   Result<Authorization> update_authorization(Authorization authorization, const Beside& beside) override;
+  Result<void> update_authorizations(const std::vector<Authorization>& all, const Beside& beside) override;
   Result<void> erase_authorization(std::string_view organization, std::string_view id, const Beside& beside) override;
   Result<std::vector<Authorization>> list_authorizations(std::string_view organization, std::string_view after,
                                                          std::size_t limit) const override;
+
+  Result<Spent> find_spent(std::string_view organization, std::string_view id) const override;
+  Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) override;
+  Result<void> give_back(const std::vector<Spent>& unused) override;
+  Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const override;
+  Result<void> keep_answer(const KeptAnswer& answer) override;
+  Result<std::size_t> sweep(std::int64_t now_ms) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
@@ -128,11 +142,20 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
   Result<Connection> rewrite(Connection meta, const Credential* credential, const Beside& beside);
+  // vault_previous.cpp: what a write of `meta` over `old` means for the credential before them; sets its
+  // previous_until.
+  Result<void> keep_previous(Batch& batch, const Connection& old, Connection& meta, bool rotates) const;
+  Result<std::size_t> sweep_previous(std::int64_t now_ms);
+  // vault_answers.cpp
+  Result<std::size_t> sweep_answers(std::int64_t now_ms);
+  Result<std::vector<Records::Referred>> surplus_answers(const std::string& organization, std::size_t skip);
   std::string alias_name(std::string_view project, std::string_view alias) const;
   class Reserved;
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
   Result<bool> alias_taken(const Connection& meta, std::string_view alias) const;
   Result<Authorization> read_authorization(std::string_view organization, std::string_view id) const;
+  Result<Authorization> stage(Batch& batch, Authorization authorization) const;
+  Write keep_authorization(const Authorization& as_read) const;
 
   // Held from the look at an auth config until the connection that uses it is written: none goes in between.
   std::shared_lock<std::shared_mutex> hold_auth_configs() const;
@@ -159,6 +182,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  StoredAudit audit_;
   std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap

@@ -41,15 +41,15 @@ std::expected<Caller, Problem> identify_peer(const Service& service, unsigned ui
   return caller;
 }
 
+FieldError not_held(std::string pointer) {
+  return {.pointer = std::move(pointer), .parameter = "", .detail = "Your own authorization does not have this."};
+}
+
 // Every item of `wanted` that `held` lacks.
 void lacking(const std::vector<std::string>& wanted, const std::vector<std::string>& held, const char* field,
              std::vector<FieldError>& errors) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!contains(held, wanted[i])) {
-      errors.push_back({.pointer = fmt::format("/{}/{}", field, i),
-                        .parameter = "",
-                        .detail = "Your own authorization does not have this."});
-    }
+    if (!contains(held, wanted[i])) errors.push_back(not_held(fmt::format("/{}/{}", field, i)));
   }
 }
 
@@ -60,6 +60,24 @@ void lacking(const std::optional<std::vector<std::string>>& wanted, const std::o
   errors.push_back({.pointer = fmt::format("/{}", field),
                     .parameter = "",
                     .detail = "Your own authorization is limited here: name what the new one may have."});
+}
+
+// Whether whatever lies below `path` lies below `prefix` too. Either may end with '/'.
+bool is_within(std::string_view path, std::string_view prefix) {
+  if (path.ends_with('/')) path.remove_suffix(1);
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// As lacking(), but a prefix below one that is held is held too.
+void lacking_paths(const std::optional<std::vector<std::string>>& wanted,
+                   const std::optional<std::vector<std::string>>& held, std::vector<FieldError>& errors) {
+  if (!held || !wanted) return lacking(wanted, held, "paths", errors);
+  for (std::size_t i = 0; i < wanted->size(); ++i) {
+    const bool within =
+        std::any_of(held->begin(), held->end(), [&](const auto& prefix) { return is_within((*wanted)[i], prefix); });
+    if (!within) errors.push_back(not_held(fmt::format("/paths/{}", i)));
+  }
 }
 
 }  // namespace
@@ -105,11 +123,21 @@ std::expected<Caller, Problem> identify(const Service& service, const Request& r
     if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
     return unauthenticated("The token is not one of this postern.");
   }
-  if (has_ended(*found, service.deps.now_ms())) return unauthenticated("The token has expired or was revoked.");
+  const auto alive = is_alive(service, *found);
+  if (!alive) return std::unexpected(alive.error());
+  if (!*alive) return unauthenticated("The token has expired or was revoked.");
   Caller caller;
   caller.authorization = std::move(*found);
   if (caller.system() && caller.authorization.user.empty()) caller.authorization.user = kAdministrator;
   return caller;
+}
+
+std::expected<bool, Problem> is_alive(const Service& service, const vault::Authorization& authorization) {
+  if (has_ended(authorization, service.deps.now_ms())) return false;
+  const auto makers = vault::makers_of(*service.deps.vault, authorization);
+  if (makers) return true;
+  if (makers.error().code == vault::Error::Code::not_found) return false;
+  return std::unexpected(vault_problem(makers.error()));
 }
 
 bool has_ended(const vault::Authorization& authorization, std::int64_t now_ms) {
@@ -162,6 +190,12 @@ std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& 
   }
   lacking(wanted.hosts, own.hosts, "hosts", errors);
   lacking(wanted.methods, own.methods, "methods", errors);
+  lacking_paths(wanted.paths, own.paths, errors);
+  // Without one of its own it shares its maker's, which every call is taken from anyway.
+  if (own.budget.total && wanted.budget.total > own.budget.total)
+    error("/budget/total", "Your own authorization may make fewer calls.");
+  if (own.budget.writes && wanted.budget.writes > own.budget.writes)
+    error("/budget/writes", "Your own authorization may make fewer calls that write.");
   if (own.expires != 0 && (wanted.expires == 0 || wanted.expires > own.expires))
     error("/expires", "Your own authorization ends before that.");
   return errors;

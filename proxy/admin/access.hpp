@@ -44,6 +44,8 @@ std::expected<Caller, Problem> identify(const Service& service, const Request& r
 // What `wanted` has beyond its maker, each with its pointer; empty: it may be made.
 std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& wanted);
 bool is_capability(std::string_view text);
+// Whether it is good for anything now: it has not ended, and none that it was made by is revoked or gone.
+std::expected<bool, Problem> is_alive(const Service& service, const vault::Authorization& authorization);
 // Expired or revoked at that time.
 bool has_ended(const vault::Authorization& authorization, std::int64_t now_ms);
 

@@ -9,6 +9,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@
 
 namespace postern::admin {
 
-// What other threads must forget before a change is answered.
+// What other threads must forget before a change is answered: of an authorization, all that it has made too.
 struct Change {
   enum class Kind : std::uint8_t { connection, authorization } kind = Kind::connection;
   std::string organization, project, id;
@@ -58,6 +59,9 @@ struct Deps {
   int admin_descriptor = -1, health_descriptor = -1;
   // Where tokens are asked for; it must outlive the server. nullptr: nowhere, as if no endpoint could be reached.
   grants::TokenDesk* desk = nullptr;
+  // What was spent of an authorization's budget, to the call; nullopt: this process has not looked at it, and what is
+  // stored is exact. May be empty.
+  std::function<std::optional<vault::Calls>(const std::string& id)> spent;
   // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
   std::function<void()> rotation_begun;
 };

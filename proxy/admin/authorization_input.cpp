@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 
+#include "config/hosts.hpp"
 #include "proxy/admin/connection_text.hpp"
 
 namespace postern::admin {
@@ -15,6 +16,7 @@ namespace json = boost::json;
 using vault::Authorization;
 
 constexpr std::size_t kMostItems = 256;
+constexpr std::int64_t kLargestBudget = 1'000'000'000'000'000;  // exact in every JSON reader
 
 // An exact host, in lower case without a trailing dot; nullopt: not one. Ports are the connection's to say.
 std::optional<std::string> to_host(std::string_view text) {
@@ -55,6 +57,8 @@ class Reading {
   void read_connections();
   void read_hosts();
   void read_methods();
+  void read_paths();
+  void read_budget();
   void read_default_for();
   void read_default_for_item(const json::value& item, const std::string& at);
   void read_expiry();
@@ -155,6 +159,36 @@ void Reading::read_methods() {
   }
 }
 
+void Reading::read_paths() {
+  const auto paths = reader_.texts("paths", kMostItems, 1024);
+  if (!paths) return;
+  made_.paths.emplace();
+  for (std::size_t i = 0; i < paths->size(); ++i) {
+    if (config::parse_path_prefix((*paths)[i]))
+      made_.paths->push_back((*paths)[i]);
+    else
+      reader_.mistake(fmt::format("paths/{}", i),
+                      "Has to be a path that starts with '/', without query, escapes, ';', empty or dot segments.");
+  }
+}
+
+void Reading::read_budget() {
+  const auto* budget = reader_.object("budget");
+  if (budget == nullptr) return;
+  FieldReader limits(*budget, "/budget");
+  limits.refuse_unknown({"total", "writes"});
+  for (const auto& [name, limit] : {std::pair("total", &made_.budget.total), {"writes", &made_.budget.writes}}) {
+    const auto* value = limits.value(name);
+    if (value == nullptr || value->is_null()) continue;
+    const bool whole = value->is_int64() && value->get_int64() >= 0 && value->get_int64() <= kLargestBudget;
+    if (whole)
+      *limit = static_cast<std::uint64_t>(value->get_int64());
+    else
+      limits.mistake(name, "Has to be a number of calls.");
+  }
+  for (auto& error : limits.errors) reader_.errors.push_back(std::move(error));
+}
+
 // A host; a connection, which is then the default of each of its hosts; or both.
 void Reading::read_default_for_item(const json::value& item, const std::string& at) {
   std::string connection, host;
@@ -245,19 +279,20 @@ void Reading::read_expiry() {
 
 std::expected<Authorization, Problem> Reading::read() {
   reader_.refuse_unknown({"name", "capabilities", "connections", "hosts", "methods", "default_for", "defaultFor",
-                          "expires", "expiresIn", "project", "user", "budget"});
-  if (reader_.has("budget") && !reader_.is_null("budget"))
-    reader_.mistake("budget", "Budgets are not served by this version.");
+                          "expires", "expiresIn", "project", "user", "budget", "paths", "run"});
   made_.organization = caller_.organization();
   made_.user = reader_.text("user", 128).value_or(caller_.authorization.user);
   made_.parent = caller_.authorization.id;
   if (const auto* name = reader_.value("name"); name == nullptr || !name->is_string() || !name->get_string().empty())
     made_.name = reader_.text("name", 200).value_or("");
+  made_.run = reader_.text("run", 200).value_or(caller_.authorization.run);  // what it makes is of the same run
   read_capabilities();
   read_project();
   read_connections();
   read_hosts();
   read_methods();
+  read_paths();
+  read_budget();
   read_default_for();
   read_expiry();
   if (!reader_.errors.empty()) return refuse_fields(std::move(reader_.errors));
@@ -271,6 +306,27 @@ json::value list_or_null(const std::optional<std::vector<std::string>>& list) {
   return json::array(list->begin(), list->end());
 }
 
+json::value limits_or_null(const vault::Budget& budget) {
+  if (budget == vault::Budget()) return nullptr;
+  json::object out;
+  if (budget.total) out["total"] = *budget.total;
+  if (budget.writes) out["writes"] = *budget.writes;
+  return out;
+}
+
+// Of what is limited. What a worker holds of a block and has not used is not spent, if this process knows of it.
+json::value spent_or_null(const Service& service, const Authorization& a) {
+  if (a.budget == vault::Budget()) return nullptr;
+  std::optional<vault::Calls> calls = service.deps.spent ? service.deps.spent(a.id) : std::nullopt;
+  if (!calls) {
+    const auto stored = service.deps.vault->find_spent(a.organization, a.id);
+    if (!stored) return nullptr;
+    calls = stored->calls;
+  }
+  return limits_or_null({.total = a.budget.total ? std::optional(calls->total) : std::nullopt,
+                         .writes = a.budget.writes ? std::optional(calls->writes) : std::nullopt});
+}
+
 }  // namespace
 
 std::expected<Authorization, Problem> read_authorization(const Service& service, const Caller& caller,
@@ -278,11 +334,11 @@ std::expected<Authorization, Problem> read_authorization(const Service& service,
   return Reading(service, caller, body).read();
 }
 
-json::object shown(const Authorization& a, std::int64_t now_ms) {
+json::object shown(const Service& service, const Authorization& a) {
   json::object out;
   out["id"] = a.id;
   out["name"] = a.name;
-  out["status"] = a.revoked != 0 ? "REVOKED" : has_ended(a, now_ms) ? "EXPIRED" : "ACTIVE";
+  out["status"] = a.revoked != 0 ? "REVOKED" : has_ended(a, service.deps.now_ms()) ? "EXPIRED" : "ACTIVE";
   out["organization"] = text_or_null(a.organization);
   out["project"] = text_or_null(a.project);
   out["user"] = a.user;
@@ -292,6 +348,10 @@ json::object shown(const Authorization& a, std::int64_t now_ms) {
   out["connections"] = json::array(a.connections.begin(), a.connections.end());
   out["hosts"] = list_or_null(a.hosts);
   out["methods"] = list_or_null(a.methods);
+  out["paths"] = list_or_null(a.paths);
+  out["budget"] = limits_or_null(a.budget);
+  out["spent"] = spent_or_null(service, a);
+  out["run"] = text_or_null(a.run);
   out["default_for"] = json::array(a.default_for.begin(), a.default_for.end());
   out["created"] = to_time(a.created);
   out["createdAt"] = to_time(a.created);

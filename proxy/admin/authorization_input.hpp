@@ -13,6 +13,7 @@ namespace postern::admin {
 // the caller may make it is judged apart, by beyond().
 std::expected<vault::Authorization, Problem> read_authorization(const Service& service, const Caller& caller,
                                                                 const boost::json::object& body);
-boost::json::object shown(const vault::Authorization& authorization, std::int64_t now_ms);
+// With what was spent of its budget, as exactly as it can be told.
+boost::json::object shown(const Service& service, const vault::Authorization& authorization);
 
 }  // namespace postern::admin

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/if_match.hpp"
 #include "proxy/admin/listing.hpp"
@@ -12,6 +13,7 @@ namespace {
 using vault::Authorization;
 
 constexpr std::size_t kBatch = 256;
+constexpr std::size_t kMostMakers = 32;  // each of them is looked at whenever the token is loaded
 
 std::unexpected<Problem> no_such_authorization() {
   return refuse("not-found", "There is no authorization with this id here.");
@@ -115,10 +117,14 @@ std::expected<std::vector<Authorization>, Problem> descendants(const Service& se
   return found;
 }
 
-std::expected<void, Problem> mark_revoked(const Service& service, Authorization a) {
+// Revoked, whoever else changes it meanwhile; one that is gone is as good. `root`: what was revoked, where this one
+// goes with it.
+std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, Authorization a,
+                                          const std::string& root = {}) {
   for (int attempt = 0; a.revoked == 0; ++attempt) {
     a.revoked = service.deps.now_ms();
-    auto written = service.deps.vault->update_authorization(a);
+    auto written = service.deps.vault->update_authorization(
+        a, told(call, "authorization.revoked", root.empty() ? Details() : Details{{"with", root}}));
     if (written) break;
     if (written.error().code == vault::Error::Code::not_found) break;
     if (written.error().code != vault::Error::Code::conflict || attempt == 3)
@@ -127,12 +133,29 @@ std::expected<void, Problem> mark_revoked(const Service& service, Authorization 
     if (!again) break;
     a = std::move(*again);
   }
-  announce(service, a);
   return {};
 }
 
-// Ends it and its descendants. The descendants first: if this stops half way, the root still stands and the call can be
-// repeated; a living descendant of a dead root could not be found any more.
+// What goes with `root`: many in one write, told as one; where one of them was changed meanwhile, each by itself.
+std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, std::vector<Authorization> all,
+                                          const std::string& root) {
+  std::erase_if(all, [](const Authorization& a) { return a.revoked != 0; });
+  for (std::size_t at = 0; at < all.size(); at += kBatch) {
+    const std::vector<Authorization> some(all.begin() + std::ptrdiff_t(at),
+                                          all.begin() + std::ptrdiff_t(std::min(at + kBatch, all.size())));
+    auto revoked = some;
+    for (auto& a : revoked) a.revoked = service.deps.now_ms();
+    auto beside = told(call, "authorization.revoked", {{"with", root}});
+    beside.event->count = some.size();
+    if (service.deps.vault->update_authorizations(revoked, beside)) continue;
+    for (const auto& a : some)
+      if (auto done = mark_revoked(service, call, a, root); !done) return done;
+  }
+  return {};
+}
+
+// Ends it and its descendants. Itself first: from then on none of them is good for anything and none can be made, so
+// that those which are marked after it are all. If this stops half way the call can be repeated.
 std::expected<Authorization, Problem> end(Service& service, Call& call) {
   auto root = find(service, call.caller, call.id);
   if (!root) return root;
@@ -142,24 +165,26 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
   held.expires = call.caller.authorization.expires;  // that it would end later is no reason to keep it alive
   if (!call.caller.unbounded() && !own && !beyond(call.caller, held).empty())
     return refuse("not-permitted", "It has more than your own authorization; ask an administrator to revoke it.");
+  if (auto done = mark_revoked(service, call, *root); !done) return std::unexpected(done.error());
+  announce(service, *root);
   auto below = descendants(service, *root);
   if (!below) return std::unexpected(below.error());
-  for (auto at = below->rbegin(); at != below->rend(); ++at)
-    if (auto done = mark_revoked(service, *at); !done) return std::unexpected(done.error());
+  if (auto done = mark_revoked(service, call, std::move(*below), root->id); !done) return std::unexpected(done.error());
   return root;
 }
 
 }  // namespace
 
 Answer list_authorizations(Service& service, Call& call) {
-  static constexpr std::string_view kFilters[] = {"search", "status"};
+  static constexpr std::string_view kFilters[] = {"search", "status", "run"};
   auto options = read_list_options(call.url, kFilters);
   if (!options) return std::unexpected(options.error());
   std::string search;
-  std::optional<std::string> asked;
+  std::optional<std::string> asked, run;
   for (const auto& [key, value] : call.url.parameters) {
     if (key == "search") search = lower(value);
     if (key == "status") asked = lower(value);
+    if (key == "run") run = value;
   }
   const std::string status = asked.value_or("");
   if (asked && status != "active" && status != "expired" && status != "revoked")
@@ -169,8 +194,9 @@ Answer list_authorizations(Service& service, Call& call) {
     return scan_authorizations(service, call.caller, after, [&](const Authorization& a) {
       const char* is = a.revoked != 0 ? "revoked" : has_ended(a, now) ? "expired" : "active";
       if (!status.empty() && status != is) return true;
+      if (run && a.run != *run) return true;
       if (!search.empty() && lower(a.name).find(search) == std::string::npos) return true;
-      return visit({a.id, a.name, a.created, std::max(a.created, a.revoked)}, [&] { return shown(a, now); });
+      return visit({a.id, a.name, a.created, std::max(a.created, a.revoked)}, [&] { return shown(service, a); });
     });
   });
 }
@@ -180,10 +206,16 @@ Answer create_authorization(Service& service, Call& call) {
   if (!body) return std::unexpected(body.error());
   auto wanted = read_authorization(service, call.caller, body->get_object());
   if (!wanted) return std::unexpected(wanted.error());
-  auto made = service.deps.vault->create_authorization(std::move(*wanted));
+  const auto makers = vault::makers_of(*service.deps.vault, *wanted);
+  if (!makers) return std::unexpected(vault_problem(makers.error()));
+  if (makers->size() > kMostMakers)
+    return refuse("not-permitted", "Yours was made by too many others, one by the other; ask an earlier one for it.");
+  const auto beside =
+      made_by(call, 201, told(call, "authorization.created", {{"name", wanted->name}, {"user", wanted->user}}), true);
+  auto made = service.deps.vault->create_authorization(std::move(*wanted), beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   const auto& a = made->authorization;
-  Response response = json_response(shown(a, service.deps.now_ms()), 201);
+  Response response = json_response(shown(service, a), 201);
   // The token goes straight into wiped memory: {…,"token":"pst_…"}.
   response.body.pop_back();
   response.body += R"(,"token":")";
@@ -191,14 +223,13 @@ Answer create_authorization(Service& service, Call& call) {
   response.body += "\"}";
   response.fields.emplace_back("Location", "/api/v1/authorizations/" + a.id);
   response.fields.emplace_back("ETag", etag(a.version));
-  call.made_token_id = a.id;
   return response;
 }
 
 Answer show_authorization(Service& service, Call& call) {
   auto found = find(service, call.caller, call.id);
   if (!found) return std::unexpected(found.error());
-  Response response = json_response(shown(*found, service.deps.now_ms()));
+  Response response = json_response(shown(service, *found));
   response.fields.emplace_back("ETag", etag(found->version));
   return response;
 }
@@ -206,19 +237,43 @@ Answer show_authorization(Service& service, Call& call) {
 Answer revoke_authorization(Service& service, Call& call) {
   auto root = end(service, call);
   if (!root) return std::unexpected(root.error());
-  if (auto done = mark_revoked(service, *root); !done) return std::unexpected(done.error());
   return show_authorization(service, call);
 }
 
 Answer delete_authorization(Service& service, Call& call) {
   auto root = end(service, call);
   if (!root) return std::unexpected(root.error());
-  auto gone = service.deps.vault->erase_authorization(root->organization, root->id);
+  auto gone =
+      service.deps.vault->erase_authorization(root->organization, root->id, told(call, "authorization.deleted"));
   if (!gone && gone.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(gone.error()));
-  announce(service, *root);
   Response response;
   response.status = 204;
   return response;
+}
+
+// In the manner of RFC 7662. Foreign, unknown, ended, child of an ended one: one answer. The token stays in the body's
+// memory, which is wiped.
+Answer introspect_authorization(Service& service, Call& call) {
+  auto body = parse_body(call.request, false);
+  if (!body) return std::unexpected(body.error());
+  FieldReader reader(body->get_object());
+  reader.refuse_unknown({"token"});
+  const auto* token = reader.value("token");
+  if (token == nullptr || !token->is_string()) reader.mistake("token", "Has to be the token to look at (pst_…).");
+  if (!reader.errors.empty()) return refuse_fields(std::move(reader.errors));
+  const auto found = service.deps.vault->authenticate(token->get_string());
+  if (!found && found.error().code != vault::Error::Code::not_found)
+    return std::unexpected(vault_problem(found.error()));
+  const bool own = found && found->id == call.caller.authorization.id;
+  if (!own && !call.caller.may("authorizations:read"))
+    return refuse("not-permitted", "Your authorization does not have the capability authorizations:read.");
+  if (!found || !(own || sees(call.caller, *found))) return json_response({{"active", false}});
+  const auto alive = is_alive(service, *found);
+  if (!alive) return std::unexpected(alive.error());
+  if (!*alive) return json_response({{"active", false}});
+  boost::json::object out{{"active", true}};
+  for (auto& member : shown(service, *found)) out.insert(std::move(member));
+  return json_response(out);
 }
 
 }  // namespace postern::admin

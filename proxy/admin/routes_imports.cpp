@@ -86,8 +86,8 @@ std::expected<void, Problem> read_envelope(const Request& request, Wanted& wante
   if (error || !parsed.is_object()) return refuse("malformed-request", "The body is not a JSON object.");
   FieldReader in(parsed.get_object());
   in.refuse_unknown({"document", "discovery"});
-  const auto document = in.text("document", config::kMaxOpenApi);
-  if (!document && in.errors.empty()) in.mistake("document", "The text of the OpenAPI document.");
+  const json::value* document = in.value("document");
+  if (document == nullptr || !document->is_string()) in.mistake("document", "The text of the OpenAPI document.");
   if (const json::object* discovery = in.object("discovery"))
     for (const auto& one : *discovery) {
       if (one.value().is_string())
@@ -96,7 +96,7 @@ std::expected<void, Problem> read_envelope(const Request& request, Wanted& wante
         in.mistake("discovery", "A map of URLs to the texts found there.");
     }
   if (!in.errors.empty()) return refuse_fields(std::move(in.errors));
-  wanted.document = *document;
+  wanted.document = std::string_view(document->get_string());
   wanted.enveloped = true;
   return {};
 }

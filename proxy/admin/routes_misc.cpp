@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/connection_text.hpp"
 #include "proxy/admin/listing.hpp"
@@ -90,7 +91,7 @@ Answer show_status(Service& service, Call&) {
 }
 
 // Settings that need a restart are named; they are not in force. Everything else is, for every request from now on.
-Answer reload(Service& service, Call&) {
+Answer reload(Service& service, Call& call) {
   const auto done = service.deps.reload();
   if (!done) return refuse("configuration-invalid", done.error());
   json::array changed, restart;
@@ -101,6 +102,9 @@ Answer reload(Service& service, Call&) {
     one["after"] = json::parse(change.after);
     (change.needs_restart ? restart : changed).push_back(std::move(one));
   }
+  std::string settings;
+  for (const config::SettingChange& change : done->settings) settings += (settings.empty() ? "" : ", ") + change.path;
+  tell(service, call, "config.reloaded", {{"settings", settings}});
   json::object providers, connections, out;
   providers["added"] = to_array(done->providers.added);
   providers["removed"] = to_array(done->providers.removed);
@@ -118,7 +122,7 @@ Answer reload(Service& service, Call&) {
 // others).
 Answer show_self(Service& service, Call& call) {
   const auto& own = call.caller.authorization;
-  json::object out = shown(own, service.deps.now_ms());
+  json::object out = shown(service, own);
   if (call.caller.socket) out["id"] = nullptr;
   out["kind"] = call.caller.socket ? "socket" : "authorization";
   out["system"] = call.caller.system();

@@ -166,6 +166,7 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_authorization_verbs(root, command);
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);
+  add_audit_verbs(root, command);
   add_config_verbs(root, command);
   add_doctor_verb(root, command);
   add_completion_verb(root, command);

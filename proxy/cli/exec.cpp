@@ -1,6 +1,7 @@
 // exec and env: a command, or a shell, that calls through the proxy with an authorization of its own.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "proxy/cli/child.hpp"
@@ -16,7 +17,7 @@ struct Minted {
 };
 
 struct MintFlags {
-  std::string connection, expires = "24h", format = "sh";
+  std::string connection, expires = "24h", format = "sh", run;
   std::vector<std::string> hosts;
 };
 
@@ -35,6 +36,7 @@ Result<Minted> mint(const MintFlags& flags, const char* name, Session& session) 
   auto when = expiry(flags.expires, session.around.now_ms());
   if (!when) return std::unexpected(when.error());
   json::object body{{"name", name}, {"capabilities", {"proxy:call"}}, {"connections", {id}}, {"expires", *when}};
+  if (!flags.run.empty()) body["run"] = flags.run;
   if (!flags.hosts.empty()) body["hosts"] = json::array(flags.hosts.begin(), flags.hosts.end());
   auto made = api->create("authorizations", body);
   if (!made) return std::unexpected(made.error());
@@ -56,7 +58,10 @@ Result<int> exec(const MintFlags& flags, Session& session) {
   if (session.rest.empty())
     return fail(Exit::usage, "exec: no command: write it behind --: postern exec -c ALIAS -- curl http://…");
   const HeldSignals held;  // from before the authorization is made until it is revoked
-  auto minted = mint(flags, "exec", session);
+  // The program, never its arguments, which may hold anything.
+  MintFlags wanted = flags;
+  if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
+  auto minted = mint(wanted, "exec", session);
   if (!minted) return std::unexpected(minted.error());
   std::vector<std::string> removed;
   const Environment environment = through_proxy(session.around.environment, minted->url, removed);
@@ -112,6 +117,8 @@ void add_run_verbs(CLI::App& root, Command& command) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("A,B");
+  verb->add_option("--run", flags->run,
+                   "the run it is for, in the access log and in lists; default: the program's name");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return exec(*flags, session); }; });
 
   auto printed = std::make_shared<MintFlags>();
@@ -121,6 +128,7 @@ void add_run_verbs(CLI::App& root, Command& command) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("A,B");
+  verb->add_option("--run", printed->run, "the run it is for: a label in lists and in the access log");
   verb->add_option("--expires", printed->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->add_option("--format", printed->format, "sh, docker (for --env-file) or k8s (a container's env list)")
       ->check(CLI::IsMember({"sh", "docker", "k8s"}));

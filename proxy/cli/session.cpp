@@ -182,7 +182,10 @@ std::string dialled_address(const std::string& listening) {
   return listening;
 }
 
-Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
+namespace {
+
+// A span from now, forwards (1) or back (-1), or a time as it is.
+Result<std::string> span_from(const std::string& text, std::int64_t now_ms, int direction, const std::string& flag) {
   if (text.size() >= 20 && text.find('T') == 10) return text;  // the API judges the rest
   std::int64_t amount = 0;
   const auto [unit, error] = std::from_chars(text.data(), text.data() + text.size(), amount);
@@ -190,9 +193,19 @@ Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
   constexpr std::int64_t kMost = 100 * 365;  // days; keeps the sum inside what a clock can show
   const std::int64_t seconds = rest == "s" ? 1 : rest == "m" ? 60 : rest == "h" ? 3600 : rest == "d" ? 86400 : 0;
   if (error != std::errc{} || amount <= 0 || seconds == 0 || amount > kMost * 86400 / seconds)
-    return fail(Exit::usage, "--expires: not a time span; write 30m, 12h, 7d or 2030-01-31T12:00:00Z");
-  const std::time_t when = static_cast<std::time_t>(now_ms / 1000 + amount * seconds);
+    return fail(Exit::usage, flag + ": not a time span; write 30m, 12h, 7d or 2030-01-31T12:00:00Z");
+  const std::time_t when = static_cast<std::time_t>(now_ms / 1000 + direction * amount * seconds);
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(when));
+}
+
+}  // namespace
+
+Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
+  return span_from(text, now_ms, 1, "--expires");
+}
+
+Result<std::string> ago(const std::string& text, std::int64_t now_ms, const std::string& flag) {
+  return span_from(text, now_ms, -1, flag);
 }
 
 }  // namespace postern::cli

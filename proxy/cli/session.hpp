@@ -36,6 +36,7 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   bool in_is_terminal = false;
+  bool err_is_terminal = false;
   Environment environment;
   Hooks hooks;
   std::function<Result<Hidden>(const std::string& label, bool echo)> ask;  // from the terminal
@@ -90,6 +91,8 @@ class Session {
 Result<std::string> expiry(const std::string& text, std::int64_t now_ms);
 // What GET /api/v1/providers/{id} answers, and a list holds.
 ProviderForm form_from(const json::object& entry);
+// The same, but so long before now. `flag`: what the text was given with.
+Result<std::string> ago(const std::string& text, std::int64_t now_ms, const std::string& flag);
 // A string field of an object; empty when absent.
 std::string text_field(const json::object& object, std::string_view key);
 // "0.0.0.0:80" and "[::]:80" listen everywhere; a caller dials loopback.

@@ -116,8 +116,8 @@ std::string_view up_to_query(std::string_view path) {
 // An access line under construction, in room that is known to be enough: one is written for every request.
 class Line {
  public:
-  // Seven texts of kMaxLogText bytes, each escaped as six at most, and everything between them.
-  static constexpr std::size_t kRoom = 7 * (6 * kMaxLogText + 2) + 1024;
+  // Eight texts of kMaxLogText bytes, each escaped as six at most, and everything between them.
+  static constexpr std::size_t kRoom = 8 * (6 * kMaxLogText + 2) + 1024;
   explicit Line(char* to) : begin_(to), to_(to) {}
   std::size_t size() const { return static_cast<std::size_t>(to_ - begin_); }
 
@@ -193,6 +193,7 @@ void append_access_line(std::string& out, std::int64_t now_ms, const Access& acc
     line.put(R"(,"level":"info","event":"request")");
     line.text(R"(,"request_id":")", access.request_id);
     if (!access.authorization.empty()) line.text(R"(,"authorization":")", access.authorization);
+    if (!access.run.empty()) line.text(R"(,"run":")", access.run);
     if (!access.connection.empty()) line.text(R"(,"connection":")", access.connection);
     line.text(R"(,"method":")", access.method);
     line.text(R"(,"host":")", access.host);

@@ -37,11 +37,22 @@ Step aim_at_base_url(Call& call) {
   return {};
 }
 
+Step unambiguous(std::string_view path) {
+  if (!wire::path_is_ambiguous(path)) return {};
+  return refuse(Code::malformed_request,
+                "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
+}
+
+// The path as the upstream sees it, but for what an injection puts before it.
+std::string path_upstream(const Call& call) {
+  std::string path(call.target.path_only());
+  return call.base_mode ? call.connection->base_path + path : path;
+}
+
 Step reachable(const Call& call, std::string_view path) {
   const Known& known = *call.connection;
-  if (known.path_rule && wire::path_is_ambiguous(path)) {
-    return refuse(Code::malformed_request,
-                  "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
+  if (known.path_rule) {
+    if (Step step = unambiguous(path); !step) return step;
   }
   if (!known.reaches(call.target.host, call.target.port, path) || known.forbids(call.target.host, path)) {
     return refuse(Code::destination_not_allowed,
@@ -49,6 +60,13 @@ Step reachable(const Call& call, std::string_view path) {
                   "for where it may.");
   }
   return {};
+}
+
+Step allowed_path(const Call& call) {
+  const std::string path = path_upstream(call);
+  if (Step step = unambiguous(path); !step) return step;
+  if (call.caller->may_path(path)) return {};
+  return refuse(Code::destination_not_allowed, "The caller's token does not allow this path.");
 }
 
 void find_route(Call& call, std::string_view tag) {
@@ -63,6 +81,7 @@ void find_route(Call& call, std::string_view tag) {
   call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
+  known->noted_caller = 0;
   known->route_tag = tag;
 }
 
@@ -75,8 +94,7 @@ Step authorize(Call& call) {
     if (Step step = usable(call); !step) return step;
     if (call.base_mode) {
       if (Step step = aim_at_base_url(call); !step) return step;
-      const std::string path = call.connection->base_path + std::string(call.target.path_only());
-      if (Step step = reachable(call, path); !step) return step;
+      if (Step step = reachable(call, path_upstream(call)); !step) return step;
     } else if (Step step = reachable(call, call.target.path_only()); !step) {
       return step;
     }
@@ -84,6 +102,9 @@ Step authorize(Call& call) {
   }
   if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
     return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
+  }
+  if (caller.authorization.paths) {
+    if (Step step = allowed_path(call); !step) return step;
   }
   find_route(call, tag);
   return {};

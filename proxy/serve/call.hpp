@@ -112,9 +112,21 @@ Step authorize(Call& call);
 net::Soon<Step> obtain(Call& call);
 net::Soon<Step> collect(Call& call);
 Step inject(Call& call);
+net::Soon<Step> debit(Call& call);  // only of a caller that has a budget
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);
+
+// The credential is about to leave: the audit hears of the first time each day. What stands here is all that the others
+// pay for it.
+inline void note_use(Call& call) {
+  const Known* known = call.connection.get();
+  if (known == nullptr || (known->noted_caller == call.caller->serial && known->route.get() == call.route.get() &&
+                           known->noted_day == call.service().today())) {
+    return;
+  }
+  call.service().tell_use(call);
+}
 
 // Asks for a newer token than the connection has; resumes with the desk's answer.
 net::Task<grants::Renewed> renew(Call& call, grants::Why why);

@@ -34,6 +34,12 @@ bool lies_below(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
+// The same where the prefix may end with '/', or be that alone and hold everything.
+bool is_within(std::string_view path, std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return lies_below(path, prefix);
+}
+
 // Those that hold no other one: a text without any of them holds none at all.
 std::vector<std::string_view> shortest(const std::vector<std::string_view>& masks) {
   std::vector<std::string_view> out;
@@ -108,10 +114,7 @@ TokenAge TokenAge::of(const vault::Credential& credential, const grants::Sent& n
 bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
   return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
     if (d.host != host || d.port != port) return false;
-    if (d.path_prefix.empty() || d.path_prefix == "/") return true;
-    std::string_view prefix = d.path_prefix;
-    if (prefix.back() == '/') prefix.remove_suffix(1);
-    return lies_below(path, prefix);
+    return d.path_prefix.empty() || is_within(path, d.path_prefix);
   });
 }
 
@@ -144,11 +147,19 @@ std::string_view Caller::project() const {
 bool Caller::may(std::string_view capability) const {
   return listed(authorization.capabilities, "*") || listed(authorization.capabilities, capability);
 }
+bool Caller::ends_with(std::string_view authorization_id) const {
+  return authorization.id == authorization_id || listed(makers, authorization_id);
+}
 bool Caller::may_method(std::string_view method) const {
   return !authorization.methods || listed(*authorization.methods, method);
 }
 bool Caller::may_host(std::string_view host) const {
   return !authorization.hosts || listed(*authorization.hosts, host);
+}
+bool Caller::may_path(std::string_view path) const {
+  const auto& paths = authorization.paths;
+  return !paths ||
+         std::any_of(paths->begin(), paths->end(), [&](const auto& prefix) { return is_within(path, prefix); });
 }
 
 Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
@@ -166,6 +177,11 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
   open_caller_->authorization.project = vault::kDefaultProject;
   open_caller_->authorization.capabilities = {"proxy:call"};
   open_caller_->any_connection = true;
+}
+
+std::uint64_t Caller::next_serial() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 void Directory::next_round() {
@@ -286,7 +302,7 @@ void Directory::adopt(std::shared_ptr<Source> source) {
 void Directory::forget(const Forget& what) {
   ++epoch_;
   if (what.authorization) {
-    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.authorization.id == what.id; });
+    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.ends_with(what.id); });
     return;
   }
   if (what.id.empty()) {

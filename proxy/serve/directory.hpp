@@ -22,6 +22,7 @@
 #include "proxy/net/pool.hpp"
 #include "proxy/net/task.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/serve/budget.hpp"
 #include "proxy/serve/cache.hpp"
 #include "proxy/serve/problem.hpp"
 #include "proxy/serve/unsaved.hpp"
@@ -76,21 +77,22 @@ class Turns {
 };
 
 // What every worker's directory reads: the vault, and the catalog and declared connections of one configuration. A
-// reload makes another one with the same turns and unsaved tokens. Thread safety: any thread; set_declared() swaps a
-// snapshot.
+// reload makes another one with the same turns, budgets and unsaved tokens. Thread safety: any thread; set_declared()
+// swaps a snapshot.
 class Source {
  public:
-  // `now_ms`: the wall clock.
+  // `now_ms`: the wall clock. `budgets`: null for its own.
   Source(vault::Vault& vault, std::shared_ptr<const config::Catalog> catalog, std::function<std::int64_t()> now_ms,
          std::shared_ptr<const DeclaredSet> declared = std::make_shared<DeclaredSet>(),
          std::shared_ptr<Turns> turns = std::make_shared<Turns>(),
-         std::shared_ptr<Unsaved> unsaved = std::make_shared<Unsaved>())
+         std::shared_ptr<Unsaved> unsaved = std::make_shared<Unsaved>(), std::shared_ptr<Budgets> budgets = nullptr)
       : vault_(vault),
         catalog_(std::move(catalog)),
         now_ms_(std::move(now_ms)),
         declared_(std::move(declared)),
         turns_(std::move(turns)),
-        unsaved_(std::move(unsaved)) {}
+        unsaved_(std::move(unsaved)),
+        budgets_(budgets ? std::move(budgets) : std::make_shared<Budgets>(vault)) {}
   const vault::Vault& vault() const noexcept { return vault_; }
   const vault::TokenBook& tokens() const noexcept { return vault_.tokens(); }
   std::int64_t now_ms() const { return now_ms_(); }
@@ -100,6 +102,7 @@ class Source {
   Turns& turns() const noexcept { return *turns_; }
   Shapes& shapes() const noexcept { return shapes_; }
   Unsaved& unsaved() const noexcept { return *unsaved_; }
+  Budgets& budgets() const noexcept { return *budgets_; }
 
  private:
   vault::Vault& vault_;
@@ -108,6 +111,7 @@ class Source {
   std::atomic<std::shared_ptr<const DeclaredSet>> declared_;
   const std::shared_ptr<Turns> turns_;
   const std::shared_ptr<Unsaved> unsaved_;
+  const std::shared_ptr<Budgets> budgets_;
   mutable Shapes shapes_;
 };
 
@@ -148,6 +152,9 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
+  // Who last used it there, and on which day: the audit has heard of that (noted.hpp).
+  std::uint64_t noted_caller = 0;
+  std::int64_t noted_day = 0;
 
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
   bool forbids(std::string_view host, std::string_view path) const;
@@ -156,21 +163,27 @@ struct Known : Shape {
 
 struct Caller {
   vault::Authorization authorization;
+  std::vector<std::string> makers;  // ids: what it was made by, and so on; it ends with any of them
   vault::Secret token;
+  std::uint64_t serial = next_serial();  // of no other caller of this process
   bool live = true;
   bool any_connection = false;
+  Budgets::Purses budgets;                              // what its calls are debited to; empty: nothing
   std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
   std::vector<std::pair<std::string, std::string>> default_for;  // host, connection id
   std::string_view organization() const;
   std::string_view project() const;
+  bool ends_with(std::string_view authorization_id) const;  // its own id, or that of one of its makers
   bool may(std::string_view capability) const;
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
+  bool may_path(std::string_view path) const;   // asked only where wire::path_is_ambiguous() says no
+  static std::uint64_t next_serial() noexcept;  // from 1 on
 };
 
-// What must be forgotten; empty id: everything of that kind.
+// What must be forgotten; empty id: everything of that kind. An authorization with all that it has made.
 struct Forget {
   bool authorization = false;  // otherwise a connection
   std::string organization, project, id;

@@ -254,6 +254,10 @@ vault::Result<Caller> load_caller(const Source& source, const vault::Secret& tok
   caller.authorization = std::move(*authorization);
   caller.token = token.clone();
   const vault::Authorization& a = caller.authorization;
+  const auto makers = vault::makers_of(source.vault(), a);
+  if (!makers) return std::unexpected(makers.error());
+  for (const vault::Authorization& maker : *makers) caller.makers.push_back(maker.id);
+  caller.budgets = source.budgets().of(a, *makers);
   caller.under_way = source.turns().of(a.id);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
@@ -345,7 +349,8 @@ std::size_t weight(const Caller& caller) {
   const vault::Authorization& a = caller.authorization;
   const std::size_t texts = a.capabilities.size() + a.connections.size() + 2 * caller.permitted.size() +
                             2 * caller.default_for.size() + a.default_for.size() + (a.hosts ? a.hosts->size() : 0) +
-                            (a.methods ? a.methods->size() : 0);
+                            (a.methods ? a.methods->size() : 0) + (a.paths ? a.paths->size() : 0) +
+                            caller.makers.size() + caller.budgets.size();
   return sizeof(Caller) + kSlot + 8 * kNode + texts * kNode;
 }
 

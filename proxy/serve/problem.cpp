@@ -28,6 +28,8 @@ constexpr std::array<Row, std::size_t(Code::count_)> kRows{{
      Whose::caller, Retry::no, false, 0},
     {Code::destination_address_prohibited, "destination-address-prohibited", 403, "Destination address prohibited",
      "destination_ip_prohibited", Whose::caller, Retry::no, false, 0},
+    {Code::budget_exhausted, "budget-exhausted", 403, "Budget exhausted", "http_request_denied", Whose::caller,
+     Retry::no, false, 0},
     {Code::rate_limited, "rate-limited", 429, "Too many requests at a time", "connection_limit_reached", Whose::caller,
      Retry::yes, false, 1},
     {Code::browser_request_refused, "browser-request-refused", 403, "Browser request refused", "http_request_denied",

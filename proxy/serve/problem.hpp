@@ -26,6 +26,7 @@ enum class Code : std::uint8_t {
   connection_needs_reconnect,
   destination_not_allowed,
   destination_address_prohibited,
+  budget_exhausted,
   rate_limited,
   browser_request_refused,
   tunnel_not_supported,

@@ -39,6 +39,19 @@ Kind kind_of(std::string_view reason) {
   return reason == kConfiguration ? Kind::configuration : Kind::rejected;
 }
 
+// Nobody asked for it: found out while a token was renewed.
+vault::Beside told(std::string action, const char* status, const std::string& reason) {
+  vault::Event event;
+  event.actor = "system";
+  event.action = std::move(action);
+  event.detail = {{"status", status}, {"reason", reason}};
+  return {.event = std::move(event)};
+}
+
+vault::Beside told(const vault::StatusChange& change) {
+  return told("connection.status", vault::to_string(change.status), change.reason);
+}
+
 bool ended(const vault::Credential& credential, std::int64_t now_ms) {
   return grants::left_ms(credential, grants::moment(now_ms)).value_or(1) <= 0;
 }
@@ -53,8 +66,8 @@ std::optional<Renewed> judged_before(vault::Vault& vault, Renewal& renewal, Why 
   if (!final_status) return std::nullopt;
   if (ended(renewal.credential, now_ms)) {
     // A conflict: it was rotated just now, and whoever asks next will see.
-    auto set = vault.tokens().set_status(space_of(meta), meta.id, meta.generation,
-                                         {*final_status, meta.status_reason, meta.status_text, {}});
+    const vault::StatusChange change{*final_status, meta.status_reason, meta.status_text, {}};
+    auto set = vault.tokens().set_status(space_of(meta), meta.id, meta.generation, change, told(change));
     if (set) renewal.meta = std::move(*set);
   }
   return same;
@@ -108,9 +121,10 @@ bool needed(const Renewal& renewal, const Asked& asked, std::int64_t now_ms) {
 Renewed without_refresh_token(vault::Vault& vault, const Renewal& renewal, std::int64_t now_ms) {
   const vault::Connection& meta = renewal.meta;
   const std::string text = "the service gave no refresh token";
-  if (ended(renewal.credential, now_ms))
-    static_cast<void>(vault.tokens().set_status(space_of(meta), meta.id, meta.generation,
-                                                {vault::Status::expired, kRejected, text, {}}));
+  if (ended(renewal.credential, now_ms)) {
+    const vault::StatusChange change{vault::Status::expired, kRejected, text, {}};
+    static_cast<void>(vault.tokens().set_status(space_of(meta), meta.id, meta.generation, change, told(change)));
+  }
   return {Kind::rejected, meta.generation, kRejected, text, 0};
 }
 
@@ -240,7 +254,7 @@ void reject_client(vault::Vault& vault, const Renewal& renewal, const Failure& f
     app->status = vault::Status::error;
     app->status_reason = kClient;
     app->status_text = failure.text;
-    const auto done = vault.tokens().update_auth_config(std::move(*app));
+    const auto done = vault.tokens().update_auth_config(std::move(*app), told("auth_config.status", "ERROR", kClient));
     if (done || done.error().code != VaultCode::conflict) return;
   }
 }
@@ -288,7 +302,10 @@ Renewed write_failure(vault::Vault& vault, const Renewal& renewal, const Failure
   // A verdict is carried out when the access token ends, which may be never.
   if (verdict(s.reason)) change.touch = grants::expires_of(renewal.credential);
   if (s.kind == Kind::client) reject_client(vault, renewal, failure);
-  const auto done = vault.tokens().fail_refresh(*renewal.intent, change);
+  // A service that cannot be reached for a while is no change worth a record: it is asked again.
+  const bool verdict_found = verdict(s.reason) || s.status != renewal.meta.status;
+  const auto done =
+      vault.tokens().fail_refresh(*renewal.intent, change, verdict_found ? told(change) : vault::Beside());
   Renewed answer{s.kind, renewal.meta.generation, s.kind == Kind::client ? kClient : s.reason, text_of(failure),
                  std::max<std::int64_t>(again_ms - now_ms, 0)};
   if (done) return answer;

@@ -84,7 +84,9 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std:
       network_{worker, resolver_, pool_, common_->addresses},
       round_(
           worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this),
-      log_(worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr) {
+      log_(
+          worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr),
+      today_(Noted::day_of(common_->now_ms())) {
   std::random_device random;
   request_id_ = "req_" + std::string(20, kDigits[0]);
   for (std::size_t i = 4; i < 14; ++i) request_id_[i] = kDigits[random() & 31];
@@ -182,7 +184,10 @@ std::unique_ptr<Call> Service::take_call(Session& session) {
   active_.push_back(call.get());
   session.call = call.get();
   worker_.metrics().add(observe::Gauge::active_requests, 1);
-  if (!round_.armed()) round_.arm(kRound);
+  if (!round_.armed()) {
+    today_ = Noted::day_of(common_->now_ms());
+    round_.arm(kRound);
+  }
   return call;
 }
 
@@ -213,6 +218,21 @@ std::string_view Service::next_request_id() {
   for (std::uint64_t low = ++request_count_; low != 0 && at >= kPrefix; --at, low >>= 5)
     request_id_[at] = kDigits[low & 31];
   return request_id_;
+}
+
+void Service::tell_use(Call& call) {
+  Known& known = *call.connection;
+  if (common_->noted != nullptr) {
+    common_->noted->use(call.caller->authorization, known.meta, call.target.host, call.request_id, common_->now_ms());
+  }
+  if (known.route.get() != call.route.get()) return;
+  known.noted_caller = call.caller->serial;
+  known.noted_day = today_;
+}
+
+void Service::tell_denial(const Call& call) {
+  if (common_->noted == nullptr) return;
+  common_->noted->denial(call.caller ? &call.caller->authorization : nullptr, call.code, common_->now_ms());
 }
 
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings) {
@@ -282,7 +302,7 @@ void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
   if (!ended) return;
   for (Call* call : active_) {
-    const bool same = what.authorization ? call->caller && call->caller->authorization.id == what.id
+    const bool same = what.authorization ? call->caller && call->caller->ends_with(what.id)
                                          : call->connection && call->connection->meta.id == what.id;
     if (same) call->end();
   }
@@ -305,6 +325,7 @@ void Service::drop_retired() {
 // Running calls whose authorization has expired or whose caller is gone come to an end within a round.
 void Service::round() {
   const std::int64_t now = common_->now_ms(), mono = net::monotonic_ms();
+  today_ = Noted::day_of(now);
   for (Call* call : active_) {
     const bool expired =
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;

@@ -15,6 +15,7 @@
 #include "proxy/grants/token_desk.hpp"
 #include "proxy/net/exchange.hpp"
 #include "proxy/serve/directory.hpp"
+#include "proxy/serve/noted.hpp"
 
 namespace postern::serve {
 
@@ -53,6 +54,7 @@ struct Common {
   net::Offload* dns_offload = nullptr;
   std::function<std::int64_t()> now_ms;  // wall clock
   grants::TokenDesk* tokens = nullptr;   // null: nothing is renewed
+  Noted* noted = nullptr;                // null: nobody is told of uses and denials
   std::string admin_url;                 // where people reach the pages, unless admin.public_url says otherwise
 };
 
@@ -105,6 +107,10 @@ class Service {
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
+  std::int64_t today() const noexcept { return today_; }  // as of the last round
+  // The slow part of note_use(), and denials.
+  void tell_use(Call& call);
+  void tell_denial(const Call& call);
   // Access lines wait on this thread: hand them over within a tick.
   void log_soon() {
     if (!log_.armed()) log_.arm(net::Millis(0));
@@ -138,6 +144,7 @@ class Service {
   std::string key_;         // scratch
   std::size_t bodies_ = 0;  // bytes that calls hold of collected bodies
   bool draining_ = false;
+  std::int64_t today_;
 };
 
 }  // namespace postern::serve

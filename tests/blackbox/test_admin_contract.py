@@ -57,6 +57,7 @@ GOOD = {
     "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
                                      "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
                                      "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
+    "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},
@@ -333,7 +334,10 @@ def test_a_key_is_for_one_body(asking):
         assert (again.status, again.code, again.json()["id"]) == (409, "idempotency-replayed", first.json()["id"])
         assert b"pst_" not in again.body
     else:
-        assert (again.status, again.body, again.fields["Idempotency-Replayed"]) == (first.status, first.body, "true")
+        # What was made is shown as it is by now, and that a value was tried is said once.
+        assert (again.status, again.fields["Idempotency-Replayed"]) == (first.status, "true")
+        if "id" in first.json():
+            assert again.json() == {name: value for name, value in first.json().items() if name != "tested"}
     other = asking.ask(body=b'{"name": "another"}', headers=key)
     assert (other.status, other.code) == (422, "idempotency-mismatch")
 

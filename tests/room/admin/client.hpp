@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -175,7 +176,10 @@ class AdminRoom : public testing::Test {
     d.settings = [this] { return std::make_shared<const config::Settings>(settings); };
     d.catalog = [this] { return catalog; };
     d.declared = [this] { return declared; };
-    d.announce = [this](const Change& change) { changes.push_back(change); };
+    d.announce = [this](const Change& change) {
+      const std::scoped_lock lock(changes_mutex);
+      changes.push_back(change);
+    };
     d.not_ready = [this] { return missing; };
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
@@ -189,6 +193,10 @@ class AdminRoom : public testing::Test {
         if (one.enabled) enabled.push_back({one.id, one.yaml});
       catalog = config::with_imports(files, enabled).catalog;
       return {};
+    };
+    d.spent = [this](const std::string& id) {
+      const auto at = known_spent.find(id);
+      return at == known_spent.end() ? std::nullopt : std::optional(at->second);
     };
     return d;
   }
@@ -267,7 +275,9 @@ class AdminRoom : public testing::Test {
   bool adopting = true;
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
+  std::mutex changes_mutex;
   std::vector<Change> changes;
+  std::map<std::string, vault::Calls> known_spent;  // by authorization, as the data path would tell
   FakeDesk desk;
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;

@@ -93,12 +93,28 @@ class BrokenImports final : public vault::Imports {
   Error::Code code_;
 };
 
+class BrokenAudit final : public vault::Audit {
+ public:
+  explicit BrokenAudit(Error::Code code) : code_(code) {}
+  vault::Result<void> append(std::vector<vault::Event>) override { return no(); }
+  vault::Result<vault::AuditPage> list(const vault::AuditQuery&) const override { return no(); }
+  vault::Result<vault::AuditHead> head(std::string_view) const override { return no(); }
+  vault::Result<void> check(vault::AuditCheck&, std::size_t) const override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
+  void set_quota(std::uint64_t) override {}
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code), audit_(code) {}
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
   vault::Imports& imports() override { return imports_; }
+  vault::Audit& audit() override { return audit_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -113,6 +129,12 @@ class BrokenVault final : public vault::Vault {
                                                      const vault::Beside&) override {
     return no();
   }
+  vault::Result<vault::Connection> restore_credential(const vault::Connection&, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t, const vault::Beside&) override {
     return no();
   }
@@ -131,6 +153,9 @@ class BrokenVault final : public vault::Vault {
   vault::Result<vault::Authorization> update_authorization(vault::Authorization, const vault::Beside&) override {
     return no();
   }
+  vault::Result<void> update_authorizations(const std::vector<vault::Authorization>&, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<void> erase_authorization(std::string_view, std::string_view, const vault::Beside&) override {
     return no();
   }
@@ -138,6 +163,9 @@ class BrokenVault final : public vault::Vault {
                                                                        std::size_t) const override {
     return no();
   }
+  vault::Result<vault::Spent> find_spent(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::Taken> take_calls(std::string_view, std::string_view, vault::Calls) override { return no(); }
+  vault::Result<void> give_back(const std::vector<vault::Spent>&) override { return no(); }
   std::string keyed_digest(std::string_view, std::string_view) const override { return "digest"; }
 
  private:
@@ -146,6 +174,7 @@ class BrokenVault final : public vault::Vault {
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
   BrokenImports imports_;
+  BrokenAudit audit_;
   std::string id_ = "vault";
 };
 
@@ -205,6 +234,7 @@ TEST_F(BrokenStore, is_503_with_a_retry_hint_and_announces_nothing) {
       {"POST", "/api/v1/authorizations", R"({"capabilities":["proxy:call"]})"},
       {"GET", "/api/v1/authorizations/x", ""},
       {"POST", "/api/v1/authorizations/x/revoke", ""},
+      {"POST", "/api/v1/authorizations/introspect", R"({"token":"x"})"},
       {"DELETE", "/api/v1/authorizations/x", ""},
       {"GET", "/api/v1/self", ""},
   };

@@ -57,6 +57,57 @@ TEST(Tokens, create_without_limits_leaves_them_to_the_api) {
   EXPECT_EQ(world.server.body(0), boost::json::parse(R"({"name":"n"})"));
 }
 
+TEST(Tokens, create_takes_paths_a_budget_and_the_run) {
+  World world;
+  world.server.answer(201, kToken);
+  EXPECT_EQ(world.run({"tokens", "create", "--paths", "/v1,/v2/x", "--budget-total", "1000", "--budget-writes", "0",
+                       "--run", "nightly 7"}),
+            0)
+      << world.err.str();
+  EXPECT_EQ(world.server.body(0),
+            boost::json::parse(R"({"paths":["/v1","/v2/x"],"budget":{"total":1000,"writes":0},"run":"nightly 7"})"));
+  EXPECT_EQ(world.run({"tokens", "create", "--budget-total", "-1"}), 2);
+  EXPECT_EQ(world.run({"tokens", "create", "--budget-writes", "many"}), 2);
+  EXPECT_EQ(world.server.requests.size(), 1u);
+}
+
+TEST(Tokens, list_filters_by_run_and_shows_what_is_left_of_budgets_in_the_table_alone) {
+  constexpr const char* kTwo = R"({"data":[
+      {"id":"tok_1","budget":{"total":100,"writes":5},"spent":{"total":12,"writes":5},"expires":"2030-01-01T00:00:00Z"},
+      {"id":"tok_2","budget":{"writes":7},"spent":null},{"id":"tok_3","budget":null}],"cursor":null,"hasMore":false})";
+  World world;
+  world.server.answer(200, kTwo);
+  EXPECT_EQ(world.run({"tokens", "list", "--run", "a b", "--status", "active"}), 0) << world.err.str();
+  EXPECT_THAT(world.server.line(0), HasSubstr("run=a%20b&status=active"));
+  EXPECT_THAT(world.out.str(), HasSubstr("88, 0 writes"));
+  EXPECT_THAT(world.out.str(), HasSubstr("7 writes"));
+  EXPECT_THAT(world.out.str(), HasSubstr("2030-01-01T00:00:00Z"));
+  World json;
+  json.server.answer(200, kTwo);
+  EXPECT_EQ(json.run({"tokens", "list", "-o", "json"}), 0) << json.err.str();
+  EXPECT_THAT(json.out.str(), Not(HasSubstr("left")));
+}
+
+TEST(Tokens, show_names_one) {
+  World world;
+  world.server.answer(200, R"({"id":"tok_1","run":"nightly"})");
+  EXPECT_EQ(world.run({"tokens", "show", "tok_1"}), 0) << world.err.str();
+  EXPECT_EQ(world.server.line(0), "GET /api/v1/authorizations/tok_1");
+  EXPECT_THAT(world.out.str(), HasSubstr("nightly"));
+}
+
+TEST(Tokens, introspect_sends_the_token_in_the_body_and_shows_it_nowhere) {
+  World world;
+  world.in.str("pst_secret\n");
+  world.server.answer(200, R"({"active":true,"id":"tok_1"})");
+  EXPECT_EQ(world.run({"tokens", "introspect", "--from-stdin"}), 0) << world.err.str();
+  EXPECT_EQ(world.server.line(0), "POST /api/v1/authorizations/introspect");
+  EXPECT_EQ(world.server.body(0), boost::json::parse(R"({"token":"pst_secret"})"));
+  EXPECT_THAT(world.out.str(), HasSubstr("true"));
+  EXPECT_THAT(world.out.str() + world.err.str(), Not(HasSubstr("pst_")));
+  EXPECT_EQ(world.run({"tokens", "introspect"}), 2);
+}
+
 TEST(Tokens, expiry_takes_spans_and_times_and_nothing_else) {
   EXPECT_EQ(expiry("90s", 0).value(), "1970-01-01T00:01:30Z");
   EXPECT_EQ(expiry("2d", 0).value(), "1970-01-03T00:00:00Z");
@@ -101,12 +152,25 @@ TEST(Exec, runs_with_an_authorization_that_is_revoked_at_the_end) {
   EXPECT_EQ(
       world.server.body(2),
       boost::json::parse(
-          R"({"name":"exec","capabilities":["proxy:call"],"connections":["conn_1"],"expires":"2030-03-18T17:46:40Z"})"));
+          R"({"name":"exec","capabilities":["proxy:call"],"connections":["conn_1"],"expires":"2030-03-18T17:46:40Z","run":"curl"})"));
   EXPECT_EQ(world.server.line(3), "DELETE /api/v1/authorizations/tok_1");
   EXPECT_EQ(world.command, (std::vector<std::string>{"curl", "-c", "--", "x", "--config"}));
   const std::string url = "http://stripe:pst_secret@127.0.0.1:8480";
   EXPECT_EQ(world.child_environment, (Environment{{"PATH", "/bin"}, {"http_proxy", url}, {"HTTP_PROXY", url}}));
   EXPECT_EQ(world.out.str() + world.err.str(), "");
+}
+
+TEST(Exec, is_of_the_run_that_is_named_or_else_of_the_program_without_its_folder_and_arguments) {
+  for (const auto& [arguments, run] :
+       {std::pair<std::vector<std::string>, const char*>({"exec", "--", "/usr/bin/curl", "pst_x"}, "curl"),
+        {{"exec", "--run", "nightly-7", "--", "/usr/bin/curl"}, "nightly-7"}}) {
+    World world;
+    world.server.answer(200, kStatus);
+    world.server.answer(201, kToken);
+    world.server.answer(204);
+    EXPECT_EQ(world.run(arguments), 0) << world.err.str();
+    EXPECT_EQ(world.server.body(1).at("run"), run);
+  }
 }
 
 TEST(Exec, without_a_connection_may_use_every_one) {

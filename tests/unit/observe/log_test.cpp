@@ -75,6 +75,28 @@ TEST(AccessLine, never_holds_the_query) {
   EXPECT_EQ(line.find("canary"), std::string::npos);
 }
 
+TEST(AccessLine, names_the_run_where_there_is_one) {
+  Access access;
+  std::string plain, line;
+  append_access_line(plain, 0, access);
+  EXPECT_FALSE(json::parse(plain).as_object().contains("run"));
+  access.run = "nightly \"7\"";
+  append_access_line(line, 0, access);
+  EXPECT_EQ(json::parse(line).at("run"), "nightly \"7\"");
+}
+
+TEST(AccessLine, has_room_for_the_longest_of_everything) {
+  const std::string longest(kMaxLogText, '\x01');
+  Access access;
+  for (auto* text : {&access.request_id, &access.authorization, &access.run, &access.connection, &access.method,
+                     &access.host, &access.path, &access.code})
+    *text = longest;
+  std::string line;
+  append_access_line(line, 0, access);
+  EXPECT_GT(line.size(), 8 * 6 * kMaxLogText);
+  EXPECT_TRUE(json::parse(line).is_object());
+}
+
 TEST(Logs, are_silent_before_start_and_below_their_level) {
   EXPECT_FALSE(log_enabled(Level::error));
   start_logs("warn", false);
