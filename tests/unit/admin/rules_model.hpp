@@ -60,8 +60,8 @@ struct World {
   std::map<std::string, Authorization> authorizations;
 
   bool alive(const Authorization& a) const { return (a.expires == 0 || a.expires > now) && stands(a); }
-  // Neither it nor any that made it was ended. That a maker expires says nothing: what it made could not outlive it, but
-  // for a system administrator's, which nothing bounds.
+  // Neither it nor any that made it was ended. That a maker expires says nothing: what it made could not outlive it,
+  // but for a system administrator's, which nothing bounds.
   bool stands(const Authorization& a) const {
     if (a.revoked || a.parent.empty()) return !a.revoked;
     const auto maker = authorizations.find(a.parent);
