@@ -25,6 +25,7 @@
 #include "proxy/app_rotation.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
+#include "proxy/serve/explain.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/serve/token_service.hpp"
 
@@ -99,6 +100,8 @@ class Daemon {
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
   std::atomic<std::shared_ptr<serve::Source>> source_;
+  std::atomic<std::shared_ptr<const serve::Rules>> rules_;
+  std::atomic<std::shared_ptr<const serve::Common>> common_;  // null until it is whole
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
@@ -171,6 +174,11 @@ std::string Daemon::start_admin() {
     announce({change.kind == admin::Change::Kind::authorization, change.organization, change.project, change.id},
              change.ended);
   };
+  deps.explain = [this](const observe::Question& question) -> std::optional<observe::Explanation> {
+    const auto common = common_.load();
+    if (!common) return std::nullopt;
+    return serve::explain(*rules_.load(), *common, question);
+  };
   deps.not_ready = [this] {
     std::vector<std::string> why;
     if (draining_) why.emplace_back("draining");
@@ -224,6 +232,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
+  common_ = common;
   client_max_ = affordable_clients(settings.client_max);
   for (unsigned i = 0; i < settings.workers; ++i)
     lanes_.push_back(std::make_unique<Lane>(metrics_, common, configuration_.rules));
@@ -277,6 +286,7 @@ void Daemon::give_source() {
   configuration_.rules->source = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms,
                                                                  configuration_.declared, turns_, unsaved_);
   source_ = configuration_.rules->source;
+  rules_ = configuration_.rules;
 }
 
 void Daemon::take_over(Configuration next) {

@@ -14,5 +14,8 @@ namespace postern::admin {
 std::expected<vault::Authorization, Problem> read_authorization(const Service& service, const Caller& caller,
                                                                 const boost::json::object& body);
 boost::json::object shown(const vault::Authorization& authorization, std::int64_t now_ms);
+// By id, if the caller sees it; 404 otherwise.
+std::expected<vault::Authorization, Problem> find_authorization(const Service& service, const Caller& caller,
+                                                                const std::string& id);
 
 }  // namespace postern::admin

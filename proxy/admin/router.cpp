@@ -23,6 +23,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/status", "", show_status},
     {"POST", "/api/v1/reload", "system:config", reload},
     {"GET", "/api/v1/self", "", show_self},
+    {"POST", "/api/v1/explain", "", explain},
     {"GET", "/api/v1/connections", "connections:read", list_connections},
     {"POST", "/api/v1/connections", "connections:write", create_connection},
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},
@@ -161,7 +162,7 @@ Answer run_once(Service& service, Call& call, const Route& route) {
 }
 
 void log_change(const Call& call, const Route& route, const Answer& answer) {
-  if (route.method == "GET") return;
+  if (route.method == "GET" || route.run == explain) return;
   const auto& id = call.caller.authorization.id;
   observe::log_event(observe::Level::info, "admin-change", answer ? "done" : answer.error().code,
                      {{"request_id", call.request.id},

@@ -5,8 +5,8 @@
 namespace postern::serve {
 namespace {
 
-Step usable(const Call& call) {
-  const Known& known = *call.connection;
+Step usable(const Request& request, const Common& common) {
+  const Known& known = *request.connection;
   const vault::Connection& meta = known.meta;
   if (known.app_disabled) {
     return refuse(Code::auth_config_disabled,
@@ -19,34 +19,32 @@ Step usable(const Call& call) {
     return refuse(Code::connection_error, "The connection is in error: its credential was rejected; rotate it.");
   }
   if (meta.status == vault::Status::expired) {
-    return needs_reconnect(call);
+    return needs_reconnect(request, common);
   }
   return {};
 }
 
 // In base-URL mode the provider's base URL is the destination.
-Step aim_at_base_url(Call& call) {
-  const Known& known = *call.connection;
+Step aim_at_base_url(Request& request) {
+  const Known& known = *request.connection;
   if (known.base_host.empty()) {
     return refuse(Code::destination_not_allowed,
                   "This connection's provider has no base URL; use the proxy form http://host/path.");
   }
-  call.target.host = known.base_host;
-  call.target.port = known.base_port;
-  call.target.ip_literal = is_ip_literal(known.base_host);
+  request.target.host = known.base_host;
+  request.target.port = known.base_port;
+  request.target.ip_literal = is_ip_literal(known.base_host);
   return {};
 }
 
-Step reachable(const Call& call, std::string_view path) {
-  const Known& known = *call.connection;
+Step reachable(const Request& request, std::string_view path) {
+  const Known& known = *request.connection;
   if (known.path_rule && wire::path_is_ambiguous(path)) {
     return refuse(Code::malformed_request,
                   "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
   }
-  if (!known.reaches(call.target.host, call.target.port, path) || known.forbids(call.target.host, path)) {
-    return refuse(Code::destination_not_allowed,
-                  "The connection's credential may not go to this host, port or path; see `postern connections show` "
-                  "for where it may.");
+  if (!known.reaches(request.target.host, request.target.port, path) || known.forbids(request.target.host, path)) {
+    return refuse(Code::destination_not_allowed, why_not_there(request, path));
   }
   return {};
 }
@@ -68,24 +66,27 @@ void find_route(Call& call, std::string_view tag) {
 
 }  // namespace
 
-Step authorize(Call& call) {
-  const Caller& caller = *call.caller;
-  std::string_view tag = caller.organization();
-  if (call.connection) {
-    if (Step step = usable(call); !step) return step;
-    if (call.base_mode) {
-      if (Step step = aim_at_base_url(call); !step) return step;
-      const std::string path = call.connection->base_path + std::string(call.target.path_only());
-      if (Step step = reachable(call, path); !step) return step;
-    } else if (Step step = reachable(call, call.target.path_only()); !step) {
+Step judge(Request& request, const Common& common) {
+  if (request.connection) {
+    if (Step step = usable(request, common); !step) return step;
+    if (request.base_mode) {
+      if (Step step = aim_at_base_url(request); !step) return step;
+      const std::string path = request.connection->base_path + std::string(request.target.path_only());
+      if (Step step = reachable(request, path); !step) return step;
+    } else if (Step step = reachable(request, request.target.path_only()); !step) {
       return step;
     }
-    if (call.settings().isolate_connections) tag = call.connection->meta.id;
   }
-  if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
-    return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
-  }
-  find_route(call, tag);
+  const Caller& caller = *request.caller;
+  if (!caller.may_host(request.target.host) || !caller.may_method(request.head.method))
+    return refuse(Code::destination_not_allowed, why_not_by_token(request));
+  return {};
+}
+
+Step authorize(Call& call) {
+  if (Step step = judge(call, call.service().common()); !step) return step;
+  const bool isolated = call.settings().isolate_connections && call.connection;
+  find_route(call, isolated ? std::string_view(call.connection->meta.id) : call.caller->organization());
   return {};
 }
 

@@ -14,18 +14,12 @@ namespace {
 constexpr std::size_t kTokenPrefix = 4;  // "pst_"
 constexpr std::size_t kPublicId = 12;
 
-Trouble trouble_of(const vault::Error& error) {
-  if (error.code == vault::Error::Code::not_found) return Trouble::unknown;
-  return error.code == vault::Error::Code::invalid ? Trouble::broken : Trouble::vault;
-}
-
 bool listed(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
-// A personal connection of somebody else is as unknown as one that does not exist.
 Found<Known> for_caller(const Caller& caller, std::shared_ptr<Known> known) {
-  if (known->meta.scope == vault::Scope::personal && known->meta.owner != caller.authorization.user) return {};
+  if (!caller.may_use(*known)) return {};
   return {std::move(known), Trouble::none, {}};
 }
 
@@ -105,14 +99,20 @@ TokenAge TokenAge::of(const vault::Credential& credential, const grants::Sent& n
   return age;
 }
 
-bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
-  return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
+Trouble trouble_of(const vault::Error& error) {
+  if (error.code == vault::Error::Code::not_found) return Trouble::unknown;
+  return error.code == vault::Error::Code::invalid ? Trouble::broken : Trouble::vault;
+}
+
+const vault::Destination* Known::destination(std::string_view host, std::uint16_t port, std::string_view path) const {
+  const auto at = std::find_if(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
     if (d.host != host || d.port != port) return false;
     if (d.path_prefix.empty() || d.path_prefix == "/") return true;
     std::string_view prefix = d.path_prefix;
     if (prefix.back() == '/') prefix.remove_suffix(1);
     return lies_below(path, prefix);
   });
+  return at == meta.destinations.end() ? nullptr : &*at;
 }
 
 bool Known::forbids(std::string_view host, std::string_view given) const {
@@ -150,6 +150,24 @@ bool Caller::may_method(std::string_view method) const {
 bool Caller::may_host(std::string_view host) const {
   return !authorization.hosts || listed(*authorization.hosts, host);
 }
+std::optional<std::string_view> Caller::named(std::string_view reference) const {
+  const auto at = std::find_if(permitted.begin(), permitted.end(),
+                               [&](const auto& p) { return p.first == reference || p.second == reference; });
+  if (at == permitted.end()) return std::nullopt;
+  return at->second;
+}
+bool Caller::may_use(const Known& known) const {
+  return known.meta.scope != vault::Scope::personal || known.meta.owner == authorization.user;
+}
+
+Caller anybody() {
+  Caller caller;
+  caller.authorization.organization = vault::kDefaultOrganization;
+  caller.authorization.project = vault::kDefaultProject;
+  caller.authorization.capabilities = {"proxy:call"};
+  caller.any_connection = true;
+  return caller;
+}
 
 Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
     : worker_(worker),
@@ -161,12 +179,7 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
       callers_(bounds.bytes / 4, [](Caller& caller) { caller.live = false; }),
       round_(
           worker.ticker(), [](void* self) { static_cast<Directory*>(self)->next_round(); }, this),
-      open_caller_(std::make_shared<Caller>()) {
-  open_caller_->authorization.organization = vault::kDefaultOrganization;
-  open_caller_->authorization.project = vault::kDefaultProject;
-  open_caller_->authorization.capabilities = {"proxy:call"};
-  open_caller_->any_connection = true;
-}
+      open_caller_(std::make_shared<Caller>(anybody())) {}
 
 void Directory::next_round() {
   known_.next_round();
@@ -203,10 +216,9 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
 net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
   // An explicit list is looked at first and alone: foreign, unknown and deleted ids are one case, at one price.
   if (!caller.any_connection) {
-    const auto at = std::find_if(caller.permitted.begin(), caller.permitted.end(),
-                                 [&](const auto& p) { return p.first == reference || p.second == reference; });
-    if (at == caller.permitted.end()) return Found<Known>{};
-    reference = at->second;
+    const auto named = caller.named(reference);
+    if (!named) return Found<Known>{};
+    reference = *named;
   }
   key_.assign(caller.organization()).append(1, '\n').append(caller.project()).append(1, '\n').append(reference);
   if (const auto* known = known_.find(key_); known != nullptr) {

@@ -162,6 +162,7 @@ class AdminRoom : public testing::Test {
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
     d.desk = &desk;
+    d.explain = [this](const observe::Question& question) { return explain ? explain(question) : std::nullopt; };
     return d;
   }
   void start_server() {
@@ -238,6 +239,7 @@ class AdminRoom : public testing::Test {
   std::vector<std::string> missing;
   std::vector<Change> changes;
   FakeDesk desk;
+  std::function<std::optional<observe::Explanation>(const observe::Question&)> explain;  // empty: never ready
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;
   std::string admin, last_id;
