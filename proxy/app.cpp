@@ -28,6 +28,7 @@
 #include "proxy/app_sweep.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
+#include "proxy/serve/explain.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/serve/token_service.hpp"
 
@@ -82,6 +83,7 @@ class Daemon {
   void hang_up();
   std::expected<void, std::string> adopt_imports();
   std::string give_source(Configuration& next, bool starting);
+  void publish();
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -106,6 +108,8 @@ class Daemon {
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
   std::shared_ptr<serve::Budgets> budgets_;
   std::atomic<std::shared_ptr<serve::Source>> source_;
+  std::atomic<std::shared_ptr<const serve::Rules>> rules_;
+  std::atomic<std::shared_ptr<const serve::Common>> common_;  // null until it is whole
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
@@ -179,6 +183,11 @@ std::string Daemon::start_admin() {
     announce({change.kind == admin::Change::Kind::authorization, change.organization, change.project, change.id},
              change.ended);
   };
+  deps.explain = [this](const observe::Question& question) -> std::optional<observe::Explanation> {
+    const auto common = common_.load();
+    if (!common) return std::nullopt;
+    return serve::explain(*rules_.load(), *common, question);
+  };
   deps.not_ready = [this] {
     std::vector<std::string> why;
     if (draining_) why.emplace_back("draining");
@@ -216,7 +225,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   code = cli::failed;
   budgets_ = std::make_shared<serve::Budgets>(*vault_);
   if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
-  source_ = configuration_.rules->source;
+  publish();
   auto common = std::make_shared<serve::Common>();
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -239,6 +248,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
+  common_ = common;
   client_max_ = affordable_clients(settings.client_max);
   for (unsigned i = 0; i < settings.workers; ++i)
     lanes_.push_back(std::make_unique<Lane>(metrics_, common, configuration_.rules));
@@ -299,10 +309,16 @@ std::string Daemon::give_source(Configuration& next, bool starting) {
   return {};
 }
 
+// For who looks from outside of the lanes.
+void Daemon::publish() {
+  source_ = configuration_.rules->source;
+  rules_ = configuration_.rules;
+}
+
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  source_ = configuration_.rules->source;
+  publish();
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);

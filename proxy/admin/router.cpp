@@ -32,6 +32,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/status", "", show_status},
     {"POST", "/api/v1/reload", "system:config", reload},
     {"GET", "/api/v1/self", "", show_self},
+    {"POST", "/api/v1/explain", "", explain, kDisk, nullptr, true},
     {"GET", "/api/v1/connections", "connections:read", list_connections, kDisk},
     {"POST", "/api/v1/connections", "connections:write", create_connection, kDisk, show_connection},
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},

@@ -77,6 +77,7 @@ Answer verify_vault(Service& service, Call& call);
 
 Answer show_status(Service& service, Call& call);
 Answer show_self(Service& service, Call& call);
+Answer explain(Service& service, Call& call);
 Answer reload(Service& service, Call& call);
 Answer show_openapi(Service& service, Call& call);
 Answer show_metrics(Service& service, Call& call);

@@ -66,19 +66,6 @@ std::expected<void, Problem> scan_authorizations(const Service& service, const C
   return {};
 }
 
-std::expected<Authorization, Problem> find(const Service& service, const Caller& caller, const std::string& id) {
-  if (!vault::is_reference(id)) return no_such_authorization();
-  for (const auto& organization : organizations(caller)) {
-    auto found = service.deps.vault->find_authorization(organization, id);
-    if (found) {
-      if (!sees(caller, *found)) return no_such_authorization();
-      return std::move(*found);
-    }
-    if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
-  }
-  return no_such_authorization();
-}
-
 void announce(const Service& service, const Authorization& a) {
   service.deps.announce({.kind = Change::Kind::authorization,
                          .organization = a.organization,
@@ -157,7 +144,7 @@ std::expected<void, Problem> mark_revoked(const Service& service, const Call& ca
 // Ends it and its descendants. Itself first: from then on none of them is good for anything and none can be made, so
 // that those which are marked after it are all. If this stops half way the call can be repeated.
 std::expected<Authorization, Problem> end(Service& service, Call& call) {
-  auto root = find(service, call.caller, call.id);
+  auto root = find_authorization(service, call.caller, call.id);
   if (!root) return root;
   if (auto matches = check_if_match(call.request, root->version); !matches) return std::unexpected(matches.error());
   const bool own = root->id == call.caller.authorization.id || root->parent == call.caller.authorization.id;
@@ -174,6 +161,20 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
 }
 
 }  // namespace
+
+std::expected<Authorization, Problem> find_authorization(const Service& service, const Caller& caller,
+                                                         const std::string& id) {
+  if (!vault::is_reference(id)) return no_such_authorization();
+  for (const auto& organization : organizations(caller)) {
+    auto found = service.deps.vault->find_authorization(organization, id);
+    if (found) {
+      if (!sees(caller, *found)) return no_such_authorization();
+      return std::move(*found);
+    }
+    if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
+  }
+  return no_such_authorization();
+}
 
 Answer list_authorizations(Service& service, Call& call) {
   static constexpr std::string_view kFilters[] = {"search", "status", "run"};
@@ -227,7 +228,7 @@ Answer create_authorization(Service& service, Call& call) {
 }
 
 Answer show_authorization(Service& service, Call& call) {
-  auto found = find(service, call.caller, call.id);
+  auto found = find_authorization(service, call.caller, call.id);
   if (!found) return std::unexpected(found.error());
   Response response = json_response(shown(service, *found));
   response.fields.emplace_back("ETag", etag(found->version));

@@ -126,9 +126,12 @@ Answer show_self(Service& service, Call& call) {
   if (call.caller.socket) out["id"] = nullptr;
   out["kind"] = call.caller.socket ? "socket" : "authorization";
   out["system"] = call.caller.system();
+  out["remaining"] = own.expires == 0
+                         ? json::value()
+                         : json::value(std::max<std::int64_t>(own.expires - service.deps.now_ms(), 0) / 1'000);
   json::array callable;
   bool more = false;
-  if (!own.connections.empty()) {
+  if (!own.connections.empty() && call.caller.may("proxy:call")) {
     auto read = scan_connections(service, call.caller, {}, [&](const vault::Connection& c, bool declared) {
       const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
       if (!c.enabled || foreign) return true;

@@ -40,6 +40,7 @@ void add_auth_config_verbs(CLI::App& root, Command& command);           // auth-
 void add_provider_import_verbs(CLI::App& providers, Command& command);  // providers import|enable|disable|delete
 void add_import_verb(CLI::App& connections, Command& command);          // connections import
 void add_export_verb(CLI::App& connections, Command& command);          // connections export
+void add_explain_verb(CLI::App& root, Command& command);                // explain
 void add_authorization_verbs(CLI::App& root, Command& command);         // authorizations (tokens) …
 
 // What may follow the words of an unfinished command line, one a line; see completion.cpp.

@@ -166,7 +166,7 @@ std::vector<std::string> providers(Session& session) {
 std::vector<std::string> values(const CLI::Option& option, Session& session) {
   const std::string name = name_of(option);
   if (name == "connection" || name == "connections") return listed(session, "connections", {"alias", "id"});
-  if (name == "authorization") return listed(session, "authorizations", {"id"});
+  if (name == "authorization" || name == "as") return listed(session, "authorizations", {"id"});
   if (name == "provider" || name == "app") return providers(session);
   if (name == "output") return {"table", "json", "yaml"};
   if (name == "format") return {"sh", "docker", "k8s"};

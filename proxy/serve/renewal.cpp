@@ -56,14 +56,20 @@ bool ended(const vault::Credential& credential, std::int64_t now_ms) {
   return grants::left_ms(credential, grants::moment(now_ms)).value_or(1) <= 0;
 }
 
-// A connection whose grant is dead: nothing is asked, and the status follows when the access token has ended.
+// A connection whose grant is dead, as its record says: nothing is asked.
+std::optional<Renewed> known_verdict(const vault::Connection& meta) {
+  const bool dead = meta.status == vault::Status::expired || meta.status == vault::Status::error;
+  if (!dead && !verdict(meta.status_reason)) return std::nullopt;
+  return Renewed{kind_of(meta.status_reason), meta.generation, meta.status_reason, meta.status_text, 0};
+}
+
+// The same, and the status follows when the access token has ended.
 std::optional<Renewed> judged_before(vault::Vault& vault, Renewal& renewal, Why why, std::int64_t now_ms) {
   const vault::Connection& meta = renewal.meta;
   if (why == Why::test) return std::nullopt;
-  const Renewed same{kind_of(meta.status_reason), meta.generation, meta.status_reason, meta.status_text, 0};
-  if (meta.status == vault::Status::expired || meta.status == vault::Status::error) return same;
+  auto same = known_verdict(meta);
+  if (!same || meta.status == vault::Status::expired || meta.status == vault::Status::error) return same;
   const auto final_status = verdict(meta.status_reason);
-  if (!final_status) return std::nullopt;
   if (ended(renewal.credential, now_ms)) {
     // A conflict: it was rotated just now, and whoever asks next will see.
     const vault::StatusChange change{*final_status, meta.status_reason, meta.status_text, {}};
@@ -73,16 +79,16 @@ std::optional<Renewed> judged_before(vault::Vault& vault, Renewal& renewal, Why 
   return same;
 }
 
-std::optional<Renewed> find_app(vault::Vault& vault, Renewal& renewal, Why why) {
-  const vault::Connection& meta = renewal.meta;
+std::optional<Renewed> find_app(const vault::TokenBook& book, const vault::Connection& meta, Why why,
+                                std::optional<vault::AuthConfig>& found) {
   if (meta.auth_config.empty()) return std::nullopt;
-  auto app = vault.tokens().find_auth_config(space_of(meta), meta.auth_config);
+  auto app = book.find_auth_config(space_of(meta), meta.auth_config);
   if (!app && app.error().code != VaultCode::not_found) return from_error(app.error()).error();
   if (!app) return no(Kind::configuration, kConfiguration, "its auth config is gone").error();
   if (!app->enabled) return no(Kind::disabled, {}, "its auth config is disabled").error();
   if (app->status == vault::Status::error && why != Why::test)
     return no(Kind::client, app->status_reason, app->status_text, meta.generation).error();
-  renewal.app = std::move(*app);
+  found = std::move(*app);
   return std::nullopt;
 }
 
@@ -148,8 +154,8 @@ std::optional<Renewed> build(Renewal& renewal, const config::Auth& auth,
 }
 
 // Its refresh token may be spent by the vault that this one is a copy of.
-bool held(const vault::Vault& vault, const Renewal& renewal) {
-  return renewal.spends && renewal.oauth->refresh.rotates != config::Rotates::no && vault.status().provenance.marked();
+bool held(const vault::Vault& vault, bool spends, const config::OAuth& oauth) {
+  return spends && oauth.refresh.rotates != config::Rotates::no && vault.status().provenance.marked();
 }
 
 }  // namespace
@@ -177,16 +183,32 @@ std::expected<Renewal, Renewed> prepare(vault::Vault& vault, const Source& sourc
   out.credential = std::move(*credential);
   if (!needed(out, asked, now_ms)) return no(Kind::current, {}, {}, out.meta.generation);
   if (auto answer = judged_before(vault, out, asked.why, now_ms)) return stop(std::move(*answer));
-  if (auto answer = find_app(vault, out, asked.why)) return stop(std::move(*answer));
+  if (auto answer = find_app(vault.tokens(), out.meta, asked.why, out.app)) return stop(std::move(*answer));
   if (auto answer = build(out, *auth, variables, now_ms)) {
     const bool by_refresh = out.spends && out.oauth->refresh.token == config::WhichToken::refresh;
     if (by_refresh && !out.credential.values.contains("refreshToken"))
       return stop(without_refresh_token(vault, out, now_ms));
     return stop(std::move(*answer));
   }
-  if (held(vault, out))
+  if (held(vault, out.spends, *out.oauth))
     return no(Kind::held, {}, "the vault is marked as a copy; start with --accept-copy once that is settled");
   return out;
+}
+
+std::optional<Renewed> foreseen(const Source& source, const vault::Connection& meta) {
+  if (auto answer = known_verdict(meta)) return answer;
+  std::optional<vault::AuthConfig> app;
+  if (auto answer = find_app(source.tokens(), meta, Why::ended, app)) return answer;
+  const auto provider = source.catalog()->find(meta.app);
+  if (!provider) return std::nullopt;  // it would not have been found
+  const auto auth = provider->auth.find(meta.auth);
+  if (auth == provider->auth.end() || !auth->second.oauth)
+    return no(Kind::configuration, kConfiguration, meta.app + " has no OAuth entry '" + meta.auth + "'").error();
+  const config::OAuth& oauth = *auth->second.oauth;
+  const grants::Grant* grant = grants::grant_of(meta.type, oauth);
+  if (grant == nullptr) return no(Kind::configuration, kConfiguration, "no grant serves its type").error();
+  if (held(source.vault(), grant->spends_refresh_token, oauth)) return no(Kind::held).error();
+  return std::nullopt;
 }
 
 std::optional<Renewed> begin(vault::Vault& vault, Renewal& renewal, const std::string& holder) {

@@ -39,8 +39,8 @@ void Call::reset(Session& s) {
   head.reset();
   target.reset();
   request_id.clear();
-  silent = base_mode = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted = reused =
-      false;
+  silent = base_mode = answered = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted =
+      reused = false;
   caller.reset();
   connection.reset();
   route.reset();
@@ -240,16 +240,21 @@ net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings) {
   return {{t.dns, t.connect, t.tls}, t.head, t.stream_idle};
 }
 
-bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
-  if (settings.egress_allow_by_default) return true;
-  return std::any_of(settings.egress_allow.begin(), settings.egress_allow.end(), [&](const config::EgressRule& rule) {
+const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  const auto& rules = settings.egress_allow;
+  const auto at = std::find_if(rules.begin(), rules.end(), [&](const config::EgressRule& rule) {
     return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
   });
+  return at == rules.end() ? nullptr : &*at;
 }
 
-bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
+bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  return settings.egress_allow_by_default || egress_rule(settings, host, port) != nullptr;
+}
+
+bool is_own_host(const Common& common, std::string_view host, std::uint16_t port) {
   const std::uint16_t wanted = port == 0 ? 80 : port;
-  return std::any_of(common_->listeners.begin(), common_->listeners.end(), [&](const net::Endpoint& listener) {
+  return std::any_of(common.listeners.begin(), common.listeners.end(), [&](const net::Endpoint& listener) {
     if (listener.port() != wanted) return false;
     const std::string address = listener.address();
     const bool wildcard = address == "0.0.0.0" || address == "::";

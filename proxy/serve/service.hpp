@@ -61,7 +61,11 @@ struct Common {
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
 // Of limits.buffered, for one worker; never so small that it could serve nobody.
 std::uint64_t share_of_memory(const config::Settings& settings);
+// The first of egress.allow that lets it pass; null: none does.
+const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port);
 bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
+// Whether a Host names one of our listeners; port 0: none was written.
+bool is_own_host(const Common& common, std::string_view host, std::uint16_t port);
 
 class Service {
  public:
@@ -96,7 +100,6 @@ class Service {
   Directory& directory() noexcept { return directory_; }
   net::Network& network() noexcept { return network_; }
   bool draining() const noexcept { return draining_; }
-  bool is_own_host(std::string_view host, std::uint16_t port) const;
   std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
                                     std::uint16_t port, bool ip_literal);
   // New work would cost memory or turns that are not there: limits.requests, limits.buffered. Each worker has its

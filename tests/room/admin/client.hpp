@@ -198,6 +198,7 @@ class AdminRoom : public testing::Test {
       const auto at = known_spent.find(id);
       return at == known_spent.end() ? std::nullopt : std::optional(at->second);
     };
+    d.explain = [this](const observe::Question& question) { return explain ? explain(question) : std::nullopt; };
     return d;
   }
   void start_server() {
@@ -279,6 +280,7 @@ class AdminRoom : public testing::Test {
   std::vector<Change> changes;
   std::map<std::string, vault::Calls> known_spent;  // by authorization, as the data path would tell
   FakeDesk desk;
+  std::function<std::optional<observe::Explanation>(const observe::Question&)> explain;  // empty: never ready
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;
   std::string admin, last_id;
