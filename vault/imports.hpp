@@ -5,12 +5,14 @@
 // Purpose: keep them beside what depends on them. An entry's text never changes under its id, and an id goes only while
 // nothing uses it, so that no secret can come to mean another destination. Nothing here knows what an entry says.
 // Thread safety: any thread; all of it may block on the disk. Ownership: results are copies.
-// Errors besides those named: as every call of vault.hpp (io, read_only, corrupt).
+// What a write carries along is in the system's chain. Errors besides those named: as every call of vault.hpp (io,
+// read_only, corrupt).
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
 
 namespace postern::vault {
@@ -39,13 +41,14 @@ class Imports {
 
   // Fills created, updated, version. Errors: exists (the id is taken), invalid (names the field; 256 KiB in all; more
   // than kMostImports).
-  virtual Result<ImportedProvider> create_import(ImportedProvider provider) = 0;
+  virtual Result<ImportedProvider> create_import(ImportedProvider provider, const Beside& beside = {}) = 0;
   virtual Result<ImportedProvider> find_import(std::string_view id) const = 0;
   virtual Result<std::vector<ImportedProvider>> list_imports() const = 0;  // all, by id
   // Compare-and-set. Errors: not_found, conflict.
-  virtual Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version) = 0;
+  virtual Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version,
+                                                 const Beside& beside = {}) = 0;
   // expected_version 0: whatever it is. Errors: not_found, conflict, exists (uses_of() names what uses it).
-  virtual Result<void> erase_import(std::string_view id, std::uint64_t expected_version) = 0;
+  virtual Result<void> erase_import(std::string_view id, std::uint64_t expected_version, const Beside& beside = {}) = 0;
   // Connections and auth configs of every organization whose provider this is; at most `limit`.
   virtual Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const = 0;
 };

@@ -124,11 +124,12 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<void> erase_link(Space space, std::string_view id, const Beside& beside) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
 
-  Result<ImportedProvider> create_import(ImportedProvider provider) override;
+  Result<ImportedProvider> create_import(ImportedProvider provider, const Beside& beside) override;
   Result<ImportedProvider> find_import(std::string_view id) const override;
   Result<std::vector<ImportedProvider>> list_imports() const override;
-  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version) override;
-  Result<void> erase_import(std::string_view id, std::uint64_t expected_version) override;
+  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version,
+                                         const Beside& beside) override;
+  Result<void> erase_import(std::string_view id, std::uint64_t expected_version, const Beside& beside) override;
   Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
 
  private:

@@ -9,6 +9,11 @@ Path import_path(std::string_view id) {
   return {"import", {}, {}, id};
 }
 
+// They are nobody's but the instance's: its chain tells of them.
+Beside of_instance(std::string_view id, const Beside& beside) {
+  return about(Reference{.organization = {}, .project = {}, .id = std::string(id)}, beside);
+}
+
 std::unexpected<Error> unknown() {
   return fail(Error::Code::not_found, "no such imported provider");
 }
@@ -18,7 +23,7 @@ std::unexpected<Error> changed() {
 
 }  // namespace
 
-Result<ImportedProvider> SealedVault::create_import(ImportedProvider provider) {
+Result<ImportedProvider> SealedVault::create_import(ImportedProvider provider, const Beside& beside) {
   if (!is_reference(provider.id)) return invalid("id: must be 1 to 64 of A-Z a-z 0-9 _ -");
   provider.created = provider.updated = now_ms_();
   std::string bytes = encode(provider);
@@ -26,7 +31,8 @@ Result<ImportedProvider> SealedVault::create_import(ImportedProvider provider) {
   const auto there = records_->list(import_path({}), kMostImports);
   if (!there) return std::unexpected(there.error());
   if (there->ids.size() >= kMostImports) return invalid("there are 500 imported providers already: delete some first");
-  const auto done = records_->commit({records_->put(import_path(provider.id), std::move(bytes), 0)});
+  const auto done = records_->commit({records_->put(import_path(provider.id), std::move(bytes), 0)},
+                                     of_instance(provider.id, beside));
   if (!done && outdated(done.error())) return fail(Error::Code::exists, "there is an imported provider of this id");
   if (!done) return std::unexpected(done.error());
   provider.version = 1;
@@ -56,19 +62,21 @@ Result<std::vector<ImportedProvider>> SealedVault::list_imports() const {
   return out;
 }
 
-Result<ImportedProvider> SealedVault::enable_import(std::string_view id, bool enabled, std::uint64_t version) {
+Result<ImportedProvider> SealedVault::enable_import(std::string_view id, bool enabled, std::uint64_t version,
+                                                    const Beside& beside) {
   auto provider = find_import(id);
   if (!provider) return provider;
   if (provider->version != version) return changed();
   provider->enabled = enabled;
   provider->updated = now_ms_();
-  const auto done = records_->commit({records_->put(import_path(id), encode(*provider), version)});
+  const auto done =
+      records_->commit({records_->put(import_path(id), encode(*provider), version)}, of_instance(id, beside));
   if (!done) return outdated(done.error()) ? changed() : std::unexpected(done.error());
   provider->version = version + 1;
   return provider;
 }
 
-Result<void> SealedVault::erase_import(std::string_view id, std::uint64_t expected_version) {
+Result<void> SealedVault::erase_import(std::string_view id, std::uint64_t expected_version, const Beside& beside) {
   // As for an auth config: no connection is written between the look at them and the commit.
   const std::scoped_lock turn(erasing_auth_config_);
   const std::unique_lock alone(auth_configs_);
@@ -79,7 +87,7 @@ Result<void> SealedVault::erase_import(std::string_view id, std::uint64_t expect
   if (!users) return std::unexpected(users.error());
   if (!users->empty())
     return fail(Error::Code::exists, "connections or auth configs use this provider: erase them first");
-  auto done = records_->commit({Records::erase(import_path(id), old->version)});
+  auto done = records_->commit({Records::erase(import_path(id), old->version)}, of_instance(id, beside));
   if (!done && outdated(done.error())) return changed();
   return done;
 }

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 
 #include "config/openapi_import.hpp"
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/body.hpp"
 #include "proxy/admin/if_match.hpp"
 #include "proxy/admin/listing.hpp"
@@ -215,7 +216,7 @@ Answer import_provider(Service& service, Call& call) {
   record.yaml = found->yaml;
   record.digest = sha256(document);
   if (wanted->dry_run) return json_response(report(*found, imported(record)), 200);
-  auto made = service.deps.vault->imports().create_import(std::move(record));
+  auto made = service.deps.vault->imports().create_import(std::move(record), told(call, "provider.imported"));
   if (!made && made.error().code == vault::Error::Code::exists) return taken(found->id);
   if (!made) return std::unexpected(vault_problem(made.error()));
   Response response = json_response(report(*found, imported(*made)), 201);
@@ -239,7 +240,8 @@ Answer change_provider(Service& service, Call& call) {
     const auto parsed = config::parse_provider(found->yaml, "imported:" + found->id);
     if (!parsed) return refuse("invalid-request", "Its entry does not fit this version: " + parsed.error().text());
   }
-  auto written = service.deps.vault->imports().enable_import(found->id, *enabled, found->version);
+  auto written = service.deps.vault->imports().enable_import(
+      found->id, *enabled, found->version, told(call, *enabled ? "provider.enabled" : "provider.disabled"));
   if (!written) return std::unexpected(vault_problem(written.error()));
   if (auto done = adopt(service); !done) return std::unexpected(done.error());
   return imported_response(*written, 200);
@@ -248,7 +250,8 @@ Answer change_provider(Service& service, Call& call) {
 Answer delete_provider(Service& service, Call& call) {
   const auto found = find_changeable(service, call);
   if (!found) return std::unexpected(found.error());
-  const auto done = service.deps.vault->imports().erase_import(found->id, found->version);
+  const auto done =
+      service.deps.vault->imports().erase_import(found->id, found->version, told(call, "provider.deleted"));
   if (!done && done.error().code == vault::Error::Code::exists) {
     auto refusal = refuse("in-use", "Connections or auth configs use this provider; delete those in `uses` first.");
     json::array uses;

@@ -100,6 +100,22 @@ TEST_F(ImportRoom, a_disabled_one_is_a_draft_again) {
   EXPECT_EQ(connect().status, 400);
 }
 
+TEST_F(ImportRoom, each_change_is_on_record_in_the_systems_chain) {
+  ASSERT_EQ(import().status, 201);
+  ASSERT_EQ(enable().status, 200);
+  ASSERT_EQ(enable().status, 200) << "nothing changes, and nothing is told";
+  ASSERT_EQ(enable(false).status, 200);
+  ASSERT_EQ(call("DELETE", "/api/v1/providers/acme-api").status, 204);
+  const auto page = vault->audit().list({.descending = false});
+  ASSERT_TRUE(page);
+  std::vector<std::string> actions;
+  for (const auto& event : page->events) {
+    actions.push_back(event.action);
+    EXPECT_EQ(event.subject, "acme-api");
+  }
+  EXPECT_THAT(actions, ElementsAre("provider.imported", "provider.enabled", "provider.disabled", "provider.deleted"));
+}
+
 TEST_F(ImportRoom, lists_name_the_source_and_show_drafts_when_asked) {
   ASSERT_EQ(import().status, 201);
   EXPECT_THAT(listed("source=imported"), ElementsAre());

@@ -81,11 +81,16 @@ class BrokenTokens final : public vault::TokenBook {
 class BrokenImports final : public vault::Imports {
  public:
   explicit BrokenImports(Error::Code code) : code_(code) {}
-  vault::Result<vault::ImportedProvider> create_import(vault::ImportedProvider) override { return no(); }
+  vault::Result<vault::ImportedProvider> create_import(vault::ImportedProvider, const vault::Beside&) override {
+    return no();
+  }
   vault::Result<vault::ImportedProvider> find_import(std::string_view) const override { return no(); }
   vault::Result<std::vector<vault::ImportedProvider>> list_imports() const override { return no(); }
-  vault::Result<vault::ImportedProvider> enable_import(std::string_view, bool, std::uint64_t) override { return no(); }
-  vault::Result<void> erase_import(std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::ImportedProvider> enable_import(std::string_view, bool, std::uint64_t,
+                                                       const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<void> erase_import(std::string_view, std::uint64_t, const vault::Beside&) override { return no(); }
   vault::Result<std::vector<vault::ProviderUse>> uses_of(std::string_view, std::size_t) const override { return no(); }
 
  private:
