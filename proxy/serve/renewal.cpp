@@ -45,7 +45,7 @@ vault::Beside told(std::string action, const char* status, const std::string& re
   event.actor = "system";
   event.action = std::move(action);
   event.detail = {{"status", status}, {"reason", reason}};
-  return {.event = std::move(event)};
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 vault::Beside told(const vault::StatusChange& change) {
