@@ -128,7 +128,8 @@ class Import {
                                                  read->error().what)});
         continue;
       }
-      Task task{std::move(**read), journal_.key_of((*read)->body)};
+      std::string key = journal_.key_of((*read)->body);
+      Task task{std::move(**read), std::move(key)};
       if (!flags_.again && !flags_.dry_run && journal_.has(task.key)) {
         ++skipped_;
         continue;
