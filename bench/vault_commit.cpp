@@ -40,7 +40,8 @@ class Disk {
 
 std::unique_ptr<Disk> disk;
 
-void creates_a_connection(benchmark::State& state) {
+// With an event of the audit beside each, or without.
+void create(benchmark::State& state, bool told) {
   if (state.thread_index() == 0) disk = std::make_unique<Disk>();
   Credential credential;
   credential.values.emplace("apiKey", Secret("sk_live_0123456789abcdef0123456789abcdef"));
@@ -48,7 +49,16 @@ void creates_a_connection(benchmark::State& state) {
     Connection meta;
     meta.app = "stripe";
     meta.alias = new_id("a").substr(2);
-    if (!disk->vault->create_connection(std::move(meta), credential)) state.SkipWithError("refused");
+    Beside beside;
+    if (told) {
+      Event& event = beside.event.emplace();
+      event.actor = "tok_0123456789abcdefghjk";
+      event.actor_name = "nightly import";
+      event.request = "req_0123456789abcdefghjk";
+      event.action = "connection.created";
+      event.detail = {{"app", "stripe"}, {"type", "API_KEY"}};
+    }
+    if (!disk->vault->create_connection(std::move(meta), credential, beside)) state.SkipWithError("refused");
   }
   state.SetItemsProcessed(state.iterations());
   if (state.thread_index() == 0) {
@@ -58,7 +68,14 @@ void creates_a_connection(benchmark::State& state) {
     disk.reset();
   }
 }
+void creates_a_connection(benchmark::State& state) {
+  create(state, false);
+}
+void creates_a_connection_on_record(benchmark::State& state) {
+  create(state, true);
+}
 BENCHMARK(creates_a_connection)->Threads(1)->Threads(2)->Threads(8)->Threads(32)->UseRealTime();
+BENCHMARK(creates_a_connection_on_record)->Threads(1)->Threads(2)->Threads(8)->Threads(32)->UseRealTime();
 
 }  // namespace
 }  // namespace postern::vault

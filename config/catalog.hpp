@@ -25,6 +25,20 @@ class Catalog {
   virtual const std::map<std::string, std::string>& own() const = 0;
 };
 
+// A catalog and, beside its own, entries that an administrator imported and enabled. One that does not parse, or whose
+// id the catalog has already, is left out and said: the files of the operator win.
+struct ImportedEntry {
+  std::string id, yaml;
+};
+struct WithImports {
+  std::shared_ptr<const Catalog> catalog;
+  std::vector<Error> left_out;
+  bool collides = false;  // one of them is left out for its id
+};
+WithImports with_imports(std::shared_ptr<const Catalog> catalog, const std::vector<ImportedEntry>& entries);
+// Where an entry comes from: "SHIPPED", "FOLDER", "IMPORTED".
+std::string_view origin_of(const Provider& provider);
+
 // The ids of entries of folders that differ between two loads, sorted.
 struct CatalogChanges {
   std::vector<std::string> added, removed, changed;

@@ -72,6 +72,7 @@ struct Settings {
   std::vector<std::string> key_exec;          // an absolute path and its arguments
   std::size_t cache_size = std::size_t{64} << 20;  // vault.cache.size: of what all workers keep ready
   Millis cache_idle{600'000};                      // vault.cache.idle: dropped after so long without a request
+  Millis keep_old{86'400'000};                     // vault.keep_old: the value that a rotation replaced; 0: not
   bool open_callers = false;                       // callers.mode: open
   bool insecure_listen = false;
   std::string public_url;                // admin.public_url; empty: derived from listen.admin
@@ -94,9 +95,11 @@ struct Settings {
   Millis drain{30'000};
   std::vector<std::filesystem::path> catalog;
   std::vector<DeclaredConnection> connections;
-  std::string log_level = "info";  // log.level: trace … error
-  bool access_log = true;          // log.access
-  bool dev = false;                // run --dev: open callers on loopback, key may live in the state directory
+  std::uint64_t audit_quota = 64ULL << 20;               // audit.quota, of each organization
+  Millis audit_retention{std::chrono::hours(24 * 400)};  // audit.retention; 0: for ever
+  std::string log_level = "info";                        // log.level: trace … error
+  bool access_log = true;                                // log.access
+  bool dev = false;  // run --dev: open callers on loopback, key may live in the state directory
 };
 
 struct Sources {

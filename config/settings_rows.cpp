@@ -211,6 +211,15 @@ void read_buffered(const Node& node, Settings& out, Reading& in) {
   out.buffered_max = *parsed;
 }
 
+void read_audit_quota(const Node& node, Settings& out, Reading& in) {
+  const std::size_t before = in.mistakes.size();
+  const auto parsed = parse_size(scalar(node, in.mistakes));
+  if (in.mistakes.size() != before) return;
+  if (!parsed) return in.mistakes.add(node, parsed.error());
+  if (*parsed < std::uint64_t{64} << 10) return in.mistakes.add(node, "must be at least 64KiB");
+  out.audit_quota = *parsed;
+}
+
 void read_catalog(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list()) return in.mistakes.add(node, "must be a list of folders");
   out.catalog.clear();
@@ -285,6 +294,7 @@ constexpr SettingRow kRows[] = {
     {"vault.cache.idle", Written::text, "how long what is ready is kept without a request for it",
      [](const Node& n, Settings& s, Reading& in) { duration(n, s.cache_idle, false, in.mistakes); },
      [](const Settings& s) -> Value { return text(show_duration(s.cache_idle)); }, KEEP(cache_idle)},
+    DURATION("vault.keep_old", keep_old, true, "how long a value that was rotated can be brought back"),
     EITHER("callers.mode", open_callers, "required", "open",
            "required, or open: anybody who reaches the port, loopback only"),
     FLAG("insecure_listen", insecure_listen, "allow plain listeners off loopback (tokens cross the network in clear)"),
@@ -333,6 +343,10 @@ constexpr SettingRow kRows[] = {
     {"catalog", Written::yaml, "folders of catalog entries, in addition to the shipped ones", read_catalog,
      show_catalog},
     {"connections", Written::yaml, "read-only connections whose secrets are files", read_connections, show_connections},
+    {"audit.quota", Written::text,
+     "what the events of each organization may take; where it is used up they are counted instead of kept",
+     read_audit_quota, [](const Settings& s) -> Value { return text(show_size(s.audit_quota)); }},
+    DURATION("audit.retention", audit_retention, true, "how long events are kept; 0s: for ever"),
     {"log.level", Written::text, "trace, debug, info, warn or error",
      [](const Node& n, Settings& s, Reading& in) { s.log_level = kLevels.begin()[word(n, kLevels, 2, in.mistakes)]; },
      [](const Settings& s) -> Value { return text(s.log_level); }},

@@ -18,13 +18,17 @@
 
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
+#include "proxy/app_audit.hpp"
+#include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
 #include "proxy/app_process.hpp"
 #include "proxy/app_reload.hpp"
 #include "proxy/app_rotation.hpp"
+#include "proxy/app_sweep.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
+#include "proxy/serve/explain.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/serve/token_service.hpp"
 
@@ -77,7 +81,9 @@ class Daemon {
   void announce(const serve::Forget& what, bool ended);
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
-  void give_source();
+  std::expected<void, std::string> adopt_imports();
+  std::string give_source(Configuration& next, bool starting);
+  void publish();
   void take_over(Configuration next);
   void on_every_lane(const std::function<void(serve::Service&)>& f);
   void watch_declared();
@@ -95,11 +101,15 @@ class Daemon {
   observe::Metrics metrics_;
   std::unique_ptr<vault::Vault> vault_;
   std::optional<RotationThread> rotation_;
+  std::optional<AuditThread> audit_;
+  std::optional<SweepThread> sweep_;
   net::Offload vault_offload_{2}, dns_offload_{4};
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
   std::shared_ptr<serve::Budgets> budgets_;
   std::atomic<std::shared_ptr<serve::Source>> source_;
+  std::atomic<std::shared_ptr<const serve::Rules>> rules_;
+  std::atomic<std::shared_ptr<const serve::Common>> common_;  // null until it is whole
   std::unique_ptr<serve::TokenService> tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<net::Worker> front_;  // accepts, on the main thread
@@ -162,6 +172,7 @@ std::string Daemon::start_admin() {
   deps.settings = [this] { return settings_.load(); };
   deps.catalog = [this] { return source_.load()->catalog(); };
   deps.reload = [this] { return reload(); };
+  deps.imports_changed = [this] { return adopt_imports(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
     const auto declared = source_.load()->declared();
@@ -171,6 +182,11 @@ std::string Daemon::start_admin() {
   deps.announce = [this](const admin::Change& change) {
     announce({change.kind == admin::Change::Kind::authorization, change.organization, change.project, change.id},
              change.ended);
+  };
+  deps.explain = [this](const observe::Question& question) -> std::optional<observe::Explanation> {
+    const auto common = common_.load();
+    if (!common) return std::nullopt;
+    return serve::explain(*rules_.load(), *common, question);
   };
   deps.not_ready = [this] {
     std::vector<std::string> why;
@@ -208,7 +224,8 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
 
   code = cli::failed;
   budgets_ = std::make_shared<serve::Budgets>(*vault_);
-  give_source();
+  if (std::string wrong = give_source(configuration_, true); !wrong.empty()) return wrong;
+  publish();
   auto common = std::make_shared<serve::Common>();
   common->pseudonym = "postern-" + vault_->id();
   common->via_10 = "1.0 " + common->pseudonym;
@@ -217,6 +234,10 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->dns_offload = &dns_offload_;
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
+  audit_.emplace(vault_->audit(), wall_ms);
+  audit_->set_retention(settings.audit_retention.count());
+  common->noted = &audit_->noted();
+  sweep_.emplace(*vault_, wall_ms);
   if (std::string wrong = bind(*common); !wrong.empty()) return wrong;
   const serve::TokenService::Deps renewing{
       vault_.get(), common, [this](const serve::Forget& what) { announce(what, false); }, {}};
@@ -227,6 +248,7 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   for (const std::string& own : {admin_->address(), admin_->health_address()}) {
     if (const auto at = net::Endpoint::parse(own); at) common->addresses.add_own(*at);
   }
+  common_ = common;
   client_max_ = affordable_clients(settings.client_max);
   for (unsigned i = 0; i < settings.workers; ++i)
     lanes_.push_back(std::make_unique<Lane>(metrics_, common, configuration_.rules));
@@ -276,19 +298,32 @@ void Daemon::announce(const serve::Forget& what, bool ended) {
   on_every_lane([&](serve::Service& service) { service.forget(what, ended); });
 }
 
-void Daemon::give_source() {
-  configuration_.rules->source = std::make_shared<serve::Source>(*vault_, configuration_.catalog, wall_ms,
-                                                                 configuration_.declared, turns_, unsaved_, budgets_);
+// Empty: `next` is whole. An imported provider that a file has taken the id of stays out of a start, which must not
+// fail for it; a reload that would do that is refused.
+std::string Daemon::give_source(Configuration& next, bool starting) {
+  auto catalog = with_imports(*vault_, next.catalog);
+  if (!catalog) return catalog.error();
+  if (catalog->collides && !starting) return catalog->left_out.front().text();
+  next.rules->source = std::make_shared<serve::Source>(*vault_, std::move(catalog->catalog), wall_ms, next.declared,
+                                                       turns_, unsaved_, budgets_);
+  return {};
+}
+
+// For who looks from outside of the lanes.
+void Daemon::publish() {
   source_ = configuration_.rules->source;
+  rules_ = configuration_.rules;
 }
 
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
-  give_source();
+  publish();
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);
   client_max_ = affordable_clients(configuration_.settings->client_max);
+  vault_->audit().set_quota(configuration_.settings->audit_quota);
+  audit_->set_retention(configuration_.settings->audit_retention.count());
   observe::set_logs(configuration_.settings->log_level, configuration_.settings->access_log);
 }
 
@@ -308,6 +343,7 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   if (!next) return failed(next.error());
   if (std::string wrong = refuse_listeners(*next->settings, listeners_); !wrong.empty())
     return failed(std::move(wrong));
+  if (std::string wrong = give_source(*next, false); !wrong.empty()) return failed(std::move(wrong));
   admin::Reloaded reloaded = what_changed(configuration_, *next, *wanted);
   take_over(std::move(*next));
   front_->post([this] { watch_declared(); });
@@ -317,9 +353,29 @@ std::expected<admin::Reloaded, std::string> Daemon::reload() {
   return reloaded;
 }
 
-// SIGHUP: the same, off the thread that accepts.
+// The same settings and files, and the imported providers as they are in the vault now. Any thread but a lane's.
+std::expected<void, std::string> Daemon::adopt_imports() {
+  const std::scoped_lock lock(reloading_);
+  if (!running_ || draining_) return std::unexpected("postern is starting or stopping");
+  Configuration next = configuration_;
+  next.rules = std::make_shared<serve::Rules>(*configuration_.rules);
+  if (std::string wrong = give_source(next, true); !wrong.empty()) return std::unexpected(std::move(wrong));
+  take_over(std::move(next));
+  return {};
+}
+
+// SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
-  vault_offload_.post([this] { static_cast<void>(reload()); });
+  vault_offload_.post([this] {
+    if (!reload()) return;
+    vault::Event event;
+    event.actor = "system";
+    event.action = "config.reloaded";
+    event.detail = {{"signal", "SIGHUP"}};
+    if (const auto kept = vault_->audit().append({std::move(event)}); !kept) {
+      log_event(Level::error, "audit-not-written", kept.error().message);
+    }
+  });
 }
 
 // Once a second the files of `connections:` are looked at.
@@ -441,6 +497,8 @@ void Daemon::serve() {
     running_ = true;
   }
   rotation_->start();  // goes on with what a kill has interrupted
+  audit_->start();
+  sweep_->start();
   tokens_->start();
   say_ready();
   if (watchdog_interval().count() != 0) watch();
@@ -452,6 +510,7 @@ void Daemon::serve() {
   }
   admin_->stop();
   rotation_->stop();
+  sweep_->stop();
   tokens_->stop();  // a refresh under way is finished; the lanes still hear of it
   for (const auto& lane : lanes_) {
     lane->worker.post([&lane] {
@@ -463,6 +522,7 @@ void Daemon::serve() {
   if (const auto given = budgets_->give_back(); !given)
     log_event(Level::warn, "budgets_kept",
               "what was taken of budgets and not used counts as spent: " + given.error().message);
+  audit_->stop();  // what the lanes have noted to the end
   vault_offload_.stop();
   dns_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/record.hpp"
 
 namespace postern::vault {
 
@@ -41,21 +42,22 @@ struct Event {
 // organization, project and subject are the record's that is written, whatever they were.
 struct Beside {
   std::optional<Event> event;
+  std::optional<KeptAnswer> answer;  // `id` and `project` likewise
 };
 
 // A place in a chain that somebody notes, to compare the chain with later.
 struct AuditAnchor {
   std::uint64_t sequence = 0;
-  std::string mac;  // 32 bytes
+  std::string mac = {};  // 32 bytes
 };
 std::string to_text(const AuditAnchor& anchor);                  // "12:9f0c…": the sequence, and the HMAC in hex
 std::optional<AuditAnchor> parse_anchor(std::string_view text);  // exactly what to_text() makes
 
 // Where a chain ends, and where what is kept of it begins.
 struct AuditHead {
-  std::string organization;
-  AuditAnchor end;                   // the last event; sequence 0: there was none yet
-  AuditAnchor checkpoint;            // the last event that retention erased; sequence 0: none
+  std::string organization = {};
+  AuditAnchor end = {};              // the last event; sequence 0: there was none yet
+  AuditAnchor checkpoint = {};       // the last event that retention erased; sequence 0: none
   std::int64_t checkpoint_time = 0;  // of that event
   std::uint64_t bytes = 0;           // that the kept events take in the store
   std::uint64_t dropped = 0;         // events since the last one that were not kept, because the quota was used up
@@ -63,19 +65,19 @@ struct AuditHead {
 };
 
 struct AuditQuery {
-  std::string organization;             // empty: the system's
-  std::uint64_t after = 0;              // sequence to go on behind, in the order asked for; 0: from the start of it
-  std::size_t limit = 100;              // taken as 1 to 1000
-  bool descending = true;               // the newest first
-  std::int64_t since = 0;               // not before; 0: any
-  std::int64_t until = 0;               // before; 0: any
-  std::string actor, subject, project;  // exactly; empty: any
-  std::string action;                   // exactly, or "connection.*"; empty: any
+  std::string organization = {};  // empty: the system's
+  std::uint64_t after = 0;        // sequence to go on behind, in the order asked for; 0: from the start of it
+  std::size_t limit = 100;        // taken as 1 to 1000
+  bool descending = true;         // the newest first
+  std::int64_t since = 0;         // not before; 0: any
+  std::int64_t until = 0;         // before; 0: any
+  std::string actor = {}, subject = {}, project = {};  // exactly; empty: any
+  std::string action = {};                             // exactly, or "connection.*"; empty: any
 };
 // A filter that little fits makes a page short: one call looks at kMostLooked events. `next` says whether to go on.
 struct AuditPage {
   static constexpr std::size_t kMostLooked = 10'000;
-  std::vector<Event> events;
+  std::vector<Event> events = {};
   std::uint64_t next = 0;  // AuditQuery::after of the page behind this one; 0: that was the end
 };
 
@@ -84,18 +86,18 @@ struct AuditCheck {
   static constexpr std::size_t kMostFaults = 100;
   struct Fault {
     std::uint64_t sequence = 0;  // of the event, or where one should be; 0: the head
-    std::string what;            // one line
+    std::string what = {};       // one line
   };
-  std::string organization;
-  std::optional<AuditAnchor> anchor;  // noted earlier; absent: the chain is compared with itself alone
-  AuditHead head;                     // as it was when this began: note its `end` as the next anchor
-  std::uint64_t first = 0;            // the first event that was looked at; 0: none yet
-  std::uint64_t checked = 0;          // events that are what they were
-  std::vector<Fault> faults;          // the first kMostFaults
+  std::string organization = {};
+  std::optional<AuditAnchor> anchor = {};  // noted earlier; absent: the chain is compared with itself alone
+  AuditHead head = {};                     // as it was when this began: note its `end` as the next anchor
+  std::uint64_t first = 0;                 // the first event that was looked at; 0: none yet
+  std::uint64_t checked = 0;               // events that are what they were
+  std::vector<Fault> faults = {};          // the first kMostFaults
   bool done = false;
   // How far: the last event, and its HMAC; empty: not known, a fault stands there.
   bool begun = false, head_known = false;
-  AuditAnchor at;
+  AuditAnchor at = {};
 };
 
 class Audit {

@@ -4,8 +4,8 @@
 
 namespace postern::vault {
 
-Group Gather::commit(std::span<const Batch* const> batches) {
-  Waiting mine{.batches = batches, .outcome = std::nullopt};
+Group Gather::commit(std::span<const Batch* const> batches, const Aside* aside) {
+  Waiting mine{.batches = batches, .aside = aside, .outcome = std::nullopt};
   std::unique_lock lock(mutex_);
   waiting_.push_back(&mine);
   moved_.wait(lock, [&] { return mine.done || !led_; });

@@ -16,10 +16,13 @@
 
 namespace postern::vault {
 
+struct Aside;
+
 class Gather {
  public:
   struct Waiting {
     std::span<const Batch* const> batches;
+    const Aside* aside = nullptr;  // of a writer of one batch: what goes into the audit with it; null: nothing
     std::optional<Group> outcome;  // the leader's, until `done`
     bool done = false;             // under the mutex
   };
@@ -28,7 +31,7 @@ class Gather {
   static constexpr std::size_t kMost = 256;  // writers in one group
 
   explicit Gather(Flush flush) : flush_(std::move(flush)) {}
-  Group commit(std::span<const Batch* const> batches);
+  Group commit(std::span<const Batch* const> batches, const Aside* aside = nullptr);
   std::size_t waiting() const;  // writers in the next group as it is now
 
  private:

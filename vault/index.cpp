@@ -75,6 +75,10 @@ std::set<Key> keys_of(const Records& records, const Connection& meta) {
   if (const auto time = due_time(meta); time) {
     keys.insert({"expires", {}, "", moment(records, *time, meta.organization, meta.id), 2});
   }
+  // No record of a time before this index has one, so there is nothing to build.
+  if (meta.previous_until != 0) {
+    keys.insert({"previous_end", {}, "", moment(records, meta.previous_until, meta.organization, meta.id), 2});
+  }
   return keys;
 }
 
@@ -101,12 +105,13 @@ std::string moment(const Records& records, std::int64_t time, std::string_view o
 }
 
 Result<std::vector<Records::Referred>> moments_before(const Records& records, std::string_view type,
-                                                      std::int64_t before, std::string_view after, std::size_t limit) {
+                                                      std::int64_t before, std::string_view after, std::size_t limit,
+                                                      std::string_view organization) {
   const std::string end = time_entry(time_offset(records, {}), before, {});
   std::vector<Records::Referred> found;
   std::string at(after);
   for (bool more = true; more && found.size() < limit;) {
-    auto next = records.references({type, {}, {}, {}}, at, std::min(kStride, limit - found.size()), false);
+    auto next = records.references({type, organization, {}, {}}, at, std::min(kStride, limit - found.size()), false);
     if (!next) return std::unexpected(next.error());
     more = next->has_more && !next->entries.empty();
     for (auto& entry : next->entries) {
@@ -144,7 +149,8 @@ std::vector<std::string> index_keys(const Records& records, const Connection& me
 }
 
 bool is_index(std::string_view type) {
-  constexpr std::string_view kTypes[] = {"host", "provider", "status", "created", "updated", "config", "expires"};
+  constexpr std::string_view kTypes[] = {"host",    "provider", "status",  "created",
+                                         "updated", "config",   "expires", "previous_end"};
   return std::ranges::find(kTypes, type) != std::end(kTypes);
 }
 

@@ -8,6 +8,7 @@
 //   created/ORG//TIME-ID        and updated/ORG//TIME-ID
 //   config/ORG//HMAC-ID         by `auth_config`, where there is one
 //   expires///TIME-HMAC         by due_time(), where there is one: of all organizations, the HMAC is of who it is
+//   previous_end///TIME-HMAC    by `previous_until`, where a credential before this one is kept; as `expires`
 //   index///connections         IndexState: which version of this the store has, and how far a build has come
 //
 // HMAC: 128 bits under the index subkey, of the kind, its scope and the value, in hex. TIME: 16 hex digits,
@@ -37,9 +38,10 @@ std::optional<std::int64_t> due_time(const Connection& meta);
 // The last part of an entry in an order by time over all organizations ("expires", and "ends" of links).
 std::string moment(const Records& records, std::int64_t time, std::string_view organization, std::string_view id);
 // The entries of such an order that are before a time, beyond `after` (the last part of one; empty: from the start), at
-// most `limit`. Errors: corrupt, io.
+// most `limit`. `organization`: whose order it is, where each has its own. Errors: corrupt, io.
 Result<std::vector<Records::Referred>> moments_before(const Records& records, std::string_view type,
-                                                      std::int64_t before, std::string_view after, std::size_t limit);
+                                                      std::int64_t before, std::string_view after, std::size_t limit,
+                                                      std::string_view organization = {});
 
 // Whether records of this type are entries of these indexes.
 bool is_index(std::string_view type);

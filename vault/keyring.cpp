@@ -43,6 +43,8 @@ const char* info_of(Keyring::Use use) {
       return "postern/marker/1";
     case Keyring::Use::caller:
       return "postern/caller/1";
+    case Keyring::Use::audit:
+      return "postern/audit/1";
   }
   return "";
 }
@@ -84,7 +86,7 @@ Keyring::Keyring(const Header& header, std::vector<DataKey> keys)
   for (auto& key : keys) {
     if (key.id == header.digest_key) {
       digest_key_ = {.id = hex(key.id), .created = key.created, .active = false, .digests = true};
-      for (const Use use : {Use::token, Use::index, Use::marker, Use::caller}) {
+      for (const Use use : {Use::token, Use::index, Use::marker, Use::caller, Use::audit}) {
         subkeys_.emplace(use, hkdf_sha256(key.key.expose(), {}, info_of(use), kKeySize));
       }
     } else {

@@ -44,7 +44,7 @@ class Keyring {
   Result<Secret> open(std::string_view sealed, const Binding& binding) const;
 
   // HMAC-SHA-256 under a subkey of its own for each use, so that none can be passed off as another.
-  enum class Use { token, index, marker, caller };
+  enum class Use { token, index, marker, caller, audit };
   std::string digest(Use use, std::string_view bytes) const;
   Secret subkey(Use use) const;  // a copy, for what outlives this object
 

@@ -124,4 +124,13 @@ std::string describe(const User& user) {
   return "user " + user.id + " of " + user.organization + (user.enabled ? "" : ", disabled");
 }
 
+std::string describe(const Previous& previous) {
+  return "previous " + describe(previous.credential);
+}
+
+std::string describe(const KeptAnswer& answer) {
+  return "answer " + std::to_string(answer.status) + " about " + (answer.id.empty() ? "nothing" : answer.id) + " in " +
+         (answer.organization.empty() ? "the system" : answer.organization);
+}
+
 }  // namespace postern::vault

@@ -58,6 +58,7 @@ struct Connection {
   std::int64_t expires = 0;          // when the access token ends, by the wall clock; 0: unknown, or never
   std::int64_t refresh_expires = 0;  // the same of the refresh token
   std::int64_t touch = 0;            // when the background is to look at it; 0: when it expires (TokenBook::due)
+  std::int64_t previous_until = 0;   // the credential before this one is kept until then; 0: none is
 };
 
 // How the age of an access token is told, whatever is done to one of the clocks (DESIGN section 7, point 1).
@@ -75,6 +76,28 @@ struct Credential {
   // The catalog entry's `fields`; of tokens "accessToken", "refreshToken", "idToken", and what else the answer held.
   std::map<std::string, Secret> values;
   std::optional<TokenTimes> times = std::nullopt;  // absent: no token
+};
+
+// The credential that a rotation replaced, kept sealed until `Connection::previous_until`, with what was known of it.
+struct Previous {
+  std::int64_t until = 0;
+  Status status = Status::active;
+  std::string status_reason, status_text;
+  std::string account;
+  std::int64_t last_refresh = 0, expires = 0, refresh_expires = 0, touch = 0;
+  Credential credential;  // of the generation that it had
+};
+
+// What a call with an Idempotency-Key made, so that its repetition makes nothing. No body and no token is in it.
+struct KeptAnswer {
+  std::string organization;  // whose call it was; empty: the system's
+  std::string key;           // Vault::keyed_digest() of caller, route and key, as 43 to 64 characters of a reference
+  std::string body;          // the same of the body
+  std::uint16_t status = 0;  // that was answered
+  std::string id;            // of what was made or changed; empty: nothing that has one
+  std::string project;       // that it lies in; empty: in none
+  bool token = false;        // the answer held a token, which is shown once
+  std::int64_t created = 0;
 };
 
 // One OAuth app (or whatever else belongs to the operator and not to an account), shared by many connections.
@@ -245,6 +268,8 @@ std::string describe(const Authorization& authorization);
 std::string describe(const AuthConfig& auth_config);
 std::string describe(const Intent& intent);
 std::string describe(const Link& link);
+std::string describe(const Previous& previous);
+std::string describe(const KeptAnswer& answer);
 std::string describe(const User& user);
 
 }  // namespace postern::vault

@@ -28,7 +28,12 @@ enum class Kind : std::uint8_t {
   link = 12,
   user = 13,
   spent = 14,
+  kept_answer = 15,
   index_state = 16,
+  event = 17,
+  audit_head = 18,
+  imported_provider = 19,
+  previous = 20,
 };
 
 // What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
@@ -36,6 +41,7 @@ enum class Kind : std::uint8_t {
 constexpr std::uint8_t current_version(Kind kind) {
   switch (kind) {
     case Kind::connection:
+      return 3;
     case Kind::credential:
     case Kind::authorization:
     case Kind::organization:
@@ -51,6 +57,11 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::user:
     case Kind::spent:
     case Kind::index_state:
+    case Kind::event:
+    case Kind::audit_head:
+    case Kind::imported_provider:
+    case Kind::kept_answer:
+    case Kind::previous:
       return 1;
   }
   return 0;

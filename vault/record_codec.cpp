@@ -1,7 +1,7 @@
 #include "vault/record_codec.hpp"
 
 // Longer than most files here: the format is drawn in one place. Its records of tokens are in record_codec_tokens.cpp,
-// those that say who may do what in record_codec_scopes.cpp.
+// those that say who may do what in record_codec_scopes.cpp, those of the audit in record_codec_audit.cpp.
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
@@ -11,6 +11,7 @@
 //                        destinations end-user tags enabled status status-reason status-since created updated
 //                        generation
 //                        status-text account last-refresh expires refresh-expires touch       ; from version 2 on
+//                        previous-until                                                       ; from version 3 on
 //   credential    := 2:  generation secrets
 //                        times?                              ; from version 2 on
 //   authorization := 3:  id organization project user name parent capabilities connections hosts? methods?
@@ -32,11 +33,20 @@
 //                        reason text account tokens? created expires
 //   user          := 13: id organization name email administrator projects enabled created updated
 //   spent         := 14: organization id total-calls write-calls
+//   kept-answer   := 15: organization key body answered id project token created
 //   index-state   := 16: index-version complete after     ; one byte, %x00 | %x01, text
+//   event         := 17: organization sequence time actor actor-name request action subject project detail times-seen
+//                        first last missed missed-since mac  ; mac: HMAC of what is before it (audit_chain.hpp)
+//   audit-head    := 18: organization sequence mac checkpoint-sequence checkpoint-mac checkpoint-time bytes dropped
+//                        dropped-since
+//   imported      := 19: id yaml enabled digest created updated
+//   previous      := 20: until status status-reason status-text account last-refresh expires refresh-expires
+//                        touch generation secrets times?
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
 //   optional list := %x00 | %x01 list     ; hosts? methods? scopes? paths?
+//   detail        := count *(name value)  ; names strictly ascending
 //   projects      := count *(project role); projects? := %x00 | %x01 projects
 //   total? writes? := %x00 | %x01 8 bytes
 //   secrets       := count *(name value)  ; names strictly ascending
@@ -44,11 +54,13 @@
 //   lifetime?     := %x00 | %x01 8 bytes
 //   tokens?       := %x00 | %x01 generation secrets times?
 //   destinations  := count *(host port path-prefix)
-//   scope status link-status state role := one byte; enabled administrator := %x00 | %x01; port := 2 bytes
+//   scope status link-status state role := one byte; enabled administrator token := %x00 | %x01
+//   port answered := 2 bytes
 //   length count  := 4 bytes
-//   generation total done resealed unreadable pass-resealed total-calls write-calls := 8 bytes; started finished
-//   created updated expires revoked status-since last-refresh refresh-expires touch sent sent-boot touched := 8 bytes,
-//   two's complement Numbers are big endian.
+//   generation total done resealed unreadable pass-resealed total-calls write-calls sequence times-seen missed
+//   checkpoint-sequence bytes dropped := 8 bytes; started finished created updated expires revoked status-since
+//   last-refresh refresh-expires touch previous-until until sent sent-boot touched first last missed-since
+//   checkpoint-time dropped-since := 8 bytes, two's complement Numbers are big endian.
 #include "vault/record_bytes.hpp"
 
 namespace postern::vault {
@@ -95,6 +107,7 @@ std::string encode(const Connection& record) {
   out.text(record.status_text);
   out.text(record.account);
   for (const auto time : {record.last_refresh, record.expires, record.refresh_expires, record.touch}) out.number(time);
+  out.number(record.previous_until);
   return out.done();
 }
 
@@ -130,6 +143,7 @@ Result<Connection> decode(std::string_view bytes) {
       *time = in.number<std::int64_t>();
     }
   }
+  if (in.version() >= 3) record.previous_until = in.number<std::int64_t>();
   return finish(in, std::move(record), "a connection");
 }
 
@@ -336,6 +350,11 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::user, recode_as<User>},
       {Kind::spent, recode_as<Spent>},
       {Kind::index_state, recode_as<IndexState>},
+      {Kind::event, recode_as<Event>},
+      {Kind::audit_head, recode_as<AuditHead>},
+      {Kind::imported_provider, recode_as<ImportedProvider>},
+      {Kind::kept_answer, recode_as<KeptAnswer>},
+      {Kind::previous, recode_as<Previous>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

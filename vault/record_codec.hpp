@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "vault/audit.hpp"
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/record.hpp"
 #include "vault/upkeep.hpp"
 
@@ -51,7 +53,8 @@ struct RotationRecord {
   std::uint64_t pass_resealed = 0;  // in this pass: one that sealed nothing anew has seen that nothing is left
 };
 
-// The result holds secrets where the record does (Credential, DataKey, AuthConfig, Link): wipe() it after use.
+// The result holds secrets where the record does (Credential, DataKey, AuthConfig, Link, Previous): wipe() it after
+// use.
 std::string encode(const Connection& record);
 std::string encode(const Credential& record);
 std::string encode(const Authorization& record);
@@ -67,6 +70,12 @@ std::string encode(const RotationRecord& record);
 std::string encode(const AuthConfig& record);
 std::string encode(const Intent& record);
 std::string encode(const Link& record);
+std::string encode(const ImportedProvider& record);
+std::string encode(const Event& record);
+std::string encode(const AuditHead& record);
+std::string encode_without_mac(const Event& record);  // what its mac is over
+std::string encode(const Previous& record);
+std::string encode(const KeptAnswer& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

@@ -136,4 +136,51 @@ Result<Link> decode(std::string_view bytes) {
   return finish(in, std::move(record), "a link");
 }
 
+std::string encode(const Previous& record) {
+  Writer out(Kind::previous, 256 + record.status_reason.size() + record.status_text.size() + record.account.size() +
+                                 encoded_size(record.credential));
+  out.number(record.until);
+  out.number(static_cast<std::uint8_t>(record.status));
+  for (const auto* field : {&record.status_reason, &record.status_text, &record.account}) out.text(*field);
+  for (const auto time : {record.last_refresh, record.expires, record.refresh_expires, record.touch}) out.number(time);
+  write_credential(out, record.credential);
+  return out.done();
+}
+
+template <>
+Result<Previous> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::previous);
+  Previous record;
+  record.until = in.number<std::int64_t>();
+  record.status = in.choice(Status::revoked);
+  for (auto* field : {&record.status_reason, &record.status_text, &record.account}) *field = in.text();
+  for (auto* time : {&record.last_refresh, &record.expires, &record.refresh_expires, &record.touch}) {
+    *time = in.number<std::int64_t>();
+  }
+  record.credential = read_credential(in, Times::present);
+  return finish(in, std::move(record), "a previous credential");
+}
+
+std::string encode(const KeptAnswer& record) {
+  Writer out(Kind::kept_answer);
+  for (const auto* field : {&record.organization, &record.key, &record.body}) out.text(*field);
+  out.number(record.status);
+  for (const auto* field : {&record.id, &record.project}) out.text(*field);
+  out.flag(record.token);
+  out.number(record.created);
+  return out.done();
+}
+
+template <>
+Result<KeptAnswer> decode(std::string_view bytes) {
+  Reader in(bytes, Kind::kept_answer);
+  KeptAnswer record;
+  for (auto* field : {&record.organization, &record.key, &record.body}) *field = in.text();
+  record.status = in.number<std::uint16_t>();
+  for (auto* field : {&record.id, &record.project}) *field = in.text();
+  record.token = in.flag();
+  record.created = in.number<std::int64_t>();
+  return finish(in, std::move(record), "a kept answer");
+}
+
 }  // namespace postern::vault

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "vault/kept_answers.hpp"
+
 namespace postern::vault {
 namespace {
 
@@ -10,6 +12,12 @@ constexpr int kLooks = 3;  // how often a record whose data key went while we re
 
 Binding binding_of(const Path& path, std::uint64_t version) {
   return {.organization = path.organization, .type = path.type, .id = path.id, .version = version};
+}
+
+Aside aside_of(const Beside& beside) {
+  Aside aside;
+  if (beside.event) aside.events.push_back(*beside.event);
+  return aside;
 }
 
 }  // namespace
@@ -33,8 +41,10 @@ std::optional<Path> Path::parse(std::string_view key) {
   return Path{parts[0], parts[1], parts[2], parts[3]};
 }
 
-Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring)
-    : store_(std::move(store)), keyring_(std::move(keyring)) {}
+Records::Records(std::unique_ptr<SupervisedStore> store, Keyring keyring, std::function<std::int64_t()> now_ms)
+    : store_(std::move(store)), keyring_(std::move(keyring)), chain_(keyring_, std::move(now_ms)) {
+  store_->keep_audit(chain_);
+}
 
 Result<Found<Secret>> Records::open(const Path& path) const {
   const std::string key = path.key();
@@ -147,12 +157,28 @@ Records::Pause Records::pause() {
   return {std::move(turn), std::unique_lock(gate_)};
 }
 
+std::size_t Records::count_answers(const std::string& organization) {
+  const std::scoped_lock lock(answers_mutex_);
+  const auto taken = answers_.extract(organization);
+  return taken ? taken.mapped() : 0;
+}
+
 Result<void> Records::commit(const Batch& batch, const Beside& beside) {
+  if (!beside.answer) return commit(batch, aside_of(beside));
+  Batch with = batch;
+  if (auto staged = stage_answer(with, *this, *beside.answer); !staged) return staged;
+  auto done = commit(with, aside_of(beside));
+  const std::scoped_lock lock(answers_mutex_);
+  if (done) ++answers_[beside.answer->organization];
+  return done;
+}
+
+Result<void> Records::commit(const Batch& batch, const Aside& aside) {
   {
     const std::scoped_lock behind(turn_);
   }
   const std::shared_lock lock(gate_);
-  if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch, beside);
+  if (std::ranges::none_of(batch, [this](const Write& one) { return is_stale(one); })) return write(batch, aside);
   Batch fresh = batch;
   for (auto& one : fresh) {
     if (!is_stale(one)) continue;
@@ -165,12 +191,15 @@ Result<void> Records::commit(const Batch& batch, const Beside& beside) {
     if (!sealed) return std::unexpected(sealed.error());
     one.value = (*sealed)->value;
   }
-  return write(fresh, beside);
+  return write(fresh, aside);
 }
 
 Result<void> Records::write(const Batch& batch, const Beside& beside) {
-  static_cast<void>(beside);  // its event is chained in the commit of the group: with the next change
-  const auto number = store_->commit(batch);
+  return write(batch, aside_of(beside));
+}
+
+Result<void> Records::write(const Batch& batch, const Aside& aside) {
+  const auto number = store_->commit(batch, aside);
   if (!number) return std::unexpected(number.error());
   return {};
 }

@@ -4,6 +4,8 @@
 // A record is read at the path that its reader asked for, opened with that path and the store's version as additional
 // data, and decoded as the type that was asked for; whoever can write the store can make a record unreadable, but not
 // make it another. Thread safety: any thread.
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,7 +42,8 @@ struct Found {
 
 class Records {
  public:
-  Records(std::unique_ptr<SupervisedStore> store, Keyring keyring);
+  // `now_ms` dates the events of the audit; absent: they keep the time they came with.
+  Records(std::unique_ptr<SupervisedStore> store, Keyring keyring, std::function<std::int64_t()> now_ms = {});
 
   SupervisedStore& store() { return *store_; }
   const SupervisedStore& store() const { return *store_; }
@@ -92,6 +95,10 @@ class Records {
   // Durable and marked when this returns. What was sealed before the active data key changed is sealed anew here, so
   // that nothing is stored under a key that may go. Errors: conflict, io (the outcome is unknown), read_only.
   Result<void> commit(const Batch& batch, const Beside& beside = {});
+  Result<void> commit(const Batch& batch, const Aside& aside);
+  AuditChain& chain() { return chain_; }
+  // How many answers an organization was kept since this was asked last.
+  std::size_t count_answers(const std::string& organization);
   // While this lives no commit() is under way and none begins; write() is what its holder commits with.
   struct Pause {
     std::unique_lock<std::mutex> turn;
@@ -104,9 +111,13 @@ class Records {
   Result<Found<Secret>> open(const Path& path) const;
   Result<Found<Secret>> open(const Path& path, const Entry& entry) const;
   bool is_stale(const Write& write) const;
+  Result<void> write(const Batch& batch, const Aside& aside);
 
   std::unique_ptr<SupervisedStore> store_;
   Keyring keyring_;
+  AuditChain chain_;  // over the keyring; written by the leaders of the store
+  std::mutex answers_mutex_;
+  std::map<std::string, std::size_t> answers_;
   std::mutex turn_;         // held by a pause that waits for its turn: many writers would never let it have one
   std::shared_mutex gate_;  // shared by commits, exclusive while the active data key changes
 };

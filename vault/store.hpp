@@ -53,6 +53,12 @@ struct Group {
   std::optional<Error> failed;  // io: whether those that fit were written is unknown
 };
 
+Result<std::uint64_t> outcome_of(Group group);  // of a group of one: its commit number
+
+// What is written with the batches of a group, made once it is known which of them fit (as in Group::refused), so that
+// it may depend on that. Asked once, and not at all where none fits. Must not call the store.
+using Epilogue = std::function<Batch(std::span<const std::optional<Error>> refused)>;
+
 struct Page {
   std::vector<Entry> entries;  // in the order of their keys, as bytes
   bool has_more = false;
@@ -82,8 +88,10 @@ class Store {
   virtual Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const = 0;
   // Each batch whole or not at all, and all that fit as one commit, durable when this returns. They are judged in their
   // order, each as if those before it had been written: of two writers of one version the second has a conflict, and
-  // the others do not notice. The group's commit number is one more than the last.
-  virtual Group commit_group(std::span<const Batch* const> batches) = 0;
+  // the others do not notice. The group's commit number is one more than the last. An epilogue that does not fit is
+  // `corrupt`, for all of the group: nothing is written.
+  virtual Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) = 0;
+  Group commit_group(std::span<const Batch* const> batches) { return commit_group(batches, {}); }
   // A group of one. Errors: conflict (a version is not the expected one) and corrupt (a key of the batch is damaged),
   // where nothing is written; io, where the outcome is unknown; read_only.
   Result<std::uint64_t> commit(const Batch& batch);
@@ -118,6 +126,13 @@ class GroupVersions {
   explicit GroupVersions(Stored stored) : stored_(std::move(stored)) {}
   // The versions that the batch's writes lead to (0: erased), which count from now on; or why it does not fit.
   Result<std::vector<std::uint64_t>> admit(const Batch& batch);
+  // The epilogue of a group that `group` says the rest of, after all its batches, and its versions. Where it does not
+  // fit, none of the group does.
+  struct Last {
+    Batch batch;
+    std::vector<std::uint64_t> versions;
+  };
+  Last admit_epilogue(const Epilogue& epilogue, Group& group);
 
  private:
   Stored stored_;

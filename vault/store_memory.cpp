@@ -47,22 +47,30 @@ class MemoryStore final : public Store {
     return page;
   }
 
-  Group commit_group(std::span<const Batch* const> batches) override {
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) override {
     const std::unique_lock lock(mutex_);
     Group group;
     GroupVersions versions([this](std::string_view key) -> Result<std::uint64_t> {
       const auto found = entries_.find(key);
       return found == entries_.end() ? 0 : found->second.version;
     });
-    std::vector<std::string> keys;
+    std::vector<std::pair<const Batch*, std::vector<std::uint64_t>>> fitting;
     for (const Batch* batch : batches) {
-      const auto moved = versions.admit(*batch);
+      auto moved = versions.admit(*batch);
       group.refused.push_back(moved ? std::nullopt : std::optional(moved.error()));
       if (!moved) continue;
-      for (std::size_t i = 0; i < batch->size(); ++i) apply((*batch)[i], (*moved)[i], keys);
+      fitting.emplace_back(batch, std::move(*moved));
       group.commit = last_ + 1;
     }
-    if (group.commit != 0) recent_.add(last_ = group.commit, std::move(keys));
+    auto last = versions.admit_epilogue(epilogue, group);
+    fitting.emplace_back(&last.batch, std::move(last.versions));
+    if (group.commit == 0) return group;
+    std::vector<std::string> keys;
+    for (const auto& [batch, moved] : fitting) {
+      for (std::size_t i = 0; i < batch->size(); ++i) apply((*batch)[i], moved[i], keys);
+    }
+    recent_.add(last_ = group.commit, std::move(keys));
     return group;
   }
 
@@ -108,7 +116,10 @@ std::unique_ptr<Store> make_memory_store() {
 
 Result<std::uint64_t> Store::commit(const Batch& batch) {
   const Batch* const one = &batch;
-  Group group = commit_group({&one, 1});
+  return outcome_of(commit_group({&one, 1}));
+}
+
+Result<std::uint64_t> outcome_of(Group group) {
   if (group.refused.front()) return std::unexpected(std::move(*group.refused.front()));
   if (group.failed) return std::unexpected(std::move(*group.failed));
   return group.commit;
@@ -128,6 +139,24 @@ Result<std::vector<std::uint64_t>> GroupVersions::admit(const Batch& batch) {
   }
   for (std::size_t i = 0; i < batch.size(); ++i) moved_.insert_or_assign(batch[i].key, versions[i]);
   return versions;
+}
+
+GroupVersions::Last GroupVersions::admit_epilogue(const Epilogue& epilogue, Group& group) {
+  Last last;
+  if (!epilogue || group.commit == 0) return last;
+  last.batch = epilogue(group.refused);
+  auto versions = admit(last.batch);
+  if (versions) {
+    last.versions = std::move(*versions);
+    return last;
+  }
+  const Error misfit{Error::Code::corrupt,
+                     "what is written with every group does not fit the store: " + versions.error().message};
+  group.commit = 0;
+  for (auto& refused : group.refused) {
+    if (!refused) refused = misfit;
+  }
+  return {};
 }
 
 void RecentChanges::add(std::uint64_t commit, std::vector<std::string> keys) {

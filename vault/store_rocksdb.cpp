@@ -203,27 +203,32 @@ class RocksdbStore final : public Store {
     return page;
   }
 
-  Group commit_group(std::span<const Batch* const> batches) override {
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) override {
     const std::scoped_lock lock(write_);
     Group group;
     GroupVersions versions([this](std::string_view key) { return version_of(key); });
     rocksdb::WriteBatch writes;
     std::vector<std::string> keys;
     rocksdb::Status status;
+    const auto add = [&](const Batch& batch, const std::vector<std::uint64_t>& moved) {
+      for (std::size_t i = 0; i < batch.size() && status.ok(); ++i) {
+        const Write& write = batch[i];
+        if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
+        status = write.kind == Write::Kind::erase ? writes.Delete(slice(write.key))
+                                                  : writes.Put(slice(write.key), encode_number(moved[i]) + write.value);
+      }
+    };
     for (const Batch* batch : batches) {
       const auto moved = versions.admit(*batch);
       group.refused.push_back(moved ? std::nullopt : std::optional(moved.error()));
       if (!moved) continue;
       group.commit = last_ + 1;
-      for (std::size_t i = 0; i < batch->size() && status.ok(); ++i) {
-        const Write& write = (*batch)[i];
-        if (write.kind != Write::Kind::reseal) keys.push_back(write.key);
-        status = write.kind == Write::Kind::erase
-                     ? writes.Delete(slice(write.key))
-                     : writes.Put(slice(write.key), encode_number((*moved)[i]) + write.value);
-      }
+      add(*batch, *moved);
     }
+    const auto last = versions.admit_epilogue(epilogue, group);
     if (group.commit == 0) return group;
+    add(last.batch, last.versions);
     rocksdb::WriteOptions durable;
     durable.sync = true;
     if (status.ok()) status = writes.Put(slice(kCommitKey), encode_number(group.commit));

@@ -48,16 +48,44 @@ std::shared_lock<std::shared_mutex> SupervisedStore::reading() const {
   return std::shared_lock(store_mutex_);
 }
 
-Group SupervisedStore::commit_group(std::span<const Batch* const> batches) {
+Group SupervisedStore::commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) {
+  if (epilogue) {
+    const Error refusal{Error::Code::invalid, "what goes along with a group here is the audit"};
+    return {.commit = 0, .refused = std::vector<std::optional<Error>>(batches.size(), refusal), .failed = std::nullopt};
+  }
   return gather_.commit(batches);
 }
 
+Result<std::uint64_t> SupervisedStore::commit(const Batch& batch, const Aside& aside) {
+  const Batch* const one = &batch;
+  return outcome_of(gather_.commit({&one, 1}, aside.empty() ? nullptr : &aside));
+}
+
+// What the head of a chain says is read before the store judges the group, in which nobody may read.
+std::optional<Error> SupervisedStore::unprepared(const Aside* aside) {
+  if (aside == nullptr || chain_ == nullptr) return std::nullopt;
+  auto ready = chain_->prepare(*this, *aside);
+  if (ready) return std::nullopt;
+  return std::move(ready.error());
+}
+
 void SupervisedStore::flush(std::span<Gather::Waiting* const> waiting) {
-  std::vector<const Batch*> batches;
-  for (const auto* one : waiting) batches.insert(batches.end(), one->batches.begin(), one->batches.end());
-  const Group all = write(batches);
+  Work work;
+  for (auto* one : waiting) {
+    if (const auto why = unprepared(one->aside)) {
+      one->outcome = Group{
+          .commit = 0, .refused = std::vector<std::optional<Error>>(one->batches.size(), why), .failed = std::nullopt};
+      continue;
+    }
+    work.batches.insert(work.batches.end(), one->batches.begin(), one->batches.end());
+    work.asides.resize(work.batches.size(), nullptr);
+    if (one->aside != nullptr) work.asides.back() = one->aside;
+  }
+  if (work.batches.empty()) return;
+  const Group all = write(work);
   auto refused = all.refused.begin();
   for (auto* one : waiting) {
+    if (one->outcome) continue;
     const auto end = refused + static_cast<std::ptrdiff_t>(one->batches.size());
     Group mine{.commit = all.commit, .refused = {refused, end}, .failed = all.failed};
     if (std::ranges::all_of(mine.refused, [](const auto& error) { return error.has_value(); })) {
@@ -70,15 +98,21 @@ void SupervisedStore::flush(std::span<Gather::Waiting* const> waiting) {
 }
 
 // What is known not to have been written is written once more; after that the disk is not to be trusted.
-Group SupervisedStore::write(std::span<const Batch* const> batches) {
+Group SupervisedStore::write(const Work& work) {
+  const auto refuse = [&](const Error& why) {
+    return Group{
+        .commit = 0, .refused = std::vector<std::optional<Error>>(work.batches.size(), why), .failed = std::nullopt};
+  };
   for (int round = 0;; ++round) {
     if (state_ != State::ready) {
-      const Error refusal{Error::Code::read_only, "the vault takes no writes at the moment: " + trouble()};
-      return {
-          .commit = 0, .refused = std::vector<std::optional<Error>>(batches.size(), refusal), .failed = std::nullopt};
+      return refuse({Error::Code::read_only, "the vault takes no writes at the moment: " + trouble()});
+    }
+    for (const Aside* aside : work.asides) {  // again after a failure: what the chain knew is forgotten
+      if (const auto why = unprepared(aside)) return refuse(*why);
     }
     bool store_failed = false;
-    Group group = write_once(batches, store_failed);
+    Group group = write_once(work, store_failed);
+    tell_chain(group);
     if (!group.failed) return group;
     switch (outlive(group.commit, store_failed, *group.failed)) {
       case Found::written:
@@ -95,11 +129,30 @@ Group SupervisedStore::write(std::span<const Batch* const> batches) {
   }
 }
 
-Group SupervisedStore::write_once(std::span<const Batch* const> batches, bool& store_failed) {
+void SupervisedStore::tell_chain(const Group& group) {
+  if (chain_ == nullptr) return;
+  if (group.failed) {
+    chain_->forget();
+  } else if (group.commit == 0) {
+    chain_->refused();
+  } else {
+    chain_->written();
+  }
+}
+
+Group SupervisedStore::write_once(const Work& work, bool& store_failed) {
+  const auto chained = [&](std::span<const std::optional<Error>> refused) {
+    std::vector<const Aside*> fitting;
+    for (std::size_t i = 0; i < refused.size(); ++i) {
+      if (!refused[i] && work.asides[i] != nullptr) fitting.push_back(work.asides[i]);
+    }
+    return chain_->chained(fitting);
+  };
+  const bool recorded = chain_ != nullptr && std::ranges::any_of(work.asides, [](const Aside* one) { return one; });
   Group group;
   {
     const std::shared_lock lock(store_mutex_);
-    group = store_->commit_group(batches);
+    group = store_->commit_group(work.batches, recorded ? Epilogue(chained) : Epilogue());
   }
   store_failed = group.failed.has_value();
   if (store_failed || group.commit == 0) return group;

@@ -20,6 +20,7 @@
 #include <shared_mutex>
 #include <thread>
 
+#include "vault/audit_chain.hpp"
 #include "vault/gather.hpp"
 #include "vault/marker.hpp"
 #include "vault/store.hpp"
@@ -41,14 +42,21 @@ class SupervisedStore final : public Store {
   static constexpr std::chrono::seconds kPatience{5};
 
   SupervisedStore(std::unique_ptr<Store> store, std::optional<Marker> marker, Repair repair);
+  // Where the asides of commits go from now on; it must outlive the commits. Before the first commit with one.
+  void keep_audit(AuditChain& chain) { chain_ = &chain; }
   ~SupervisedStore() override;
 
   std::string_view name() const override { return name_; }
   Result<Entry> get(std::string_view key) const override;
   Result<Page> scan(std::string_view prefix, std::string_view after, std::size_t limit) const override;
   Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override;
-  // Each batch in a group of its own or with others; io only where the outcome stays unknown.
-  Group commit_group(std::span<const Batch* const> batches) override;
+  // Each batch in a group of its own or with others; io only where the outcome stays unknown. No epilogue is taken
+  // (`invalid`): the one that is served is that of the audit chain.
+  using Store::commit;
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) override;
+  // Together with what goes into the audit, whole or not at all.
+  Result<std::uint64_t> commit(const Batch& batch, const Aside& aside);
   std::uint64_t last_commit() const override { return last_; }
   Feed changes(std::uint64_t after) const override;
   Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override;
@@ -60,8 +68,15 @@ class SupervisedStore final : public Store {
 
  private:
   void flush(std::span<Gather::Waiting* const> waiting);
-  Group write(std::span<const Batch* const> batches);
-  Group write_once(std::span<const Batch* const> batches, bool& store_failed);
+  // What a group holds: batches, and what goes into the audit with each (null: nothing).
+  struct Work {
+    std::vector<const Batch*> batches;
+    std::vector<const Aside*> asides;
+  };
+  std::optional<Error> unprepared(const Aside* aside);
+  Group write(const Work& work);
+  void tell_chain(const Group& group);
+  Group write_once(const Work& work, bool& store_failed);
   enum class Found : std::uint8_t { unknown, written, not_written };
   Found outlive(std::uint64_t unknown, bool store_failed, const Error& why);
   void repair(const std::stop_token& stop);
@@ -76,6 +91,7 @@ class SupervisedStore final : public Store {
   const Repair repair_;
   mutable std::shared_mutex store_mutex_;  // exclusive while the store is replaced
   std::unique_ptr<Store> store_;           // null: closed, and could not be opened even to read
+  AuditChain* chain_ = nullptr;
   mutable std::mutex marker_mutex_;
   std::optional<Marker> marker_;
 

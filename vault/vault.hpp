@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "vault/audit.hpp"
-#include "vault/audit.hpp"
 #include "vault/error.hpp"
+#include "vault/imports.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
 #include "vault/token_book.hpp"
@@ -29,13 +29,14 @@ enum class StoreKind { memory, rocksdb };
 
 struct Options {
   StoreKind store = StoreKind::rocksdb;
-  std::filesystem::path state;           // directory; the database is <state>/vault, the marker <state>/marker
-  std::filesystem::path key_file;        // master key; with the memory store no key at all means an ephemeral one
-  KeySource key;                         // instead of key_file, where the key comes from elsewhere
-  bool allow_key_in_state = false;       // --dev
-  bool accept_rollback = false;          // --accept-rollback
-  bool accept_copy = false;              // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
-  std::function<std::int64_t()> now_ms;  // wall clock; absent: the system's
+  std::filesystem::path state;              // directory; the database is <state>/vault, the marker <state>/marker
+  std::filesystem::path key_file;           // master key; with the memory store no key at all means an ephemeral one
+  KeySource key;                            // instead of key_file, where the key comes from elsewhere
+  bool allow_key_in_state = false;          // --dev
+  bool accept_rollback = false;             // --accept-rollback
+  bool accept_copy = false;                 // --accept-copy: lifts the mark of a copied, restored or rolled-back vault
+  std::uint64_t audit_quota = 64ULL << 20;  // bytes; Audit::set_quota()
+  std::function<std::int64_t()> now_ms;     // wall clock; absent: the system's
   // Called from a thread of the vault's when the store was opened again after a write error, before it takes writes: a
   // write that nobody could be told of may have happened, so whatever was kept of earlier reads is to be forgotten. It
   // must not call the vault, nor wait for one who does.
@@ -110,6 +111,10 @@ class Vault {
   virtual Upkeep& upkeep() = 0;
   // Auth configs, refreshes, links: likewise.
   virtual TokenBook& tokens() = 0;
+  // Imported catalog entries: likewise.
+  virtual Imports& imports() = 0;
+  // What was done, by whom: likewise.
+  virtual Audit& audit() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -146,11 +151,16 @@ class Vault {
   // conflict, exists (the new alias is taken), invalid.
   virtual Result<Connection> update_connection(Connection meta, const Beside& beside = {}) = 0;
   // New credential material: generation + 1, and the metadata in the same batch; a refresh that was under way does not
-  // count any more. Otherwise like update_connection.
+  // count any more. The credential that it replaces is kept, sealed, until meta.previous_until, in place of one that
+  // was kept before; 0, or a time that has come: none is. Otherwise like update_connection.
   virtual Result<Connection> rotate_credential(Connection meta, const Credential& credential,
                                                const Beside& beside = {}) = 0;
-  // Metadata, credential, intent and index entries go in one batch. expected_version 0: whatever it is. By id only, and
-  // only in its own project. Errors: not_found, conflict.
+  // Brings the credential back that the last rotation replaced, with its status and times, as a generation of its own;
+  // the one that it takes the place of is gone. Compare-and-set on meta.version, of which nothing else is looked at.
+  // Errors: not_found (none is kept, or not any more), conflict.
+  virtual Result<Connection> restore_credential(const Connection& meta, const Beside& beside = {}) = 0;
+  // Metadata, credentials, intent and index entries go in one batch. expected_version 0: whatever it is. By id only,
+  // and only in its own project. Errors: not_found, conflict.
   virtual Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
                                         const Beside& beside = {}) = 0;
   // `limit` is taken as 1 to 1000. An organization or project that does not exist has none.
@@ -183,6 +193,15 @@ class Vault {
   // The opposite, for calls that were taken and not made (Spent::calls; the version is not looked at), each
   // authorization once. Those of one that is gone or revoked are left out.
   virtual Result<void> give_back(const std::vector<Spent>& unused) = 0;
+  // What a call with an Idempotency-Key made, kept for a day (kAnswerLifetime) and at most about 50,000 of an
+  // organization. find_answer: not_found for what is over, too.
+  virtual Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const = 0;
+  // Errors: exists (one is kept under this key), invalid (a key or a body that is no digest).
+  virtual Result<void> keep_answer(const KeptAnswer& answer) = 0;
+
+  // Erases what has outlived its time at `now_ms`: previous credentials, kept answers, links. At most about 1,000 of
+  // each at a time; answers how many there were.
+  virtual Result<std::size_t> sweep(std::int64_t now_ms) = 0;
 
   // HMAC-SHA-256 under a data key, for digests that must not be computable outside (Idempotency-Key bodies).
   virtual std::string keyed_digest(std::string_view purpose, std::string_view bytes) const = 0;
@@ -191,6 +210,7 @@ class Vault {
 // Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
 // Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
 Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
+inline constexpr std::int64_t kAnswerLifetime = 24LL * 3600 * 1000;
 
 // A new id: prefix, '_', 20 characters of lower-case Crockford base32 (100 random bits).
 std::string new_id(std::string_view prefix);

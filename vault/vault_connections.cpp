@@ -165,8 +165,11 @@ Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewC
     meta.version = 1;
     made.push_back(std::move(meta));
   }
-  if (made.empty()) return made;
-  const auto done = records_->commit(batch, about(made.front(), beside));
+  Aside aside;
+  for (const auto& meta : made) {
+    if (beside.event) aside.events.push_back(*about(meta, beside).event);
+  }
+  const auto done = records_->commit(batch, aside);
   if (!done) return std::unexpected(done.error());
   return made;
 }
@@ -232,6 +235,7 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
   meta.created = old->created;
   meta.updated = now_ms_();
   meta.generation = old->generation + (credential != nullptr ? 1 : 0);
+  if (credential == nullptr) meta.previous_until = old->previous_until;
   if (meta.status != old->status && meta.status_since == old->status_since) meta.status_since = meta.updated;
   if (meta.alias.empty()) meta.alias = old->alias;
   if (auto fine = check_size(meta, credential); !fine) return std::unexpected(fine.error());
@@ -241,7 +245,9 @@ Result<Connection> SealedVault::rewrite(Connection meta, const Credential* crede
     if (auto fine = check_auth_config(meta); !fine) return std::unexpected(fine.error());
   }
 
-  Batch batch{records_->put(connection_path(meta), encode(meta), old->version)};
+  Batch batch;
+  if (auto kept = keep_previous(batch, *old, meta, credential != nullptr); !kept) return std::unexpected(kept.error());
+  batch.push_back(records_->put(connection_path(meta), encode(meta), old->version));
   if (credential != nullptr) batch.push_back(put_credential(*records_, meta, *credential));
   if (credential != nullptr || meta.status == Status::revoked) {
     batch.push_back(Records::erase(intent_path(meta), kAnyVersion));
@@ -280,6 +286,7 @@ Result<void> SealedVault::erase_connection(Space space, std::string_view id, std
         Records::erase(connection_path(*old), old->version),
         Records::erase(credential_path(*old), kAnyVersion),
         Records::erase(intent_path(*old), kAnyVersion),
+        Records::erase(previous_path(*old), kAnyVersion),
         Records::erase(locator_path(*old), kAnyVersion),
         Records::erase({"alias", old->organization, old->project, alias}, kAnyVersion),
     };

@@ -12,16 +12,19 @@
 //   auth_locator/ORG//ID           Reference: where an auth config lies; orders all of an organization by id
 //   intent/ORG/PROJECT/ID          Intent; ID is the connection's. It is there only while its generation is the current
 //                                  one and the connection is not revoked: whatever ends either erases it
-//   link/ORG/PROJECT/ID            Link
-//   link_locator///ID              Reference: the link of that id
-//   state///HMAC                   Reference: the link whose browser comes back with that state
-//   ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
+//   previous/ORG/PROJECT/ID        Previous; ID is the connection's. It is there while Connection::previous_until is
+//   set answer/ORG//KEY                KeptAnswer; ORG is empty for the system's answer_time/ORG//TIME-HMAC Reference:
+//   kept answers by when they were, as `expires` in index.hpp link/ORG/PROJECT/ID            Link link_locator///ID
+//   Reference: the link of that id state///HMAC                   Reference: the link whose browser comes back with
+//   that state ends///TIME-HMAC               Reference: links by their end, as `expires` in index.hpp
 //   authorization/ORG//ID          Authorization; ORG is empty for a system one
 //   token///PUBLIC-ID              Reference: the authorization of a token
 //   organization/ORG//ORG          Organization
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
+//   import///ID                    ImportedProvider
 //   spent/ORG//ID                  Spent; ID is the authorization's
+//   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
 //
 // Thread safety: as vault.hpp says. Nothing is locked from reading the old record to the acknowledgement, so that many
@@ -40,11 +43,12 @@
 
 #include "vault/index.hpp"
 #include "vault/records.hpp"
+#include "vault/stored_audit.hpp"
 #include "vault/vault.hpp"
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep, public TokenBook {
+class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -53,6 +57,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> accept_copy() override;
   Upkeep& upkeep() override { return *this; }
   TokenBook& tokens() override { return *this; }
+  Imports& imports() override { return *this; }
+  Audit& audit() override { return audit_; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -68,6 +74,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Credential> open_credential(const Connection& meta) const override;
   Result<Connection> update_connection(Connection meta, const Beside& beside) override;
   Result<Connection> rotate_credential(Connection meta, const Credential& credential, const Beside& beside) override;
+  Result<Connection> restore_credential(const Connection& meta, const Beside& beside) override;
   Result<void> erase_connection(Space space, std::string_view id, std::uint64_t expected_version,
                                 const Beside& beside) override;
   Result<ConnectionPage> list_connections(const ConnectionQuery& query) const override;
@@ -84,6 +91,9 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Spent> find_spent(std::string_view organization, std::string_view id) const override;
   Result<Taken> take_calls(std::string_view organization, std::string_view id, Calls wanted) override;
   Result<void> give_back(const std::vector<Spent>& unused) override;
+  Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const override;
+  Result<void> keep_answer(const KeptAnswer& answer) override;
+  Result<std::size_t> sweep(std::int64_t now_ms) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;
 
@@ -114,6 +124,14 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<void> erase_link(Space space, std::string_view id, const Beside& beside) override;
   Result<std::size_t> sweep_links(std::int64_t now_ms) override;
 
+  Result<ImportedProvider> create_import(ImportedProvider provider, const Beside& beside) override;
+  Result<ImportedProvider> find_import(std::string_view id) const override;
+  Result<std::vector<ImportedProvider>> list_imports() const override;
+  Result<ImportedProvider> enable_import(std::string_view id, bool enabled, std::uint64_t version,
+                                         const Beside& beside) override;
+  Result<void> erase_import(std::string_view id, std::uint64_t expected_version, const Beside& beside) override;
+  Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
+
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
   Result<void> check_id_free(const Connection& meta) const;
@@ -125,6 +143,13 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   Result<Connection> find_by_id(Space space, std::string_view id) const;
   Result<Connection> find_by_alias(Space space, std::string_view alias) const;
   Result<Connection> rewrite(Connection meta, const Credential* credential, const Beside& beside);
+  // vault_previous.cpp: what a write of `meta` over `old` means for the credential before them; sets its
+  // previous_until.
+  Result<void> keep_previous(Batch& batch, const Connection& old, Connection& meta, bool rotates) const;
+  Result<std::size_t> sweep_previous(std::int64_t now_ms);
+  // vault_answers.cpp
+  Result<std::size_t> sweep_answers(std::int64_t now_ms);
+  Result<std::vector<Records::Referred>> surplus_answers(const std::string& organization, std::size_t skip);
   std::string alias_name(std::string_view project, std::string_view alias) const;
   class Reserved;
   Result<std::string> free_alias(const Connection& meta, Reserved& reserved);
@@ -158,6 +183,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook {
   const std::unique_ptr<Records> records_;
   const Options options_;
   const std::function<std::int64_t()> now_ms_;
+  StoredAudit audit_;
   std::mutex upkeep_;  // rotation, rewrap and migration are one at a time
   mutable std::mutex provider_mutex_;
   std::shared_ptr<const KeyProvider> provider_;  // another after a rewrap

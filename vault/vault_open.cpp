@@ -82,7 +82,7 @@ Result<std::unique_ptr<Vault>> assemble(const Options& options, const Seams& sea
       .reopened = options.reopened,
       .first_pause = seams.first_pause};
   auto supervised = std::make_unique<SupervisedStore>(std::move(store), std::move(marker), std::move(repair));
-  auto records = std::make_unique<Records>(std::move(supervised), std::move(keyring));
+  auto records = std::make_unique<Records>(std::move(supervised), std::move(keyring), clock_of(options));
   if (auto done = build_indexes(*records); !done) return std::unexpected(done.error());
   return std::make_unique<SealedVault>(std::move(records), std::move(provider), options);
 }
@@ -236,7 +236,10 @@ SealedVault::SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const
     : records_(std::move(records)),
       options_(std::move(options)),
       now_ms_(clock_of(options_)),
-      provider_(std::move(provider)) {}
+      audit_(*records_),
+      provider_(std::move(provider)) {
+  audit_.set_quota(options_.audit_quota);
+}
 
 const std::string& SealedVault::id() const {
   return records_->keyring().vault_id();

@@ -36,6 +36,9 @@ inline Path credential_path(const Connection& of) {
 inline Path intent_path(const Connection& of) {
   return {"intent", of.organization, of.project, of.id};
 }
+inline Path previous_path(const Connection& of) {
+  return {"previous", of.organization, of.project, of.id};
+}
 inline Path auth_locator_path(std::string_view organization, std::string_view id) {
   return {"auth_locator", organization, {}, id};
 }
@@ -44,10 +47,15 @@ Path spent_path(std::string_view organization, std::string_view id);  // vault_b
 // What a write of this record carries along: its event is in the chain of the record's organization.
 template <class Record>
 Beside about(const Record& record, Beside beside) {
-  if (!beside.event) return beside;
-  beside.event->organization = record.organization;
-  beside.event->project = record.project;
-  beside.event->subject = record.id;
+  if (beside.event) {
+    beside.event->organization = record.organization;
+    beside.event->project = record.project;
+    beside.event->subject = record.id;
+  }
+  if (beside.answer) {
+    beside.answer->project = record.project;
+    beside.answer->id = record.id;
+  }
   return beside;
 }
 

@@ -203,7 +203,9 @@ Result<Connection> SealedVault::set_status(Space space, std::string_view id, std
     apply(meta, change, now_ms_());
     if (same_status(meta, *old)) return old;
     if (auto fine = check_size(meta, nullptr); !fine) return std::unexpected(fine.error());
-    Batch batch{records_->put(connection_path(meta), encode(meta), old->version)};
+    Batch batch;
+    if (auto kept = keep_previous(batch, *old, meta, false); !kept) return std::unexpected(kept.error());
+    batch.push_back(records_->put(connection_path(meta), encode(meta), old->version));
     if (meta.status == Status::revoked) batch.push_back(Records::erase(intent_path(meta), kAnyVersion));
     index_changed(batch, *records_, *old, meta);
     const auto done = records_->commit(batch, about(meta, beside));

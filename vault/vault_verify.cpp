@@ -1,6 +1,7 @@
 // Verification: every record opens, decodes, lies where it says, and every index leads both ways. And migration.
 #include <algorithm>
 
+#include "vault/kept_answers.hpp"
 #include "vault/vault_impl.hpp"
 #include "vault/vault_parts.hpp"
 
@@ -129,6 +130,38 @@ Result<void> verify_intent(const Records& records, const Entry& entry, const Pat
   return {};
 }
 
+Result<void> verify_previous(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<Previous>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  const auto meta = target<Connection>(records, {"connection", path.organization, path.project, path.id});
+  if (!meta) return std::unexpected(meta.error());
+  if (meta->previous_until != record->until) return bad("is kept for another time than its connection says");
+  if (record->credential.generation >= meta->generation) return bad("is not before its connection's generation");
+  return {};
+}
+
+Result<void> verify_answer(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<KeptAnswer>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->key != path.id || record->organization != path.organization) return bad("is another call's");
+  for (const std::string& key : answer_index_keys(records, *record)) {
+    const auto leads = leads_to(records, *Path::parse(key), path.organization, path.project, path.id);
+    if (!leads) return std::unexpected(leads.error());
+    if (!*leads) return bad("has no " + type_of(key) + " entry that leads to it");
+  }
+  return {};
+}
+
+Result<void> verify_answer_time(const Records& records, const Entry& entry, const Path& path) {
+  const auto to = decoded<Reference>(records, entry);
+  if (!to) return std::unexpected(to.error());
+  const auto answer = target<KeptAnswer>(records, {"answer", path.organization, {}, to->id});
+  if (!answer) return std::unexpected(answer.error());
+  const auto keys = answer_index_keys(records, *answer);
+  if (std::ranges::find(keys, entry.key) == keys.end()) return bad("leads to an answer that does not belong there");
+  return {};
+}
+
 Result<void> verify_link(const Records& records, const Entry& entry, const Path& path) {
   const auto record = decoded<Link>(records, entry);
   if (!record) return std::unexpected(record.error());
@@ -140,6 +173,13 @@ Result<void> verify_link(const Records& records, const Entry& entry, const Path&
     if (!leads) return std::unexpected(leads.error());
     if (!*leads) return bad("has no " + type_of(key) + " entry that leads to it");
   }
+  return {};
+}
+
+Result<void> verify_import(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<ImportedProvider>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id) return bad("is another imported provider's");
   return {};
 }
 
@@ -186,6 +226,9 @@ constexpr Verifier kVerifiers[] = {
     {"auth_config", verify_auth_config},
     {"auth_locator", verify_auth_locator},
     {"intent", verify_intent},
+    {"previous", verify_previous},
+    {"answer", verify_answer},
+    {"answer_time", verify_answer_time},
     {"link", verify_link},
     {"link_locator", verify_link_entry},
     {"state", verify_link_entry},
@@ -195,6 +238,9 @@ constexpr Verifier kVerifiers[] = {
     {"user", verify_plain<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
+    {"import", verify_import},
+    {"audit", verify_event},
+    {"audit_head", verify_audit_head},
 };
 
 }  // namespace
@@ -222,6 +268,11 @@ Result<void> SealedVault::verify_connection(const Entry& entry, const Path& path
     const auto located = records_->read<Reference>(auth_locator_path(path.organization, record->auth_config));
     if (!located && missing(located.error())) return bad("uses an auth config that is not there");
     if (!located) return std::unexpected(located.error());
+  }
+  if (record->previous_until != 0) {
+    const auto previous = records_->read<Previous>(previous_path(*record));
+    if (!previous && missing(previous.error())) return bad("has no previous credential, which it says is kept");
+    if (!previous) return std::unexpected(previous.error());
   }
   const auto credential = records_->read<Credential>({"credential", path.organization, path.project, path.id});
   if (!credential && credential.error().code == Error::Code::not_found) return bad("has no credential");

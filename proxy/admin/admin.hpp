@@ -16,6 +16,7 @@
 #include "config/catalog.hpp"
 #include "config/settings.hpp"
 #include "proxy/grants/token_desk.hpp"
+#include "proxy/observe/explanation.hpp"
 #include "proxy/observe/metrics.hpp"
 #include "vault/vault.hpp"
 
@@ -47,6 +48,11 @@ struct Deps {
   // Reads settings, catalog and declared connections anew and swaps them, all or nothing. The error is one line with
   // file:line:column; everything stays as it was then. Called in the admin thread, which waits.
   std::function<std::expected<Reloaded, std::string>()> reload;
+  // The imported providers that are enabled are others now: returns when every worker uses those of the vault. The
+  // error is one line; what was in use stays.
+  std::function<std::expected<void, std::string>()> imports_changed;
+  // What would become of a request; nullopt: not ready to say. Blocks on the vault. May be empty: never ready.
+  std::function<std::optional<observe::Explanation>(const observe::Question&)> explain;
   // What is wrong, one line each; empty: ready (readyz 200).
   std::function<std::vector<std::string>()> not_ready;
   // The listeners' bound addresses, for `status` ("127.0.0.1:8480").

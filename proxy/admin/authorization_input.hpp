@@ -15,5 +15,8 @@ std::expected<vault::Authorization, Problem> read_authorization(const Service& s
                                                                 const boost::json::object& body);
 // With what was spent of its budget, as exactly as it can be told.
 boost::json::object shown(const Service& service, const vault::Authorization& authorization);
+// By id, if the caller sees it; 404 otherwise.
+std::expected<vault::Authorization, Problem> find_authorization(const Service& service, const Caller& caller,
+                                                                const std::string& id);
 
 }  // namespace postern::admin

@@ -1,4 +1,5 @@
 // The last click: tokens that waited become a connection, or are given back.
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
 #include "proxy/admin/connect_return.hpp"
 #include "proxy/admin/connection_write.hpp"
@@ -67,7 +68,8 @@ std::expected<vault::Connection, vault::Error> make_connection(Service& service,
   const auto kept = take_waiting(service, link, meta.id);
   set_token_facts(meta, kept);
   meta.last_refresh = service.deps.now_ms();
-  return service.deps.vault->create_connection(std::move(meta), kept.credential);
+  const auto beside = told(link, "connection.created", {{"app", meta.app}, {"type", meta.type}});
+  return service.deps.vault->create_connection(std::move(meta), kept.credential, beside);
 }
 
 std::expected<vault::Connection, vault::Error> renew_connection(Service& service, Link& link) {
@@ -83,7 +85,9 @@ std::expected<vault::Connection, vault::Error> renew_connection(Service& service
     set_token_facts(*meta, kept);
     if (meta->account.empty()) meta->account = account;
     meta->last_refresh = service.deps.now_ms();
-    auto written = service.deps.vault->rotate_credential(std::move(*meta), kept.credential);
+    meta->previous_until = 0;  // what the service has given out before is its to end
+    auto written =
+        service.deps.vault->rotate_credential(std::move(*meta), kept.credential, told(link, "connection.reconnected"));
     if (written || written.error().code != vault::Error::Code::conflict || tries == kTries) return written;
   }
 }

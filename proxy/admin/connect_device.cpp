@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connect_return.hpp"
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/desk.hpp"
@@ -72,7 +73,8 @@ Page begin_device(const Service& service, Link link, const std::string& cookie) 
   values.emplace(kUserCode, vault::Secret(login->user_code));
   values.emplace(kWhere, vault::Secret(login->verification_uri));
   values.emplace(kComplete, vault::Secret(login->verification_uri_complete));
-  const auto written = service.deps.vault->tokens().update_link(std::move(link));
+  const auto beside = told(link, "link.opened");
+  const auto written = service.deps.vault->tokens().update_link(std::move(link), {}, beside);
   if (!written) return unavailable_page();
   return code_page(service, *written, cookie, "");
 }

@@ -2,6 +2,7 @@
 
 #include "config/encoding.hpp"
 #include "proxy/admin/access.hpp"
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connect_browser.hpp"
 #include "proxy/admin/connect_page.hpp"
 #include "proxy/admin/connect_return.hpp"
@@ -168,7 +169,7 @@ Response reconnect(Service& service, const Request& request) {
   if (valid && connection && caller.may("connections:write")) {
     LinkInput input;
     input.connection = *connection;
-    link = make_link(service, caller, input);
+    link = make_link(service, caller, input, told(request, caller, "link.created", {{"connection", *connection}}));
   }
   if (!link) {
     Response response = to_response(refused);
@@ -203,7 +204,7 @@ bool is_page(std::string_view path) {
   return path == kConnect || path == kCallback || path.starts_with("/connect/");
 }
 
-Response serve_page(Service& service, const Request& request, Url url, Reply& later) {
+Response serve_page(Service& service, const Request& request, Url url, Handled& later) {
   const bool post = request.method == "POST";
   if (!post && request.method != "GET" && request.method != "HEAD")
     return no_method(button_named(url.path) ? "POST" : "GET, HEAD, POST");

@@ -10,6 +10,6 @@ namespace postern::admin {
 
 bool is_page(std::string_view path);
 // Answers, or leaves its work in `later`.
-Response serve_page(Service& service, const Request& request, Url url, Reply& later);
+Response serve_page(Service& service, const Request& request, Url url, Handled& later);
 
 }  // namespace postern::admin

@@ -115,7 +115,8 @@ std::expected<Link, Problem> for_old(Service& service, const Caller& caller, con
 
 }  // namespace
 
-std::expected<Link, Problem> make_link(Service& service, const Caller& caller, LinkInput& given) {
+std::expected<Link, Problem> make_link(Service& service, const Caller& caller, LinkInput& given,
+                                       const vault::Beside& beside) {
   std::expected<Link, Problem> link;
   std::expected<vault::AuthConfig, Problem> app;
   if (given.connection) {
@@ -154,8 +155,7 @@ std::expected<Link, Problem> make_link(Service& service, const Caller& caller, L
     return wrong("/device", "The provider's entry has only a device flow.");
   if (!given.device.value_or(!oauth.authorize)) link->redirect_uri = public_url(service) + "/oauth/callback";
   link->expires = service.deps.now_ms() + given.lifetime_ms;
-  (void)service.deps.vault->tokens().sweep_links(service.deps.now_ms());  // what ended long ago makes room
-  auto made = service.deps.vault->tokens().create_link(std::move(*link));
+  auto made = service.deps.vault->tokens().create_link(std::move(*link), beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   return std::move(*made);
 }

@@ -15,7 +15,8 @@ struct LinkInput : ConnectionInput {
   std::int64_t lifetime_ms = 600'000;
   std::optional<bool> device;  // agree by a code that is typed elsewhere; absent: where there is no other way
 };
-std::expected<vault::Link, Problem> make_link(Service& service, const Caller& caller, LinkInput& input);
+std::expected<vault::Link, Problem> make_link(Service& service, const Caller& caller, LinkInput& input,
+                                              const vault::Beside& beside);
 
 // Where browsers reach this port: admin.public_url, or the bound address.
 std::string public_url(const Service& service);

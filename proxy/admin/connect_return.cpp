@@ -3,6 +3,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/desk.hpp"
@@ -66,7 +67,9 @@ void blame_client(Service& service, const Link& link, const grants::Failure& fai
   app->status = vault::Status::error;
   app->status_reason = "client_rejected";
   app->status_text = failure.text.empty() ? failure.code : failure.text;
-  if (auto written = service.deps.vault->tokens().update_auth_config(std::move(*app))) announce(service, *written);
+  const auto beside = told(link, "auth_config.status", {{"status", "ERROR"}, {"reason", app->status_reason}});
+  if (auto written = service.deps.vault->tokens().update_auth_config(std::move(*app), beside))
+    announce(service, *written);
 }
 
 // A reconnected account has to be the one that was there.
@@ -103,7 +106,8 @@ std::expected<void, Page> keep_waiting(const Service& service, Link& link, const
   link.credential = std::move(kept.credential);
   link.account = std::move(kept.account);
   link.status = LinkStatus::returned;
-  auto written = service.deps.vault->tokens().update_link(std::move(link));
+  const auto beside = told(link, "link.returned");
+  auto written = service.deps.vault->tokens().update_link(std::move(link), {}, beside);
   if (!written) {
     // Nobody would ever use them.
     give_back(service, material, spare);
@@ -129,7 +133,8 @@ void fail_link(const Service& service, Link& link, const char* reason, const std
   link.state_digest.clear();
   link.credential.reset();
   observe::log_event(observe::Level::warn, "connect-failed", reason, {{"provider", link.provider}});
-  auto written = service.deps.vault->tokens().update_link(std::move(link));
+  const auto beside = told(link, "link.failed", {{"reason", reason}});
+  auto written = service.deps.vault->tokens().update_link(std::move(link), {}, beside);
   link = written ? std::move(*written) : Link();
   link.text = text;  // for the page, also where it could not be written
 }
@@ -203,7 +208,8 @@ std::expected<std::string, Page> begin_way(const Service& service, Link link, co
   link.status = LinkStatus::opened;
   link.credential.reset();
   link.account.clear();
-  const auto written = service.deps.vault->tokens().update_link(std::move(link), state);
+  const auto beside = told(link, "link.opened");
+  const auto written = service.deps.vault->tokens().update_link(std::move(link), state, beside);
   if (!written) return std::unexpected(unavailable_page());
   return std::move(*url);
 }

@@ -43,10 +43,7 @@ void read_app(FieldReader& reader, ConnectionInput& input) {
 void read_scope(FieldReader& reader, ConnectionInput& input) {
   const auto text = reader.text("scope", 32);
   if (!text) return;
-  const auto scope = lower(*text);
-  if (scope == "personal") input.scope = vault::Scope::personal;
-  if (scope == "project") input.scope = vault::Scope::project;
-  if (scope == "organization") input.scope = vault::Scope::organization;
+  input.scope = scope_named(*text);
   if (!input.scope) reader.mistake("scope", "Has to be PERSONAL, PROJECT or ORGANIZATION.");
 }
 
@@ -102,6 +99,13 @@ std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors
     out.push_back(std::move(one));
   }
   return out;
+}
+
+std::optional<vault::Scope> scope_named(std::string_view text) {
+  using vault::Scope;
+  for (const Scope scope : {Scope::personal, Scope::project, Scope::organization})
+    if (lower(text) == lower(vault::to_string(scope))) return scope;
+  return std::nullopt;
 }
 
 ConnectionInput::~ConnectionInput() {

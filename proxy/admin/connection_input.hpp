@@ -36,6 +36,9 @@ struct ConnectionInput {
   std::optional<std::map<std::string, std::string>> value;
 };
 
+// In either case; absent: none of them.
+std::optional<vault::Scope> scope_named(std::string_view text);
+
 // Fills `input` from the body's members of these names; every other member is a mistake.
 std::vector<FieldError> read_connection_input(const boost::json::object& body,
                                               std::initializer_list<std::string_view> allowed, ConnectionInput& input);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proxy/admin/connection_input.hpp"
 #include "proxy/admin/connection_text.hpp"
 
 namespace postern::admin {
@@ -10,14 +11,18 @@ namespace {
 using vault::Connection;
 
 struct Filters : CommonFilters {
-  std::string status, end_user;
+  std::string status, end_user, auth_config, owner;
   bool by_end_user = false;
+  std::optional<vault::Scope> scope;
   std::vector<std::string> tags;
 
   bool pass(const Connection& c) const {
     if (!provider.empty() && c.app != provider) return false;
     if (!status.empty() && status != vault::to_string(c.status)) return false;
     if (by_end_user && c.end_user != end_user) return false;
+    if (!auth_config.empty() && c.auth_config != auth_config) return false;
+    if (!owner.empty() && c.owner != owner) return false;
+    if (scope && c.scope != *scope) return false;
     if (!show_disabled.value_or(true) && !c.enabled) return false;
     for (const auto& tag : tags)
       if (std::find(c.tags.begin(), c.tags.end(), tag) == c.tags.end()) return false;
@@ -31,6 +36,12 @@ std::expected<Filters, Problem> read_filters(const Url& url) {
   for (const auto& [key, value] : url.parameters) {
     if (auto read = read_common_filter(key, value, filters); !read) return std::unexpected(read.error());
     if (key == "tag") filters.tags.push_back(value);
+    if (key == "authConfig") filters.auth_config = value;
+    if (key == "owner") filters.owner = value;
+    if (key == "scope") {
+      filters.scope = scope_named(value);
+      if (!filters.scope) return refuse_parameter(key, "Has to be PERSONAL, PROJECT or ORGANIZATION.");
+    }
     if (key == "endUser") {
       filters.end_user = value;
       filters.by_end_user = true;
@@ -58,13 +69,15 @@ vault::Status status_named(std::string_view text) {
 
 Answer list_connections(Service& service, Call& call) {
   static constexpr std::string_view kFilters[] = {"search", "provider", "toolkitSlug", "app",
-                                                  "status", "endUser",  "tag",         "showDisabled"};
+                                                  "status", "endUser",  "tag",         "showDisabled",
+                                                  "owner",  "scope",    "authConfig"};
   auto options = read_list_options(call.url, kFilters);
   if (!options) return std::unexpected(options.error());
   auto filters = read_filters(call.url);
   if (!filters) return std::unexpected(filters.error());
   vault::ConnectionQuery query;
   query.app = filters->provider;
+  query.auth_config = filters->auth_config;
   if (!filters->status.empty()) query.status = status_named(filters->status);
   const auto visit_each = [&](const Visit& visit) {
     return scan_connections(service, call.caller, query, [&](const Connection& c, bool declared) {
@@ -73,7 +86,8 @@ Answer list_connections(Service& service, Call& call) {
     });
   };
   // In an order of time the filters would not narrow what is read: those that an index answers are read and sorted.
-  const bool narrowed = !query.app.empty() || (query.status && *query.status != vault::Status::active);
+  const bool narrowed =
+      !query.app.empty() || !query.auth_config.empty() || (query.status && *query.status != vault::Status::active);
   if ((options->sort == SortBy::created || options->sort == SortBy::updated) && !narrowed) {
     using Order = vault::ConnectionQuery::Order;
     query.order = options->sort == SortBy::created ? Order::created : Order::updated;

@@ -70,6 +70,10 @@ json::object shown(const vault::Connection& c, bool declared) {
   out["updatedAt"] = updated;
   out["version"] = c.version;
   out["generation"] = c.generation;
+  if (c.previous_until == 0)
+    out["previous"] = nullptr;
+  else
+    out["previous"] = json::object{{"until", to_time(c.previous_until)}};
   out["declared"] = declared;
   return out;
 }

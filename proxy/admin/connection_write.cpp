@@ -39,8 +39,10 @@ std::optional<vault::AuthConfig> stored_auth_config(const Service& service, vaul
 
 }  // namespace
 
-Response connection_response(const Connection& connection, unsigned status, bool declared) {
-  Response response = json_response(shown(connection, declared), status);
+Response connection_response(const Connection& connection, unsigned status, bool declared, std::optional<bool> tested) {
+  auto object = shown(connection, declared);
+  if (tested) object["tested"] = *tested;
+  Response response = json_response(object, status);
   if (!declared) response.fields.emplace_back("ETag", etag(connection.version));
   return response;
 }

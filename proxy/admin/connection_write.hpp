@@ -12,7 +12,9 @@
 
 namespace postern::admin {
 
-Response connection_response(const vault::Connection& connection, unsigned status, bool declared = false);
+// `tested`: of a rotation, whether the new value was tried at the service.
+Response connection_response(const vault::Connection& connection, unsigned status, bool declared = false,
+                             std::optional<bool> tested = std::nullopt);
 // Every worker has forgotten it when this returns, and what renews tokens looks at it again.
 void announce(Service& service, const vault::Connection& connection, bool ended);
 // The same for whatever an auth config concerns.
@@ -52,6 +54,11 @@ vault::Connection new_connection(const Caller& caller, const ConnectionInput& in
                                  const Planned& planned);
 // Its tokens are given back to the service, or nothing has changed (502 revoke-failed). Waits for the network.
 std::expected<void, Problem> give_back_first(const Service& service, vault::Connection meta);
+
+// Tries a value that is not stored yet. False: there is nothing to try it with. Errors: value-rejected (the service's
+// word), test-inconclusive (it said nothing about the value). Waits for the network.
+std::expected<bool, Problem> try_value(const Service& service, const vault::Connection& meta,
+                                       const vault::Credential& credential);
 
 // What the tokens say of the connection.
 void set_token_facts(vault::Connection& meta, const grants::Kept& kept);

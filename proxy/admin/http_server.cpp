@@ -57,7 +57,6 @@ constexpr auto kBodyTime = 30s;
 constexpr auto kWriteTime = 30s;
 constexpr auto kLinger = 1s;
 constexpr std::uint32_t kMaxHead = 16 * 1024;
-constexpr std::uint64_t kMaxBody = 1024 * 1024;
 constexpr std::size_t kMaxBuffer = 64 * 1024;
 constexpr std::size_t kMaxConnections = 256;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -96,17 +95,55 @@ std::string head_of(const Response& response, bool keep_alive) {
   return head;
 }
 
+Problem too_large(std::uint64_t most) {
+  return refuse("body-too-large", "Keep the body within " + std::to_string(most / kMostBody) + " MiB.").error();
+}
+
 // Why reading failed, as an answer; nullopt: nobody is there to read one.
-std::optional<Problem> read_problem(const Error& error) {
+std::optional<Problem> read_problem(const Error& error, std::uint64_t most) {
   auto problem = [](std::string_view code, const char* detail) { return refuse(code, detail).error(); };
-  if (error == http::error::body_limit) return problem("body-too-large", "Keep the body within 1 MiB.");
+  if (error == http::error::body_limit) return too_large(most);
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return problem("head-too-large", "Keep the head within 16 KiB.");
-  if (error == beast::error::timeout) return problem("request-timeout", "Send the whole request without pausing.");
   if (error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
   if (error.category() == http::make_error_code(http::error::bad_method).category())
     return problem("malformed-request", "Send a well-formed HTTP/1.1 request.");
   return std::nullopt;
+}
+
+// When what is being read has to be there. Beast's own expiry closes the socket, and nobody would hear why: this only
+// ends the reading.
+class Deadline {
+ public:
+  Deadline(Stream& stream, std::chrono::seconds time) : stream_(stream), timer_(stream.get_executor()) {
+    stream.expires_never();
+    begin(time);
+  }
+  ~Deadline() { end(); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  void begin(std::chrono::seconds time) {
+    timer_.expires_after(time);
+    timer_.async_wait([&stream = stream_, state = state_](Error error) {
+      if (error || *state != State::running) return;
+      *state = State::passed;
+      stream.cancel();
+    });
+  }
+  void end() { *state_ = State::over; }
+  bool passed() const { return *state_ == State::passed; }
+
+ private:
+  enum class State : std::uint8_t { running, passed, over };
+  Stream& stream_;
+  asio::steady_timer timer_;
+  std::shared_ptr<State> state_ = std::make_shared<State>(State::running);
+};
+
+std::optional<Problem> too_slow(const Deadline& deadline) {
+  if (!deadline.passed()) return std::nullopt;
+  return refuse("request-timeout", "Send the whole request without pausing.").error();
 }
 
 std::optional<Problem> framing_problem(const Parser& parser) {
@@ -121,8 +158,9 @@ std::optional<Problem> framing_problem(const Parser& parser) {
   return std::nullopt;
 }
 
-Request to_request(Parser& parser) {
-  auto& message = parser.get();
+// Without its body.
+Request to_head(const Parser& parser) {
+  const auto& message = parser.get();
   Request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
@@ -132,14 +170,19 @@ Request to_request(Parser& parser) {
     const auto value = field.value();
     request.fields.emplace_back(std::move(name), SecretText(value.data(), value.size()));
   }
-  request.body.swap(message.body());
-  wipe(message.body());
+  return request;
+}
+
+Request to_request(Parser& parser) {
+  Request request = to_head(parser);
+  request.body.swap(parser.get().body());
+  wipe(parser.get().body());
   return request;
 }
 
 class Beasts final : public HttpServer {
  public:
-  explicit Beasts(Handler handler) : handler_(std::move(handler)) {}
+  Beasts(Handler handler, Limit limit) : handler_(std::move(handler)), limit_(std::move(limit)) {}
   ~Beasts() override { stop(); }
 
   void run(const std::vector<Listening>& listening) {
@@ -157,7 +200,8 @@ class Beasts final : public HttpServer {
   void stop() override {
     io_.stop();
     if (thread_.joinable()) thread_.join();
-    pool_.join();
+    disk_.join();
+    network_.join();
   }
 
  private:
@@ -207,7 +251,7 @@ class Beasts final : public HttpServer {
     stream.socket().shutdown(Socket::shutdown_send, error);
     stream.expires_after(kLinger);
     std::array<char, 4096> rest;
-    for (std::size_t seen = 0; !error && seen < 4 * kMaxBody;)
+    for (std::size_t seen = 0; !error && seen < 2 * kMostImport;)
       seen += co_await stream.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, error));
     ::explicit_bzero(rest.data(), rest.size());
   }
@@ -226,18 +270,23 @@ class Beasts final : public HttpServer {
     }
     Parser parser;
     parser.header_limit(kMaxHead);
-    parser.body_limit(kMaxBody);
-    stream.expires_after(kHeadTime);
+    parser.body_limit(kMostImport);  // what this request may have is asked for once its head is there
+    Deadline deadline(stream, kHeadTime);
     co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-    std::optional<Problem> problem = error ? read_problem(error) : framing_problem(parser);
+    std::uint64_t most = kMostImport;
+    std::optional<Problem> problem = too_slow(deadline);
+    if (!problem) problem = error ? read_problem(error, most) : framing_problem(parser);
+    if (!error && !problem) problem = body_problem(parser, door, uid, most);
     if (!error && !problem) {
-      stream.expires_after(kBodyTime);
+      deadline.begin(kBodyTime);
       if (parser.get().count(http::field::expect) > 0 && !parser.is_done()) {
         co_await asio::async_write(stream, asio::buffer(kContinue), asio::redirect_error(asio::use_awaitable, error));
       }
       if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
-      if (error) problem = read_problem(error);
+      problem = too_slow(deadline);
+      if (error && !problem) problem = read_problem(error, most);
     }
+    deadline.end();  // what is waited for from here on is ours
     const std::string id = vault::new_id("req");
     if (problem) {
       Response response = to_response(*problem, id);
@@ -259,15 +308,33 @@ class Beasts final : public HttpServer {
   }
 
   // The request lives in exchange(), which waits for this.
+  // Before a body is read that is larger than most routes take, or may be: whether this caller may send one.
+  std::optional<Problem> body_problem(Parser& parser, Door door, std::optional<unsigned> uid, std::uint64_t& most) {
+    const auto length = parser.content_length();
+    most = kMostBody;
+    if (parser.chunked() || (length && *length > most)) {
+      Request head = to_head(parser);
+      head.door = door;
+      head.peer_uid = uid;
+      const auto limit = limit_(head);
+      if (!limit) return limit.error();
+      most = *limit;
+    }
+    if (length && *length > most) return too_large(most);
+    parser.body_limit(most);
+    return std::nullopt;
+  }
+
   asio::awaitable<Response> answer(const Request& request) {
-    Reply reply = guarded(request, [&] { return handler_(request); });
+    Handled reply = guarded(request, [&] { return handler_(request); });
     if (!reply.work) co_return std::move(reply.response);
-    // The work runs in the pool; what awaits it goes on in our own thread.
-    Answer worked = co_await asio::co_spawn(pool_, work(request, reply), asio::use_awaitable);
+    // The work runs in a pool; what awaits it goes on in our own thread. No service that is slow holds up who writes.
+    auto& pool = reply.waits == Waits::disk ? disk_ : network_;
+    Answer worked = co_await asio::co_spawn(pool, work(request, reply), asio::use_awaitable);
     co_return reply.finish(std::move(worked));
   }
 
-  static asio::awaitable<Answer> work(const Request& request, Reply& reply) {
+  static asio::awaitable<Answer> work(const Request& request, Handled& reply) {
     co_return guarded(request, [&]() -> Answer { return reply.work(); });
   }
 
@@ -281,7 +348,7 @@ class Beasts final : public HttpServer {
       if constexpr (std::is_same_v<decltype(run()), Answer>)
         return std::unexpected(std::move(problem));
       else
-        return Reply{.response = to_response(problem, request.id), .work = {}, .finish = {}};
+        return Handled{.response = to_response(problem, request.id), .work = {}, .finish = {}};
     }
   }
 
@@ -305,9 +372,11 @@ class Beasts final : public HttpServer {
     co_return !error;
   }
 
-  static constexpr std::size_t kHelpers = 8;
+  // So many writers share one sync of the disk at most: with 5 ms a sync, 16 of them write 1,600 times a second.
+  static constexpr std::size_t kDiskHelpers = 16, kNetworkHelpers = 8;
   Handler handler_;
-  asio::thread_pool pool_{kHelpers};
+  Limit limit_;
+  asio::thread_pool disk_{kDiskHelpers}, network_{kNetworkHelpers};
   std::array<std::size_t, 3> open_{};
   std::thread thread_;
   asio::io_context io_{1};  // last: its destructor ends the coroutines, which count down in open_
@@ -315,8 +384,8 @@ class Beasts final : public HttpServer {
 
 }  // namespace
 
-std::unique_ptr<HttpServer> HttpServer::start(std::vector<Listening> listening, Handler handler) {
-  auto server = std::make_unique<Beasts>(std::move(handler));
+std::unique_ptr<HttpServer> HttpServer::start(std::vector<Listening> listening, Handler handler, Limit limit) {
+  auto server = std::make_unique<Beasts>(std::move(handler), std::move(limit));
   server->run(listening);
   return server;
 }

@@ -1,33 +1,17 @@
 #pragma once
-// Idempotency-Key: what a POST answered, kept 24 h per caller, route and key, at most 10,000 of them.
+// Idempotency-Key: a POST that succeeded makes nothing when it is repeated, for a day.
 //
-// Of the body only a keyed digest is kept, of a call that made a token only the id. In memory: a restart forgets.
-// Thread safety: none; owned by the admin thread.
-#include <cstdint>
-#include <deque>
-#include <string>
-#include <unordered_map>
+// What is kept (vault::KeptAnswer) are digests of caller, route, key and body, the status, and the id of what was made:
+// never a body, so never a token or a secret. A repetition is answered with the resource as it is by now.
+// Thread safety: any thread. Ownership: borrows the vault.
+#include <functional>
+
+#include "proxy/admin/routes.hpp"
 
 namespace postern::admin {
 
-class Idempotency {
- public:
-  struct Kept {
-    std::string digest;
-    unsigned status = 0;
-    std::string body, etag, location;  // body is empty when the answer held a token
-    std::string token_id;
-  };
-  // nullptr: not seen, or longer ago than 24 h.
-  const Kept* find(const std::string& key, std::int64_t now_ms);
-  void keep(std::string key, Kept kept, std::int64_t now_ms);
-
- private:
-  static constexpr std::int64_t kLifetime = 24LL * 3600 * 1000;
-  static constexpr std::size_t kMost = 10'000;
-  void forget(std::int64_t now_ms);
-  std::unordered_map<std::string, Kept> kept_;
-  std::deque<std::pair<std::int64_t, std::string>> order_;
-};
+using Run = std::function<Answer()>;
+// Runs the call unless its key has an answer. `again` shows what was made, with its id in Call::id.
+Answer run_once(Service& service, Call& call, const Run& run, const std::function<Answer(Call&)>& again);
 
 }  // namespace postern::admin

@@ -174,9 +174,11 @@ std::expected<void, Problem> read_common_filter(const std::string& key, const st
   return {};
 }
 
-std::expected<bool, Problem> read_flag(const Url& url, std::string_view name) {
+std::expected<bool, Problem> read_flag(const Url& url, std::string_view name,
+                                       std::initializer_list<std::string_view> others) {
   bool out = false;
   for (const auto& [key, value] : url.parameters) {
+    if (std::find(others.begin(), others.end(), key) != others.end()) continue;
     if (key != name) return refuse_parameter(is_plain_name(key) ? key : "", "There is no such parameter here.");
     if (value != "true" && value != "false") return refuse_parameter(key, "Has to be true or false.");
     out = value == "true";

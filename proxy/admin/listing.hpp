@@ -44,8 +44,9 @@ struct CommonFilters {
 // Takes the parameter up if it is one of them. Errors: a second provider, showDisabled that is neither true nor false.
 std::expected<void, Problem> read_common_filter(const std::string& key, const std::string& value, CommonFilters& into);
 
-// A query parameter that is true or false; absent: false. Any other parameter is refused.
-std::expected<bool, Problem> read_flag(const Url& url, std::string_view name);
+// A query parameter that is true or false; absent: false. One that is neither it nor among `others` is refused.
+std::expected<bool, Problem> read_flag(const Url& url, std::string_view name,
+                                       std::initializer_list<std::string_view> others = {});
 
 struct ListKey {
   std::string id, name;

@@ -3,20 +3,28 @@
 #include <algorithm>
 
 #include "proxy/admin/connect_flow.hpp"
+#include "proxy/admin/idempotency.hpp"
 #include "proxy/admin/routes.hpp"
 #include "proxy/observe/log.hpp"
 
 namespace postern::admin {
 namespace {
 
+constexpr std::size_t kMostTarget = 8 * 1024;
+
 struct Route {
   std::string_view method;
   std::string_view pattern;     // `*` is one segment: the {id}
   std::string_view capability;  // empty: any valid caller
   Answer (*run)(Service&, Call&);
-  bool waits = false;  // for the network
-  bool asks = false;   // changes nothing, although it is a POST: a secret in the body is not for a URL
+  Waits waits = Waits::no;
+  // What a repetition under the same Idempotency-Key is answered with; absent: the key is not looked at.
+  Answer (*again)(Service&, Call&) = nullptr;
+  bool asks = false;  // changes nothing, although it is a POST: a secret in the body is not for a URL
 };
+
+constexpr std::string_view kImport = "/api/v1/providers/import";
+constexpr auto kDisk = Waits::disk, kNetwork = Waits::network;
 
 constexpr Route kRoutes[] = {
     {"GET", "/metrics", "metrics:read", show_metrics},
@@ -24,32 +32,41 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/status", "", show_status},
     {"POST", "/api/v1/reload", "system:config", reload},
     {"GET", "/api/v1/self", "", show_self},
-    {"GET", "/api/v1/connections", "connections:read", list_connections},
-    {"POST", "/api/v1/connections", "connections:write", create_connection},
+    {"POST", "/api/v1/explain", "", explain, kDisk, nullptr, true},
+    {"GET", "/api/v1/connections", "connections:read", list_connections, kDisk},
+    {"POST", "/api/v1/connections", "connections:write", create_connection, kDisk, show_connection},
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},
-    {"PATCH", "/api/v1/connections/*", "connections:write", change_connection},
-    {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection, true},
-    {"POST", "/api/v1/connections/*/rotate", "connections:write", rotate_connection},
-    {"POST", "/api/v1/connections/*/test", "connections:write", test_connection, true},
-    {"POST", "/api/v1/connections/*/revoke", "connections:write", revoke_connection, true},
-    {"POST", "/api/v1/links", "connections:write", create_link},
+    {"PATCH", "/api/v1/connections/*", "connections:write", change_connection, kDisk},
+    {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection, kNetwork},
+    {"POST", "/api/v1/connections/*/rotate", "connections:write", rotate_connection, kNetwork, show_connection},
+    {"POST", "/api/v1/connections/*/test", "connections:write", test_connection, kNetwork},
+    {"POST", "/api/v1/connections/*/revoke", "connections:write", revoke_connection, kNetwork},
+    {"POST", "/api/v1/links", "connections:write", create_link, kDisk, show_link},
     {"GET", "/api/v1/links/*", "connections:read", show_link},
-    {"DELETE", "/api/v1/links/*", "connections:write", delete_link},
-    {"GET", "/api/v1/auth_configs", "auth_configs:read", list_auth_configs},
-    {"POST", "/api/v1/auth_configs", "auth_configs:write", create_auth_config},
+    {"DELETE", "/api/v1/links/*", "connections:write", delete_link, kDisk},
+    {"GET", "/api/v1/auth_configs", "auth_configs:read", list_auth_configs, kDisk},
+    {"POST", "/api/v1/auth_configs", "auth_configs:write", create_auth_config, kDisk, show_auth_config},
     {"GET", "/api/v1/auth_configs/*", "auth_configs:read", show_auth_config},
-    {"PATCH", "/api/v1/auth_configs/*", "auth_configs:write", change_auth_config},
-    {"DELETE", "/api/v1/auth_configs/*", "auth_configs:write", delete_auth_config},
+    {"PATCH", "/api/v1/auth_configs/*", "auth_configs:write", change_auth_config, kDisk},
+    {"DELETE", "/api/v1/auth_configs/*", "auth_configs:write", delete_auth_config, kNetwork},
     {"GET", "/api/v1/authorizations", "authorizations:read", list_authorizations},
-    {"POST", "/api/v1/authorizations", "authorizations:write", create_authorization},
-    {"POST", "/api/v1/authorizations/introspect", "", introspect_authorization, false, true},
+    {"POST", "/api/v1/authorizations", "authorizations:write", create_authorization, Waits::no, show_authorization},
+    {"POST", "/api/v1/authorizations/introspect", "", introspect_authorization, Waits::no, nullptr, true},
     {"GET", "/api/v1/authorizations/*", "authorizations:read", show_authorization},
     {"DELETE", "/api/v1/authorizations/*", "authorizations:write", delete_authorization},
-    {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
+    {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization, Waits::no,
+     show_authorization},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
+    {"PATCH", "/api/v1/providers/*", "system:providers", change_provider},
+    {"DELETE", "/api/v1/providers/*", "system:providers", delete_provider},
+    {"POST", kImport, "system:providers", import_provider, kNetwork},
+    // system:audit or audit:read, by whose chain it is about.
+    {"GET", "/api/v1/audit", "", list_audit, kDisk},
+    {"GET", "/api/v1/audit/export", "", export_audit, kDisk},
+    {"POST", "/api/v1/audit/verify", "", verify_audit, kNetwork},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
-    {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys},
+    {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys, Waits::no, show_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},
     {"POST", "/api/v1/vault/backup", "system:backup", backup_vault},
     {"POST", "/api/v1/vault/verify", "system:backup", verify_vault},
@@ -84,8 +101,10 @@ std::string_view asked_method(const Request& request) {
 
 std::expected<const Route*, Problem> find_route(std::string_view method, const std::string& path, std::string& id) {
   std::string allow;
+  // A word where an id would be is no id.
+  const bool is_word = std::ranges::any_of(kRoutes, [&](const Route& route) { return route.pattern == path; });
   for (const auto& route : kRoutes) {
-    if (!matches(route.pattern, path, id)) continue;
+    if (is_word ? route.pattern != path : !matches(route.pattern, path, id)) continue;
     if (route.method == method) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }
@@ -102,7 +121,7 @@ std::optional<Answer> open_route(Service& service, const Request& request, const
   if (path == "/readyz") return readyz(service);
   if (path == "/startupz") return startupz(service);
   const Url url;
-  Call call{.request = request, .url = url, .caller = {}, .id = "", .made_token_id = ""};
+  Call call{.request = request, .url = url, .caller = {}, .id = ""};
   return show_metrics(service, call);
 }
 
@@ -110,57 +129,6 @@ std::optional<Answer> open_route(Service& service, const Request& request, const
 bool ends_itself(const Route& route, const Call& call) {
   const bool ending = route.run == delete_authorization || route.run == revoke_authorization;
   return ending && !call.id.empty() && call.id == call.caller.authorization.id;
-}
-
-bool is_key(std::string_view key) {
-  return !key.empty() && key.size() <= 255 &&
-         std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-}
-
-std::string value_of(const Response& response, std::string_view name) {
-  for (const auto& [key, value] : response.fields)
-    if (key == name) return value;
-  return {};
-}
-
-Answer replay(const Idempotency::Kept& kept, const std::string& digest) {
-  if (kept.digest != digest) return refuse("idempotency-mismatch", "Use another Idempotency-Key for another body.");
-  if (!kept.token_id.empty()) {
-    auto refusal = refuse("idempotency-replayed",
-                          "This call made a token before, which is shown once: revoke `id` and make a new one.");
-    refusal.error().more["id"] = kept.token_id;
-    return refusal;
-  }
-  Response response;
-  response.status = kept.status;
-  response.body.assign(kept.body.data(), kept.body.size());
-  if (!kept.etag.empty()) response.fields.emplace_back("ETag", kept.etag);
-  if (!kept.location.empty()) response.fields.emplace_back("Location", kept.location);
-  response.fields.emplace_back("Idempotency-Replayed", "true");
-  return response;
-}
-
-// A POST that changes something answers once for an Idempotency-Key; only what succeeded is remembered, so a failed
-// call can be repeated.
-Answer run_once(Service& service, Call& call, const Route& route) {
-  const auto sent = call.request.field("idempotency-key");
-  if (!sent || route.method != "POST" || route.asks) return route.run(service, call);
-  if (!is_key(*sent) || call.request.count("idempotency-key") != 1)
-    return refuse("invalid-request", "An Idempotency-Key is one text of 1 to 255 visible ASCII characters.");
-  const std::string key = call.caller.key() + '\n' + call.url.path + '\n' + std::string(*sent);
-  const auto digest = service.deps.vault->keyed_digest("idempotency", call.request.body);
-  if (const auto* kept = service.idempotency.find(key, service.deps.now_ms())) return replay(*kept, digest);
-  auto answer = route.run(service, call);
-  if (!answer || answer->status >= 300) return answer;
-  Idempotency::Kept kept{.digest = digest,
-                         .status = answer->status,
-                         .body = "",
-                         .etag = value_of(*answer, "ETag"),
-                         .location = value_of(*answer, "Location"),
-                         .token_id = call.made_token_id};
-  if (call.made_token_id.empty()) kept.body.assign(answer->body.data(), answer->body.size());
-  service.idempotency.keep(key, std::move(kept), service.deps.now_ms());
-  return answer;
 }
 
 void log_change(const Call& call, const Route& route, const Answer& answer) {
@@ -173,7 +141,21 @@ void log_change(const Call& call, const Route& route, const Answer& answer) {
                       {"path", call.url.path}});
 }
 
-Answer dispatch(Service& service, const Request& request, Reply& later) {
+std::unexpected<Problem> lacks(std::string_view capability) {
+  return refuse("not-permitted", "Your authorization does not have the capability " + std::string(capability) + ".");
+}
+
+Answer run(Service& service, Call& call, const Route& route) {
+  const auto once = [&] { return route.run(service, call); };
+  auto answer = route.again == nullptr
+                    ? once()
+                    : run_once(service, call, once, [&](Call& made) { return route.again(service, made); });
+  log_change(call, route, answer);
+  return answer;
+}
+
+Answer dispatch(Service& service, const Request& request, Handled& later) {
+  if (request.target.size() > kMostTarget) return refuse("target-too-long", "Keep the target within 8 KiB.");
   auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
   if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);
@@ -183,25 +165,19 @@ Answer dispatch(Service& service, const Request& request, Reply& later) {
   if (url->path != "/metrics" && !url->path.starts_with("/api/v1/")) return no_such_path();
   auto caller = identify(service, request);
   if (!caller) return std::unexpected(caller.error());
-  Call call{.request = request, .url = *url, .caller = std::move(*caller), .id = "", .made_token_id = ""};
+  Call call{.request = request, .url = *url, .caller = std::move(*caller), .id = ""};
   const auto found = find_route(asked_method(request), url->path, call.id);
   if (!found) return std::unexpected(found.error());
   const Route& route = **found;
   if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
-    return refuse("not-permitted",
-                  "Your authorization does not have the capability " + std::string(route.capability) + ".");
-  if (route.waits) {
-    later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {
-      Call mine{.request = request, .url = url, .caller = caller, .id = id, .made_token_id = ""};
-      auto answer = route.run(service, mine);
-      log_change(mine, route, answer);
-      return answer;
-    };
-    return Response();
-  }
-  auto answer = run_once(service, call, route);
-  log_change(call, route, answer);
-  return answer;
+    return lacks(route.capability);
+  if (route.waits == Waits::no) return run(service, call, route);
+  later.waits = route.waits;
+  later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {
+    Call mine{.request = request, .url = url, .caller = caller, .id = id};
+    return run(service, mine, route);
+  };
+  return Response();
 }
 
 Response finished(const Request& request, Answer answer) {
@@ -218,8 +194,18 @@ Response finished(const Request& request, Answer answer) {
 
 }  // namespace
 
-Reply handle(Service& service, const Request& request) {
-  Reply reply;
+std::expected<std::uint64_t, Problem> body_limit(Service& service, const Request& head) {
+  const auto url = parse_target(head.target);
+  if (!url || url->path != kImport || head.method != "POST" || head.door == Door::health) return kMostBody;
+  if (auto allowed = refuse_browsers(service, head); !allowed) return std::unexpected(allowed.error());
+  const auto caller = identify(service, head);
+  if (!caller) return std::unexpected(caller.error());
+  if (!caller->may("system:providers")) return lacks("system:providers");
+  return kMostImport;
+}
+
+Handled handle(Service& service, const Request& request) {
+  Handled reply;
   auto answer = dispatch(service, request, reply);
   if (!reply.work) reply.response = finished(request, std::move(answer));
   reply.finish = [&request](Answer worked) { return finished(request, std::move(worked)); };

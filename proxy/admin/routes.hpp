@@ -1,8 +1,10 @@
 #pragma once
 // The routes: one function each, called by the router when the caller is known and has the route's capability.
-// Each commits first, then announces, then answers. Those that wait for the network run on helper threads, several at a
-// time; what they share with others (vault, deps) is safe for that.
+// Each commits first, then announces, then answers. Those that wait for the disk or the network run on helper threads,
+// several at a time; what they share with others (vault, deps) is safe for that.
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "proxy/admin/access.hpp"
 #include "proxy/admin/json_text.hpp"
@@ -13,8 +15,21 @@ struct Call {
   const Request& request;
   const Url& url;
   Caller caller;
-  std::string id;             // what stood for {id} in the path
-  std::string made_token_id;  // set by a route whose answer holds a token
+  std::string id;            // what stood for {id} in the path
+  std::string made_id = {};  // set by a route whose answer is about another record than its last write was
+  bool dry = false;          // set by a route that was asked to change nothing
+  // What is kept of the call (idempotency.hpp), until a write has taken it along; absent: nothing is to be kept.
+  std::optional<vault::KeptAnswer> answer = {};
+
+  // For the one write that makes what is answered with `status`; about() of the vault names it in what is kept.
+  vault::Beside beside(unsigned status, bool holds_token = false) {
+    vault::Beside out;
+    if (!answer || dry) return out;
+    answer->status = static_cast<std::uint16_t>(status);
+    answer->token = holds_token;
+    out.answer = std::exchange(answer, std::nullopt);
+    return out;
+  }
 };
 
 Answer list_connections(Service& service, Call& call);
@@ -46,6 +61,13 @@ Answer introspect_authorization(Service& service, Call& call);
 
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);
+Answer import_provider(Service& service, Call& call);
+Answer change_provider(Service& service, Call& call);
+Answer delete_provider(Service& service, Call& call);
+
+Answer list_audit(Service& service, Call& call);
+Answer export_audit(Service& service, Call& call);
+Answer verify_audit(Service& service, Call& call);
 
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);
@@ -55,6 +77,7 @@ Answer verify_vault(Service& service, Call& call);
 
 Answer show_status(Service& service, Call& call);
 Answer show_self(Service& service, Call& call);
+Answer explain(Service& service, Call& call);
 Answer reload(Service& service, Call& call);
 Answer show_openapi(Service& service, Call& call);
 Answer show_metrics(Service& service, Call& call);

@@ -5,7 +5,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/auth_config_text.hpp"
+#include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/if_match.hpp"
 
@@ -15,7 +17,7 @@ namespace {
 namespace json = boost::json;
 using vault::AuthConfig;
 
-constexpr std::size_t kMostNamed = 10;  // of the connections that are in the way
+constexpr std::size_t kMostNamed = 100;  // of the connections that are in the way
 
 Answer response_of(const Service& service, const AuthConfig& auth_config, unsigned status) {
   auto object = object_of(service, auth_config);
@@ -70,6 +72,10 @@ void take_values(ConnectionInput& input, AuthConfig& auth_config) {
   for (auto& field : *input.value) auth_config.values.emplace(field.first, vault::Secret::take(field.second));
 }
 
+vault::Beside created_event(const Call& call, const std::string& provider) {
+  return told(call, "auth_config.created", {{"provider", provider}});
+}
+
 // A shared credential: the auth config, and the connection that carries the value.
 Answer create_shared(Service& service, Call& call, const config::Provider& provider, const config::Auth& entry,
                      ConnectionInput& input, AuthConfig made) {
@@ -83,21 +89,24 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
   if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
   meta.alias = free_alias(service, meta);
   if (made.project.empty()) made.project = meta.project;
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made));
+  auto created = service.deps.vault->tokens().create_auth_config(std::move(made), created_event(call, provider.id));
   if (!created) return std::unexpected(vault_problem(created.error()));
   meta.auth_config = created->id;
   auto kept = take_credential(entry, input, service.deps.now_ms(), meta.id);
-  auto connection = service.deps.vault->create_connection(std::move(meta), kept->credential);
+  auto connection = service.deps.vault->create_connection(
+      std::move(meta), kept->credential, told(call, "connection.created", {{"authConfig", created->id}}));
   if (!connection) {
-    (void)service.deps.vault->tokens().erase_auth_config({created->organization, created->project}, created->id, 0);
+    (void)service.deps.vault->tokens().erase_auth_config({created->organization, created->project}, created->id, 0,
+                                                         told(call, "auth_config.deleted"));
     return std::unexpected(vault_problem(connection.error()));
   }
   announce(service, *connection, false);
+  call.made_id = created->id;
   return response_of(service, *created, 201);
 }
 
 // Hosts that got fewer: what the connections may reach gets less with them.
-std::expected<void, Problem> narrow_connections(Service& service, const AuthConfig& auth_config) {
+std::expected<void, Problem> narrow_connections(Service& service, const Call& call, const AuthConfig& auth_config) {
   auto all = connections_of(service, auth_config);
   if (!all) return std::unexpected(all.error());
   for (auto& connection : *all) {
@@ -107,7 +116,9 @@ std::expected<void, Problem> narrow_connections(Service& service, const AuthConf
       connection.destinations = left;
       const vault::Space space{connection.organization, connection.project};
       const std::string id = connection.id;
-      auto written = service.deps.vault->update_connection(std::move(connection));
+      auto written = service.deps.vault->update_connection(
+          std::move(connection),
+          told(call, "connection.changed", {{"fields", "hosts"}, {"authConfig", auth_config.id}}));
       if (written) break;
       if (written.error().code == vault::Error::Code::not_found) break;
       if (written.error().code != vault::Error::Code::conflict || tries == 3)
@@ -158,8 +169,8 @@ std::expected<void, Problem> apply_config(Service& service, const config::Provid
 }
 
 // A shared credential's new value is its connection's.
-std::expected<void, Problem> rotate_shared(Service& service, const config::Auth& entry, ConnectionInput& input,
-                                           const AuthConfig& auth_config) {
+std::expected<void, Problem> rotate_shared(Service& service, const Call& call, const config::Auth& entry,
+                                           ConnectionInput& input, const AuthConfig& auth_config) {
   auto connection = shared_connection(service, auth_config, &entry);
   if (!connection) return std::unexpected(connection.error());
   if (!*connection)
@@ -168,17 +179,34 @@ std::expected<void, Problem> rotate_shared(Service& service, const config::Auth&
   (*connection)->status = vault::Status::active;
   (*connection)->status_reason.clear();
   (*connection)->status_text.clear();
-  auto written = service.deps.vault->rotate_credential(std::move(**connection), kept->credential);
+  const std::int64_t keep_ms = kept_by_default(service);
+  (*connection)->previous_until = keep_ms == 0 ? 0 : service.deps.now_ms() + keep_ms;
+  auto written = service.deps.vault->rotate_credential(std::move(**connection), kept->credential,
+                                                       told(call, "connection.rotated"));
   if (!written) return std::unexpected(vault_problem(written.error()));
   announce(service, *written, false);
   return {};
 }
 
-std::expected<void, Problem> erase_connections(Service& service, const AuthConfig& auth_config) {
+// One after the other: what was deleted when one of them fails stays so, and a repetition goes on with the rest.
+std::expected<void, Problem> erase_connections(Service& service, const Call& call, const AuthConfig& auth_config,
+                                               bool revoke) {
   auto all = connections_of(service, auth_config);
   if (!all) return std::unexpected(all.error());
   for (const auto& c : *all) {
-    auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, 0);
+    if (revoke) {
+      auto given = give_back_first(service, c);
+      if (!given && given.error().code == "not-found") continue;
+      if (!given) {
+        given.error().detail =
+            "This connection and what comes behind it were kept: try again, or without ?revoke=true.";
+        given.error().more["connection"] = c.id;
+        return given;
+      }
+    }
+    auto gone = service.deps.vault->erase_connection(
+        {c.organization, c.project}, c.id, 0,
+        told(call, "connection.deleted", {{"alias", c.alias}, {"authConfig", auth_config.id}}));
     if (!gone && gone.error().code != vault::Error::Code::not_found)
       return std::unexpected(vault_problem(gone.error()));
     announce(service, c, true);
@@ -186,12 +214,19 @@ std::expected<void, Problem> erase_connections(Service& service, const AuthConfi
   return {};
 }
 
-std::unexpected<Problem> in_use(const Service& service, const AuthConfig& auth_config) {
+// Of the connections the first ones are named, as far as the caller may know them; all of them are counted.
+std::unexpected<Problem> in_use(const Service& service, const Caller& caller, const AuthConfig& auth_config) {
   auto refusal = refuse("in-use", "Connections use it: delete them first, or add ?cascade=true.");
-  json::array ids;
-  if (const auto users = service.deps.vault->tokens().connections_of(auth_config, kMostNamed))
-    for (const auto& connection : *users) ids.emplace_back(connection.id);
-  refusal.error().more["connections"] = std::move(ids);
+  const auto all = connections_of(service, auth_config);
+  if (!all) return std::unexpected(all.error());
+  json::array named;
+  for (const auto& c : *all) {
+    if (named.size() == kMostNamed) break;
+    if (caller.may("connections:read") && caller.sees(c))
+      named.push_back({{"id", c.id}, {"name", c.name}, {"alias", c.alias}});
+  }
+  refusal.error().more["connections"] = std::move(named);
+  refusal.error().more["count"] = all->size();
   return refusal;
 }
 
@@ -227,7 +262,8 @@ Answer create_auth_config(Service& service, Call& call) {
   if (!planned) return std::unexpected(planned.error());
   made.config = std::move(*planned);
   take_values(input, made);
-  auto created = service.deps.vault->tokens().create_auth_config(std::move(made));
+  auto created = service.deps.vault->tokens().create_auth_config(
+      std::move(made), made_by(call, 201, created_event(call, (*provider)->id)));
   if (!created) return std::unexpected(vault_problem(created.error()));
   auto response = response_of(service, *created, 201);
   if (response) response->fields.emplace_back("Location", "/api/v1/auth_configs/" + created->id);
@@ -254,6 +290,7 @@ Answer change_auth_config(Service& service, Call& call) {
   const auto* entry = entry_of(provider.get(), *found);
   if (entry == nullptr && (input.value || input.config || input.hosts))
     return refuse("invalid-request", "Its provider is no longer in the catalog; put it back first.");
+  const auto alone = service.auth_configs->change();
   if (input.hosts) {
     if (auto right = check_hosts(*provider, input); !right) return std::unexpected(right.error());
     found->hosts = *input.hosts;
@@ -270,15 +307,16 @@ Answer change_auth_config(Service& service, Call& call) {
     found->status_reason.clear();
     found->status_text.clear();
     if (config::is_static_type(entry->type)) {
-      if (auto done = rotate_shared(service, *entry, input, *found); !done) return std::unexpected(done.error());
+      if (auto done = rotate_shared(service, call, *entry, input, *found); !done) return std::unexpected(done.error());
     } else {
       take_values(input, *found);
     }
   }
-  auto written = service.deps.vault->tokens().update_auth_config(std::move(*found));
+  auto written = service.deps.vault->tokens().update_auth_config(
+      std::move(*found), told(call, "auth_config.changed", {{"fields", names_of(body->get_object())}}));
   if (!written) return std::unexpected(vault_problem(written.error()));
   if (input.hosts) {
-    if (auto done = narrow_connections(service, *written); !done) return std::unexpected(done.error());
+    if (auto done = narrow_connections(service, call, *written); !done) return std::unexpected(done.error());
   }
   announce(service, *written);
   return response_of(service, *written, 200);
@@ -288,16 +326,20 @@ Answer delete_auth_config(Service& service, Call& call) {
   auto found = find_auth_config(service, call.caller, call.id);
   if (!found) return std::unexpected(found.error());
   if (auto matches = check_if_match(call.request, found->version); !matches) return std::unexpected(matches.error());
-  const auto cascade = read_flag(call.url, "cascade");
+  const auto cascade = read_flag(call.url, "cascade", {"revoke"});
   if (!cascade) return std::unexpected(cascade.error());
+  const auto revoke = read_flag(call.url, "revoke", {"cascade"});
+  if (!revoke) return std::unexpected(revoke.error());
+  if (*revoke && !*cascade) return refuse_parameter("revoke", "Goes with cascade=true: an auth config has no tokens.");
   if (*cascade) {
     if (!call.caller.may("connections:write"))
       return refuse("not-permitted", "Deleting its connections needs the capability connections:write.");
-    if (auto done = erase_connections(service, *found); !done) return std::unexpected(done.error());
+    if (auto done = erase_connections(service, call, *found, *revoke); !done) return std::unexpected(done.error());
   }
-  auto gone = service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
-                                                             *cascade ? 0 : found->version);
-  if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, *found);
+  auto gone =
+      service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
+                                                     *cascade ? 0 : found->version, told(call, "auth_config.deleted"));
+  if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, call.caller, *found);
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, *found);
   Response response;

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/if_match.hpp"
 #include "proxy/admin/listing.hpp"
@@ -65,19 +66,6 @@ std::expected<void, Problem> scan_authorizations(const Service& service, const C
   return {};
 }
 
-std::expected<Authorization, Problem> find(const Service& service, const Caller& caller, const std::string& id) {
-  if (!vault::is_reference(id)) return no_such_authorization();
-  for (const auto& organization : organizations(caller)) {
-    auto found = service.deps.vault->find_authorization(organization, id);
-    if (found) {
-      if (!sees(caller, *found)) return no_such_authorization();
-      return std::move(*found);
-    }
-    if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
-  }
-  return no_such_authorization();
-}
-
 void announce(const Service& service, const Authorization& a) {
   service.deps.announce({.kind = Change::Kind::authorization,
                          .organization = a.organization,
@@ -116,11 +104,14 @@ std::expected<std::vector<Authorization>, Problem> descendants(const Service& se
   return found;
 }
 
-// Revoked, whoever else changes it meanwhile; one that is gone is as good.
-std::expected<void, Problem> mark_revoked(const Service& service, Authorization a) {
+// Revoked, whoever else changes it meanwhile; one that is gone is as good. `root`: what was revoked, where this one
+// goes with it.
+std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, Authorization a,
+                                          const std::string& root = {}) {
   for (int attempt = 0; a.revoked == 0; ++attempt) {
     a.revoked = service.deps.now_ms();
-    auto written = service.deps.vault->update_authorization(a);
+    auto written = service.deps.vault->update_authorization(
+        a, told(call, "authorization.revoked", root.empty() ? Details() : Details{{"with", root}}));
     if (written) break;
     if (written.error().code == vault::Error::Code::not_found) break;
     if (written.error().code != vault::Error::Code::conflict || attempt == 3)
@@ -132,17 +123,20 @@ std::expected<void, Problem> mark_revoked(const Service& service, Authorization 
   return {};
 }
 
-// Many in one write; where one of them was changed meanwhile, each by itself.
-std::expected<void, Problem> mark_revoked(const Service& service, std::vector<Authorization> all) {
+// What goes with `root`: many in one write, told as one; where one of them was changed meanwhile, each by itself.
+std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, std::vector<Authorization> all,
+                                          const std::string& root) {
   std::erase_if(all, [](const Authorization& a) { return a.revoked != 0; });
   for (std::size_t at = 0; at < all.size(); at += kBatch) {
     const std::vector<Authorization> some(all.begin() + std::ptrdiff_t(at),
                                           all.begin() + std::ptrdiff_t(std::min(at + kBatch, all.size())));
     auto revoked = some;
     for (auto& a : revoked) a.revoked = service.deps.now_ms();
-    if (service.deps.vault->update_authorizations(revoked)) continue;
+    auto beside = told(call, "authorization.revoked", {{"with", root}});
+    beside.event->count = some.size();
+    if (service.deps.vault->update_authorizations(revoked, beside)) continue;
     for (const auto& a : some)
-      if (auto done = mark_revoked(service, a); !done) return done;
+      if (auto done = mark_revoked(service, call, a, root); !done) return done;
   }
   return {};
 }
@@ -150,7 +144,7 @@ std::expected<void, Problem> mark_revoked(const Service& service, std::vector<Au
 // Ends it and its descendants. Itself first: from then on none of them is good for anything and none can be made, so
 // that those which are marked after it are all. If this stops half way the call can be repeated.
 std::expected<Authorization, Problem> end(Service& service, Call& call) {
-  auto root = find(service, call.caller, call.id);
+  auto root = find_authorization(service, call.caller, call.id);
   if (!root) return root;
   if (auto matches = check_if_match(call.request, root->version); !matches) return std::unexpected(matches.error());
   const bool own = root->id == call.caller.authorization.id || root->parent == call.caller.authorization.id;
@@ -158,15 +152,29 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
   held.expires = call.caller.authorization.expires;  // that it would end later is no reason to keep it alive
   if (!call.caller.unbounded() && !own && !beyond(call.caller, held).empty())
     return refuse("not-permitted", "It has more than your own authorization; ask an administrator to revoke it.");
-  if (auto done = mark_revoked(service, *root); !done) return std::unexpected(done.error());
+  if (auto done = mark_revoked(service, call, *root); !done) return std::unexpected(done.error());
   announce(service, *root);
   auto below = descendants(service, *root);
   if (!below) return std::unexpected(below.error());
-  if (auto done = mark_revoked(service, std::move(*below)); !done) return std::unexpected(done.error());
+  if (auto done = mark_revoked(service, call, std::move(*below), root->id); !done) return std::unexpected(done.error());
   return root;
 }
 
 }  // namespace
+
+std::expected<Authorization, Problem> find_authorization(const Service& service, const Caller& caller,
+                                                         const std::string& id) {
+  if (!vault::is_reference(id)) return no_such_authorization();
+  for (const auto& organization : organizations(caller)) {
+    auto found = service.deps.vault->find_authorization(organization, id);
+    if (found) {
+      if (!sees(caller, *found)) return no_such_authorization();
+      return std::move(*found);
+    }
+    if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
+  }
+  return no_such_authorization();
+}
 
 Answer list_authorizations(Service& service, Call& call) {
   static constexpr std::string_view kFilters[] = {"search", "status", "run"};
@@ -203,7 +211,9 @@ Answer create_authorization(Service& service, Call& call) {
   if (!makers) return std::unexpected(vault_problem(makers.error()));
   if (makers->size() > kMostMakers)
     return refuse("not-permitted", "Yours was made by too many others, one by the other; ask an earlier one for it.");
-  auto made = service.deps.vault->create_authorization(std::move(*wanted));
+  const auto beside =
+      made_by(call, 201, told(call, "authorization.created", {{"name", wanted->name}, {"user", wanted->user}}), true);
+  auto made = service.deps.vault->create_authorization(std::move(*wanted), beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   const auto& a = made->authorization;
   Response response = json_response(shown(service, a), 201);
@@ -214,12 +224,11 @@ Answer create_authorization(Service& service, Call& call) {
   response.body += "\"}";
   response.fields.emplace_back("Location", "/api/v1/authorizations/" + a.id);
   response.fields.emplace_back("ETag", etag(a.version));
-  call.made_token_id = a.id;
   return response;
 }
 
 Answer show_authorization(Service& service, Call& call) {
-  auto found = find(service, call.caller, call.id);
+  auto found = find_authorization(service, call.caller, call.id);
   if (!found) return std::unexpected(found.error());
   Response response = json_response(shown(service, *found));
   response.fields.emplace_back("ETag", etag(found->version));
@@ -235,7 +244,8 @@ Answer revoke_authorization(Service& service, Call& call) {
 Answer delete_authorization(Service& service, Call& call) {
   auto root = end(service, call);
   if (!root) return std::unexpected(root.error());
-  auto gone = service.deps.vault->erase_authorization(root->organization, root->id);
+  auto gone =
+      service.deps.vault->erase_authorization(root->organization, root->id, told(call, "authorization.deleted"));
   if (!gone && gone.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(gone.error()));
   Response response;
   response.status = 204;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/desk.hpp"
 #include "proxy/admin/verify_call.hpp"
@@ -158,14 +159,16 @@ std::expected<Result, Problem> try_introspection(const Service& service, const M
 }
 
 // Writes what the test found out; what became of the credential meanwhile is not touched.
-std::expected<void, Problem> note(Service& service, Connection& meta, const Result& result) {
+std::expected<void, Problem> note(Service& service, const Call& call, Connection& meta, const Result& result) {
   const bool rejected = result.reason == "credentials_rejected";
   const bool heals = result.ok && meta.status == Status::error;
   const vault::Space space{meta.organization, meta.project};
   if (rejected || heals) {
     vault::StatusChange change;
     if (rejected) change = {.status = Status::error, .reason = result.reason, .text = result.text};
-    auto written = service.deps.vault->tokens().set_status(space, meta.id, meta.generation, change);
+    auto written = service.deps.vault->tokens().set_status(
+        space, meta.id, meta.generation, change,
+        told(call, "connection.status", {{"status", vault::to_string(change.status)}, {"reason", change.reason}}));
     if (!written && written.error().code != vault::Error::Code::conflict)
       return std::unexpected(vault_problem(written.error()));
     if (written) announce(service, *written, false);
@@ -174,7 +177,8 @@ std::expected<void, Problem> note(Service& service, Connection& meta, const Resu
   if (result.account.empty() || !meta.account.empty()) return {};
   Connection named = meta;
   named.account = result.account;
-  if (auto written = service.deps.vault->update_connection(std::move(named))) {
+  if (auto written = service.deps.vault->update_connection(std::move(named),
+                                                           told(call, "connection.changed", {{"fields", "account"}}))) {
     meta = std::move(*written);
     announce(service, meta, false);
   }
@@ -195,7 +199,7 @@ json::array shown(const std::vector<GivenBack>& all) {
 }
 
 // REVOKED, without any value; the credential that it had. Nobody is told yet.
-std::expected<vault::Credential, Problem> end(Service& service, Connection& meta) {
+std::expected<vault::Credential, Problem> end(Service& service, const Call& call, Connection& meta) {
   for (int tries = 0;; ++tries) {
     auto credential = open(service, meta);
     if (!credential) return credential;
@@ -204,8 +208,8 @@ std::expected<vault::Credential, Problem> end(Service& service, Connection& meta
     ended.status_reason = "revoked";
     ended.status_text.clear();
     ended.status_since = service.deps.now_ms();
-    ended.expires = ended.refresh_expires = ended.touch = 0;
-    auto written = service.deps.vault->rotate_credential(std::move(ended), {});
+    ended.expires = ended.refresh_expires = ended.touch = ended.previous_until = 0;
+    auto written = service.deps.vault->rotate_credential(std::move(ended), {}, told(call, "connection.revoked"));
     if (written) {
       meta = std::move(*written);
       return credential;
@@ -252,7 +256,7 @@ Answer test_connection(Service& service, Call& call) {
   auto result =
       by_call ? try_verify(service, meta, *material, *credential) : try_introspection(service, *material, *credential);
   if (!result) return std::unexpected(result.error());
-  if (auto noted = note(service, meta, *result); !noted) return std::unexpected(noted.error());
+  if (auto noted = note(service, call, meta, *result); !noted) return std::unexpected(noted.error());
   if (result->account.empty()) result->account = meta.account;
   return result_response(meta, std::move(*result));
 }
@@ -264,7 +268,7 @@ Answer revoke_connection(Service& service, Call& call) {
   Connection& meta = found->connection;
   std::vector<GivenBack> tokens;
   if (meta.status != Status::revoked) {
-    const auto credential = end(service, meta);
+    const auto credential = end(service, call, meta);
     if (!credential) return std::unexpected(credential.error());
     announce(service, meta, true);  // here it ends at once, whatever the service says
     if (const auto material =
@@ -275,6 +279,28 @@ Answer revoke_connection(Service& service, Call& call) {
   out["connection"] = admin::shown(meta, false);
   out["tokens"] = shown(tokens);
   return json_response(out);
+}
+
+std::expected<bool, Problem> try_value(const Service& service, const Connection& meta,
+                                       const vault::Credential& credential) {
+  const auto material =
+      material_of(service, meta.app, meta.auth, meta.config, auth_config_of(service, meta), &credential);
+  if (!material) return false;
+  // A token is what is tried; one that has to be fetched first would spend what it is fetched with.
+  if (material->auth->oauth && !credential.values.contains("accessToken")) return false;
+  const bool by_call = verify_of(*material) != nullptr;
+  if (!by_call && (!material->auth->oauth || !material->auth->oauth->introspect)) return false;
+  auto result =
+      by_call ? try_verify(service, meta, *material, credential) : try_introspection(service, *material, credential);
+  if (!result && result.error().code == "not-testable") return false;
+  if (!result) return std::unexpected(result.error());
+  if (result->ok) return true;
+  const bool rejected = result->reason == "credentials_rejected";
+  auto refusal =
+      refuse(rejected ? "value-rejected" : "test-inconclusive",
+             result->text + " Nothing was changed" + (rejected ? "." : "; try again, or send `test` as false."));
+  refusal.error().more["exchange"] = std::move(result->exchange);
+  return refusal;
 }
 
 std::expected<void, Problem> give_back_first(const Service& service, Connection meta) {

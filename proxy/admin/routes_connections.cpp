@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
-#include "proxy/admin/auth_config_text.hpp"
+#include "proxy/admin/audit_event.hpp"
+#include "proxy/admin/connection_change.hpp"
 #include "proxy/admin/connection_write.hpp"
 
 namespace postern::admin {
@@ -9,58 +10,6 @@ namespace {
 
 namespace json = boost::json;
 using vault::Connection;
-
-bool alike_in(const std::vector<std::string>& variables, const config::Plan& a, const config::Plan& b) {
-  return std::all_of(variables.begin(), variables.end(), [&](const std::string& name) {
-    const auto before = a.variables.find(name), after = b.variables.find(name);
-    return (before == a.variables.end()) == (after == b.variables.end()) &&
-           (before == a.variables.end() || before->second == after->second);
-  });
-}
-
-// The same places, names and templates, the same variables in them, and the same endpoints: the secret would go where
-// it goes today.
-bool goes_alike(const config::Provider& provider, const config::Plan& a, const config::Plan& b) {
-  const auto& oauth = provider.auth.at(b.auth).oauth;
-  for (const config::Template* url : oauth ? oauth->endpoints() : std::vector<const config::Template*>())
-    if (!alike_in(url->variables(), a, b)) return false;
-  const auto alike = [](const config::InjectRule& x, const config::InjectRule& y) {
-    return x.place == y.place && x.name == y.name && x.value.text() == y.value.text();
-  };
-  if (!std::equal(a.inject.begin(), a.inject.end(), b.inject.begin(), b.inject.end(), alike)) return false;
-  return std::all_of(a.inject.begin(), a.inject.end(),
-                     [&](const config::InjectRule& rule) { return alike_in(rule.value.variables(), a, b); });
-}
-
-// New configuration or values: planned anew. Without the secret in the same call, destinations may only narrow.
-std::expected<void, Problem> replan(Service& service, const ConnectionInput& input, Connection& meta) {
-  const auto app = auth_config_of(service, meta);
-  auto provider = service.deps.catalog()->find(meta.app);
-  if (!provider)
-    return refuse("invalid-request", "The provider of this connection is no longer in the catalog; put it back first.");
-  const std::string config = input.config ? merge_config(meta.config, *input.config) : meta.config;
-  auto planned = plan(*provider, input, meta.type, meta.auth, config);
-  if (!planned) return std::unexpected(planned.error());
-  if (app) planned->destinations = narrowed(planned->destinations, app->hosts);
-  const auto stored = config::plan_stored(*provider, meta.auth, meta.config);
-  const bool moves = !stored || !goes_alike(*provider, *stored, *planned) ||
-                     !config::destinations_within(planned->destinations, to_patterns(meta.destinations));
-  if (!input.value && moves) {
-    auto refusal = refuse("secret-required",
-                          "This change would let the secret go to other places: send `value` in the same call.");
-    refusal.error().errors.push_back({.pointer = "/value",
-                                      .parameter = "",
-                                      .detail = "Needed for new or wider destinations, and for another injection."});
-    return refusal;
-  }
-  if (planned->destinations.empty()) {
-    return refuse_fields(
-        {{.pointer = "/config", .parameter = "", .detail = "The auth config's hosts leave none of these."}});
-  }
-  meta.config = planned->config_json;
-  meta.destinations = to_destinations(planned->destinations);
-  return {};
-}
 
 std::expected<void, Problem> apply_patch(Service& service, const Call& call, const ConnectionInput& input,
                                          Connection& meta) {
@@ -86,36 +35,30 @@ std::expected<void, Problem> apply_patch(Service& service, const Call& call, con
     if (auto errors = beyond_scope(call.caller, meta); !errors.empty() && meta.scope != scope)
       return refuse_permission(std::move(errors));
   }
-  if (input.config || input.value) return replan(service, input, meta);
   return {};
 }
 
-// Writes the metadata, with the values if there are any, and tells everyone.
-Answer commit(Service& service, ConnectionInput& input, Connection meta) {
-  const bool ended = !meta.enabled;
-  vault::Result<Connection> written;
-  if (input.value) {
-    // replan() has found the entry.
-    auto kept = take_credential(service.deps.catalog()->find(meta.app)->auth.at(meta.auth), input,
-                                service.deps.now_ms(), meta.id);
-    if (!kept) return std::unexpected(kept.error());
-    if (meta.status != vault::Status::active) meta.status_since = service.deps.now_ms();
-    meta.status = vault::Status::active;
-    meta.status_reason.clear();
-    meta.status_text.clear();
-    set_token_facts(meta, *kept);
-    written = service.deps.vault->rotate_credential(std::move(meta), kept->credential);
-  } else {
-    written = service.deps.vault->update_connection(std::move(meta));
+// What would be made, as far as it is known before it is.
+Answer would_make(Service& service, const Connection& meta) {
+  if (!meta.alias.empty()) {
+    const auto taken = service.deps.vault->find_connection({meta.organization, meta.project}, meta.alias);
+    if (taken) return alias_taken();
+    if (taken.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(taken.error()));
   }
-  if (!written) return std::unexpected(vault_problem(written.error()));
-  announce(service, *written, ended);
-  return connection_response(*written, 200);
+  const auto all = shown(meta, false);
+  json::object out{{"valid", true}};
+  for (const char* name : {"app", "auth", "type", "authConfig", "name", "scope", "owner", "config", "hosts"})
+    out[name] = all.at(name);
+  out["alias"] = text_or_null(meta.alias);
+  return json_response(out);
 }
 
 }  // namespace
 
 Answer create_connection(Service& service, Call& call) {
+  const auto dry = read_flag(call.url, "dryRun");
+  if (!dry) return std::unexpected(dry.error());
+  call.dry = *dry;
   auto body = parse_body(call.request, false);
   if (!body) return std::unexpected(body.error());
   ConnectionInput input;
@@ -136,6 +79,8 @@ Answer create_connection(Service& service, Call& call) {
   auto provider = find_provider(service, input.app);
   if (!provider) return std::unexpected(provider.error());
   if (!input.value) input.value.emplace();  // what is missing in it is named by its field
+  std::shared_lock<std::shared_mutex> held;
+  if (input.auth_config) held = service.auth_configs->use();
   auto planned = plan_new(service, call.caller, **provider, input);
   if (!planned) return std::unexpected(planned.error());
   Connection meta = new_connection(call.caller, input, **provider, *planned);
@@ -145,7 +90,9 @@ Answer create_connection(Service& service, Call& call) {
   const auto kept = take_credential((*provider)->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);
   if (!kept) return std::unexpected(kept.error());
   set_token_facts(meta, *kept);
-  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential);
+  if (call.dry) return would_make(service, meta);
+  const auto beside = made_by(call, 201, told(call, "connection.created", {{"app", meta.app}, {"type", meta.type}}));
+  auto made = service.deps.vault->create_connection(std::move(meta), kept->credential, beside);
   if (!made) return std::unexpected(vault_problem(made.error()));
   announce(service, *made, false);
   Response response = connection_response(*made, 201);
@@ -173,22 +120,16 @@ Answer change_connection(Service& service, Call& call) {
     return refuse("not-permitted", "Only its owner changes a personal connection; you may disable or delete it.");
   if (auto applied = apply_patch(service, call, input, found->connection); !applied)
     return std::unexpected(applied.error());
-  return commit(service, input, std::move(found->connection));
-}
-
-Answer rotate_connection(Service& service, Call& call) {
-  auto body = parse_body(call.request, false);
-  if (!body) return std::unexpected(body.error());
-  auto found = find_changeable(service, call);
-  if (!found) return std::unexpected(found.error());
-  if (is_foreign_personal(call.caller, found->connection))
-    return refuse("not-permitted", "Only its owner rotates a personal connection.");
-  ConnectionInput input;
-  auto errors = read_connection_input(body->get_object(), {"value"}, input);
-  if (!errors.empty()) return refuse_fields(std::move(errors));
-  if (!input.value) input.value.emplace();
-  if (auto planned = replan(service, input, found->connection); !planned) return std::unexpected(planned.error());
-  return commit(service, input, std::move(found->connection));
+  std::shared_lock<std::shared_mutex> held;
+  if (!found->connection.auth_config.empty()) held = service.auth_configs->use();
+  std::int64_t keep_ms = kept_by_default(service);
+  if (input.config || input.value) {
+    const auto moves = replan(service, input, found->connection);
+    if (!moves) return std::unexpected(moves.error());
+    if (*moves) keep_ms = 0;
+  }
+  const auto beside = told(call, "connection.changed", {{"fields", names_of(body->get_object())}});
+  return change(service, input, std::move(found->connection), keep_ms, beside);
 }
 
 Answer delete_connection(Service& service, Call& call) {
@@ -201,7 +142,8 @@ Answer delete_connection(Service& service, Call& call) {
     if (auto given = give_back_first(service, c); !given) return std::unexpected(given.error());
   }
   const bool conditional = call.request.field("if-match").has_value();
-  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0);
+  auto gone = service.deps.vault->erase_connection({c.organization, c.project}, c.id, conditional ? c.version : 0,
+                                                   told(call, "connection.deleted", {{"alias", c.alias}}));
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   announce(service, c, true);
   Response response;

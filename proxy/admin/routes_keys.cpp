@@ -1,6 +1,7 @@
 // Keys, backup, verification: the instance's own affairs, for system administrators with system:keys or system:backup.
 #include <boost/json/array.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/body.hpp"
 #include "proxy/admin/listing.hpp"
 #include "proxy/admin/routes.hpp"
@@ -99,7 +100,7 @@ Answer show_keys(Service& service, Call&) {
 
 Answer rotate_keys(Service& service, Call& call) {
   if (auto empty = refuse_body(call.request); !empty) return std::unexpected(empty.error());
-  const auto begun = service.deps.vault->upkeep().rotate();
+  const auto begun = service.deps.vault->upkeep().rotate(told(call, "keys.rotated"));
   if (!begun) return upkeep_problem(begun.error());
   if (service.deps.rotation_begun) service.deps.rotation_begun();
   const auto keys = service.deps.vault->upkeep().keys();
@@ -110,7 +111,7 @@ Answer rotate_keys(Service& service, Call& call) {
 Answer rewrap_keys(Service& service, Call& call) {
   const auto source = read_source(call);
   if (!source) return std::unexpected(source.error());
-  const auto keys = service.deps.vault->upkeep().rewrap(*source);
+  const auto keys = service.deps.vault->upkeep().rewrap(*source, told(call, "keys.rewrapped"));
   if (!keys) return upkeep_problem(keys.error());
   return json_response(shown(*keys));
 }
@@ -126,6 +127,7 @@ Answer backup_vault(Service& service, Call& call) {
   if (!in.errors.empty()) return refuse_fields(std::move(in.errors));
   const auto commit = service.deps.vault->upkeep().backup(*directory);
   if (!commit) return upkeep_problem(commit.error());
+  tell(service, call, "vault.backed_up", {{"directory", *directory}, {"commit", std::to_string(*commit)}});
   return json_response(json::object{{"directory", *directory}, {"commit", *commit}}, 201);
 }
 

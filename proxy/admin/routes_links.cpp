@@ -1,3 +1,4 @@
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connect_link.hpp"
 #include "proxy/admin/listing.hpp"
 
@@ -42,8 +43,10 @@ Answer create_link(Service& service, Call& call) {
                                            input))
     errors.push_back(std::move(error));
   if (!errors.empty()) return refuse_fields(std::move(errors));
-  auto made = make_link(service, call.caller, input);
+  auto made =
+      make_link(service, call.caller, input, told(call, "link.created", {{"provider", input.app.value_or("")}}));
   if (!made) return std::unexpected(made.error());
+  call.made_id = made->id;
   Response response = json_response(shown(service, *made), 201);
   response.fields.emplace_back("Location", "/api/v1/links/" + made->id);
   return response;
@@ -58,7 +61,8 @@ Answer show_link(Service& service, Call& call) {
 Answer delete_link(Service& service, Call& call) {
   const auto found = find(service, call);
   if (!found) return std::unexpected(vault_problem(found.error()));
-  auto gone = service.deps.vault->tokens().erase_link({found->organization, found->project}, found->id);
+  auto gone = service.deps.vault->tokens().erase_link({found->organization, found->project}, found->id,
+                                                      told(call, "link.deleted"));
   if (!gone) return std::unexpected(vault_problem(gone.error()));
   Response response;
   response.status = 204;

@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
+#include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/connection_text.hpp"
 #include "proxy/admin/listing.hpp"
@@ -19,23 +20,6 @@ constexpr std::size_t kMostCounted = 1000;  // of a status, in one reading of th
 
 json::array to_array(const std::vector<std::string>& texts) {
   return json::array(texts.begin(), texts.end());
-}
-
-// In the shape of the catalog file: a map by name.
-json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
-  json::object out;
-  for (const auto& [name, field] : fields) {
-    json::object one;
-    one["title"] = field.title.empty() ? name : field.title;
-    one["secret"] = field.secret;
-    one["required"] = field.required;
-    if (!field.description.empty()) one["description"] = field.description;
-    if (!field.pattern.empty()) one["pattern"] = field.pattern;
-    if (!field.example.empty()) one["example"] = field.example;
-    if (!field.default_value.empty()) one["default"] = field.default_value;
-    out[name] = std::move(one);
-  }
-  return out;
 }
 
 // The connections that somebody should look at: an index names them, so a page of few costs little. Empty: the vault
@@ -62,34 +46,6 @@ std::string unusable_connections(const Service& service) {
   return out;
 }
 
-json::object shown(const config::Provider& provider) {
-  json::array hosts;
-  json::object auth;
-  for (const auto& host : provider.hosts) {
-    std::string text = (host.wildcard ? "*" : "") + host.host;
-    if (host.port != 443) text += ':' + std::to_string(host.port);
-    hosts.emplace_back(text + host.path_prefix);
-  }
-  for (const auto& [name, entry] : provider.auth) {
-    json::object one;
-    one["type"] = entry.type;
-    one["title"] = entry.title.empty() ? entry.type : entry.title;
-    one["served"] = config::is_served_type(entry.type);
-    one["fields"] = fields_of(entry.fields);
-    auth[name] = std::move(one);
-  }
-  json::object out;
-  out["id"] = provider.id;
-  out["title"] = provider.title.empty() ? provider.id : provider.title;
-  out["docs"] = text_or_null(provider.docs);
-  out["base_url"] = text_or_null(provider.base_url);
-  out["generic"] = provider.generic;
-  out["hosts"] = std::move(hosts);
-  out["fields"] = fields_of(provider.fields);
-  out["auth"] = std::move(auth);
-  return out;
-}
-
 std::unexpected<Problem> not_ready(const std::vector<std::string>& reasons) {
   auto refusal = refuse("not-ready", "Not ready yet: see `notReady`.");
   refusal.error().more["notReady"] = to_array(reasons);
@@ -104,34 +60,6 @@ json::object status_text(const char* text) {
 }
 
 }  // namespace
-
-Answer list_providers(Service& service, Call& call) {
-  static constexpr std::string_view kFilters[] = {"search"};
-  auto options = read_list_options(call.url, kFilters);
-  if (!options) return std::unexpected(options.error());
-  if (options->sort == SortBy::created || options->sort == SortBy::updated)
-    return refuse_parameter("sortBy", "Providers can be sorted by name only.");
-  std::string search;
-  for (const auto& [key, value] : call.url.parameters)
-    if (key == "search") search = lower(value);
-  const auto catalog = service.deps.catalog();
-  return answer_list(*options, [&](const std::string& after, const Visit& visit) -> std::expected<void, Problem> {
-    for (const auto& id : catalog->ids()) {
-      if (id <= after) continue;
-      const auto provider = catalog->find(id);
-      if (!provider) continue;
-      if (id.find(search) == std::string::npos && lower(provider->title).find(search) == std::string::npos) continue;
-      if (!visit({id, provider->title, 0, 0}, [&] { return shown(*provider); })) return {};
-    }
-    return {};
-  });
-}
-
-Answer show_provider(Service& service, Call& call) {
-  const auto provider = service.deps.catalog()->find(call.id);
-  if (!provider) return refuse("not-found", "There is no such provider; GET /api/v1/providers lists them.");
-  return json_response(shown(*provider));
-}
 
 Answer show_status(Service& service, Call&) {
   const auto vault = service.deps.vault->status();
@@ -163,7 +91,7 @@ Answer show_status(Service& service, Call&) {
 }
 
 // Settings that need a restart are named; they are not in force. Everything else is, for every request from now on.
-Answer reload(Service& service, Call&) {
+Answer reload(Service& service, Call& call) {
   const auto done = service.deps.reload();
   if (!done) return refuse("configuration-invalid", done.error());
   json::array changed, restart;
@@ -174,6 +102,9 @@ Answer reload(Service& service, Call&) {
     one["after"] = json::parse(change.after);
     (change.needs_restart ? restart : changed).push_back(std::move(one));
   }
+  std::string settings;
+  for (const config::SettingChange& change : done->settings) settings += (settings.empty() ? "" : ", ") + change.path;
+  tell(service, call, "config.reloaded", {{"settings", settings}});
   json::object providers, connections, out;
   providers["added"] = to_array(done->providers.added);
   providers["removed"] = to_array(done->providers.removed);
@@ -195,9 +126,12 @@ Answer show_self(Service& service, Call& call) {
   if (call.caller.socket) out["id"] = nullptr;
   out["kind"] = call.caller.socket ? "socket" : "authorization";
   out["system"] = call.caller.system();
+  out["remaining"] = own.expires == 0
+                         ? json::value()
+                         : json::value(std::max<std::int64_t>(own.expires - service.deps.now_ms(), 0) / 1'000);
   json::array callable;
   bool more = false;
-  if (!own.connections.empty()) {
+  if (!own.connections.empty() && call.caller.may("proxy:call")) {
     auto read = scan_connections(service, call.caller, {}, [&](const vault::Connection& c, bool declared) {
       const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
       if (!c.enabled || foreign) return true;

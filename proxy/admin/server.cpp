@@ -89,8 +89,9 @@ std::expected<void, std::string> AdminServer::start() {
     service_.addresses.health = std::move(bound->address);
   }
   if (auto done = bind_socket(*settings, pending); !done) return done;
-  http_ = HttpServer::start(std::exchange(pending.all, {}),
-                            [this](const Request& request) { return handle(service_, request); });
+  http_ = HttpServer::start(
+      std::exchange(pending.all, {}), [this](const Request& request) { return handle(service_, request); },
+      [this](const Request& head) { return body_limit(service_, head); });
   return {};
 }
 

@@ -81,35 +81,58 @@ Failure problem(int status, std::string_view path, std::string_view body) {
   return Failure{exit_for(status, code), fmt::format("{}: {}: {}", title, path, detail)};
 }
 
-Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
-                              const json::object* body) {
-  Request request{
-      .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
+Result<Response> Api::send(Request request, std::string_view path) {
   if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
-  if (body != nullptr) request.body = json::serialize(*body);
   auto response = transport_->send(request);
   wipe(request.body);
   for (auto& [name, value] : request.fields) wipe(value);
   if (!response) return std::unexpected(response.error());
   if (response->status >= 300) return std::unexpected(problem(response->status, path, response->body));
+  return response;
+}
+
+Result<json::value> Api::parsed(Result<Response> response, std::string_view path) {
+  if (!response) return std::unexpected(response.error());
   if (response->body.empty()) return json::value();
   boost::system::error_code error;
-  json::value parsed = json::parse(response->body, error);
+  json::value value = json::parse(response->body, error);
   wipe(response->body);
   if (error) return fail(Exit::failed, fmt::format("answer: {}: not JSON; is this postern's admin address?", path));
-  return parsed;
+  return value;
+}
+
+Result<json::value> Api::call(std::string_view method, std::string_view path, std::string_view query,
+                              const json::object* body, const HeaderFields& fields) {
+  Request request{
+      .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = fields};
+  if (body != nullptr) request.body = json::serialize(*body);
+  return parsed(send(std::move(request), path), path);
 }
 
 Result<json::value> Api::get(std::string_view path) {
   return call("GET", path, "", nullptr);
 }
 
-Result<json::object> Api::create(std::string_view path, const json::object& body) {
-  return only_object(call("POST", path, "", &body), path);
+Result<Response> Api::text(std::string_view path) {
+  return send({.method = "GET", .target = fmt::format("/api/v1/{}", path), .body = {}, .fields = {}}, path);
+}
+
+Result<json::object> Api::create(std::string_view path, const json::object& body, const HeaderFields& fields) {
+  return only_object(call("POST", path, "", &body, fields), path);
 }
 
 Result<json::object> Api::change(std::string_view path, const json::object& body) {
   return only_object(call("PATCH", path, "", &body), path);
+}
+
+Result<json::object> Api::upload(std::string_view path, const Query& query, std::string bytes, std::string_view type) {
+  Request request{.method = "POST",
+                  .target = fmt::format("/api/v1/{}", path),
+                  .body = std::move(bytes),
+                  .fields = {{"Content-Type", std::string(type)}}};
+  for (const auto& [name, value] : query)
+    request.target += fmt::format("{}{}={}", &name == &query.front().first ? "?" : "&", name, encode(value));
+  return only_object(parsed(send(std::move(request), path), path), path);
 }
 
 Result<void> Api::erase(std::string_view path) {

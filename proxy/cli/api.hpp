@@ -22,6 +22,7 @@ namespace postern::cli {
 namespace json = boost::json;
 
 using Query = std::vector<std::pair<std::string, std::string>>;
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 struct ListRange {
   std::optional<std::size_t> limit;  // rows in all; absent: every row
@@ -35,8 +36,13 @@ class Api {
 
   // `path` is below /api/v1/: "connections/billing". Absent ids and foreign ones are both not_found.
   Result<json::value> get(std::string_view path);
-  Result<json::object> create(std::string_view path, const json::object& body);
+  // An answer that is no JSON, as it came.
+  Result<Response> text(std::string_view path);
+  // `fields`: of the request besides the usual ones (Idempotency-Key).
+  Result<json::object> create(std::string_view path, const json::object& body, const HeaderFields& fields = {});
   Result<json::object> change(std::string_view path, const json::object& body);
+  // Bytes of another type, with a query.
+  Result<json::object> upload(std::string_view path, const Query& query, std::string bytes, std::string_view type);
   Result<void> erase(std::string_view path);
   // Follows cursors in pages of 100. The answer has the API's own shape: {"data", "cursor", "hasMore"}.
   Result<json::object> list(std::string_view path, const Query& query, const ListRange& range);
@@ -44,8 +50,10 @@ class Api {
   Result<Response> probe(std::string_view target);
 
  private:
+  Result<Response> send(Request request, std::string_view path);
+  static Result<json::value> parsed(Result<Response> response, std::string_view path);
   Result<json::value> call(std::string_view method, std::string_view path, std::string_view query,
-                           const json::object* body);
+                           const json::object* body, const HeaderFields& fields = {});
 
   std::unique_ptr<Transport> transport_;
   Hidden token_;

@@ -111,10 +111,14 @@ Result<int> update(const std::string& id, const Fields& fields, Session& session
   return Exit::ok;
 }
 
-Result<int> erase(const std::string& id, bool cascade, Session& session) {
+Result<int> erase(const std::string& id, bool cascade, bool revoke, Session& session) {
+  if (revoke && !cascade) return fail(Exit::usage, "auth-configs delete: --revoke goes with --cascade");
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
-  if (auto erased = api->erase(path_to(id) + (cascade ? "?cascade=true" : "")); !erased)
+  if (auto erased = api->erase(path_to(id) + (revoke    ? "?cascade=true&revoke=true"
+                                              : cascade ? "?cascade=true"
+                                                        : ""));
+      !erased)
     return std::unexpected(erased.error());
   if (session.talks()) session.print(fmt::format("deleted {}\n", printable(id)));
   return Exit::ok;
@@ -178,8 +182,10 @@ void add_auth_config_verbs(CLI::App& root, Command& command) {
   verb = add_verb(*noun, "delete", "erase it", "postern auth-configs delete ac_…");
   verb->add_option("auth-config", *id, "its id")->required();
   verb->add_flag("--cascade", *cascade, "its connections too");
-  verb->callback([&command, id, cascade] {
-    command.action = [id, cascade](Session& session) { return erase(*id, *cascade, session); };
+  auto revoke = std::make_shared<bool>(false);
+  verb->add_flag("--revoke", *revoke, "give the tokens of its connections back to the service first");
+  verb->callback([&command, id, cascade, revoke] {
+    command.action = [id, cascade, revoke](Session& session) { return erase(*id, *cascade, *revoke, session); };
   });
 }
 

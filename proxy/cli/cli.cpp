@@ -98,6 +98,7 @@ int main(int argc, char** argv, const Hooks& hooks) {
                             .out = std::cout,
                             .err = std::cerr,
                             .in_is_terminal = isatty(STDIN_FILENO) == 1,
+                            .err_is_terminal = isatty(STDERR_FILENO) == 1,
                             .environment = current_environment(),
                             .hooks = hooks,
                             .ask = ask,

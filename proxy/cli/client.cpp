@@ -143,6 +143,22 @@ Result<void> read_chunks(Reader& reader, std::string& body) {
   }
 }
 
+// A stream whose reads end together, so that one that drips does not hold anybody up.
+class Hurried final : public Stream {
+ public:
+  Hurried(Stream& stream, std::chrono::seconds patience)
+      : stream_(stream), end_(std::chrono::steady_clock::now() + patience) {}
+  Result<std::size_t> read(char* into, std::size_t size) override {
+    if (std::chrono::steady_clock::now() > end_) return fail(Exit::unreachable, "read: not whole in time");
+    return stream_.read(into, size);
+  }
+  Result<void> write(std::string_view bytes) override { return stream_.write(bytes); }
+
+ private:
+  Stream& stream_;
+  const std::chrono::steady_clock::time_point end_;
+};
+
 class Client final : public Transport {
  public:
   explicit Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
@@ -169,6 +185,12 @@ class Client final : public Transport {
     auto written = stream_->write(bytes);
     wipe(bytes);
     bool reusable = false;
+    if (endpoint_.patience.count() != 0) {
+      Hurried hurried(*stream_, endpoint_.patience);
+      auto response = read_response(hurried, reusable, nothing_came);
+      stream_.reset();
+      return response;
+    }
     // A server that refuses early may answer and close while we still write: its answer says more than our error.
     auto response = read_response(*stream_, reusable, nothing_came);
     if (!reusable) stream_.reset();
@@ -180,7 +202,8 @@ class Client final : public Transport {
     std::string bytes =
         fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: postern/{}\r\nAccept: application/json\r\n",
                     request.method, request.target, endpoint_.authority(), POSTERN_VERSION);
-    if (!request.body.empty()) bytes += "Content-Type: application/json\r\n";
+    const bool typed = std::ranges::any_of(request.fields, [](const auto& f) { return f.first == "Content-Type"; });
+    if (!request.body.empty() && !typed) bytes += "Content-Type: application/json\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PATCH")
       bytes += fmt::format("Content-Length: {}\r\n", request.body.size());
     for (const auto& [name, value] : request.fields) bytes += fmt::format("{}: {}\r\n", name, value);

@@ -4,6 +4,7 @@
 // Thread safety: one thread at a time. A request on a connection that went stale while idle is sent once more if its
 // method is GET or DELETE. Errors: Exit::unreachable (no connection, or an answer that is not HTTP); a status of 4xx
 // or 5xx is an answer, not an error. Deliberately not: redirects, proxies, HTTP/2.
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ struct Endpoint {
   std::filesystem::path socket;  // empty: TCP
   bool tls = false;
   std::string host, port;
-  std::string authority() const;  // for the Host field
+  std::chrono::seconds patience{0};  // for one whole answer; 0: as long as something comes (stream.hpp)
+  std::string authority() const;     // for the Host field
 };
 
 // "https://host[:port]" or "http://host[:port]". Clear text is for loopback only: a token would travel in it.

@@ -164,8 +164,10 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_connection_verbs(root, command);
   add_auth_config_verbs(root, command);
   add_authorization_verbs(root, command);
+  add_explain_verb(root, command);
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);
+  add_audit_verbs(root, command);
   add_config_verbs(root, command);
   add_doctor_verb(root, command);
   add_completion_verb(root, command);

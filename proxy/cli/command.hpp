@@ -26,18 +26,22 @@ CLI::App* add_noun(CLI::App& root, const std::string& name, const std::string& p
 void add_secret_source(CLI::App& verb, SecretSource& source);
 
 // One line for each file of verbs. Each stores its action in `command`, which outlives the parse.
-void add_daemon_verbs(CLI::App& root, Command& command);         // init run reload status version
-void add_vault_verbs(CLI::App& root, Command& command);          // vault status|rotate|rewrap|backup|restore|…
-void add_config_verbs(CLI::App& root, Command& command);         // config validate|show
-void add_doctor_verb(CLI::App& root, Command& command);          // doctor
-void add_completion_verb(CLI::App& root, Command& command);      // completion
-void add_provider_verbs(CLI::App& root, Command& command);       // providers list|show|lint
-void add_connect_verb(CLI::App& root, Command& command);         // connect
-void add_run_verbs(CLI::App& root, Command& command);            // exec env
-void add_connection_verbs(CLI::App& root, Command& command);     // connections …
-void add_auth_config_verbs(CLI::App& root, Command& command);    // auth-configs …
-void add_import_verb(CLI::App& connections, Command& command);   // connections import
-void add_authorization_verbs(CLI::App& root, Command& command);  // authorizations (tokens) …
+void add_daemon_verbs(CLI::App& root, Command& command);                // init run reload status version
+void add_vault_verbs(CLI::App& root, Command& command);                 // vault status|rotate|rewrap|backup|restore|…
+void add_audit_verbs(CLI::App& root, Command& command);                 // audit tail|verify|export
+void add_config_verbs(CLI::App& root, Command& command);                // config validate|show
+void add_doctor_verb(CLI::App& root, Command& command);                 // doctor
+void add_completion_verb(CLI::App& root, Command& command);             // completion
+void add_provider_verbs(CLI::App& root, Command& command);              // providers list|show|lint|import|…
+void add_connect_verb(CLI::App& root, Command& command);                // connect
+void add_run_verbs(CLI::App& root, Command& command);                   // exec env
+void add_connection_verbs(CLI::App& root, Command& command);            // connections …
+void add_auth_config_verbs(CLI::App& root, Command& command);           // auth-configs …
+void add_provider_import_verbs(CLI::App& providers, Command& command);  // providers import|enable|disable|delete
+void add_import_verb(CLI::App& connections, Command& command);          // connections import
+void add_export_verb(CLI::App& connections, Command& command);          // connections export
+void add_explain_verb(CLI::App& root, Command& command);                // explain
+void add_authorization_verbs(CLI::App& root, Command& command);         // authorizations (tokens) …
 
 // What may follow the words of an unfinished command line, one a line; see completion.cpp.
 int complete(const CLI::App& root, Command& command, const std::vector<std::string>& words, Surroundings& around);

@@ -136,11 +136,12 @@ std::vector<std::string> flags(const CLI::App* app) {
   return out;
 }
 
-std::vector<std::string> listed(Session& session, const char* path, std::initializer_list<const char*> keys) {
+std::vector<std::string> listed(Session& session, const char* path, std::initializer_list<const char*> keys,
+                                const Query& query = {}) {
   std::vector<std::string> out;
   auto api = session.api();
   if (!api) return out;
-  const auto answer = api->list(path, {}, {.limit = 1000, .cursor = {}});
+  const auto answer = api->list(path, query, {.limit = 1000, .cursor = {}});
   if (!answer) return out;
   const json::value* data = answer->if_contains("data");
   if (data == nullptr || !data->is_array()) return out;
@@ -154,7 +155,8 @@ std::vector<std::string> listed(Session& session, const char* path, std::initial
 
 std::vector<std::string> providers(Session& session) {
   if (!session.globals.server.empty()) return listed(session, "providers", {"id"});
-  std::vector<std::string> out;
+  std::vector<std::string> out =
+      listed(session, "providers", {"id"}, {{"source", "IMPORTED"}, {"showDisabled", "true"}});
   if (const auto known = offline::providers(session.globals.config, session.around.environment))
     for (const ProviderForm& form : *known) out.push_back(form.id);
   return out;
@@ -164,7 +166,7 @@ std::vector<std::string> providers(Session& session) {
 std::vector<std::string> values(const CLI::Option& option, Session& session) {
   const std::string name = name_of(option);
   if (name == "connection" || name == "connections") return listed(session, "connections", {"alias", "id"});
-  if (name == "authorization") return listed(session, "authorizations", {"id"});
+  if (name == "authorization" || name == "as") return listed(session, "authorizations", {"id"});
   if (name == "provider" || name == "app") return providers(session);
   if (name == "output") return {"table", "json", "yaml"};
   if (name == "format") return {"sh", "docker", "k8s"};

@@ -1,4 +1,4 @@
-// connections list|show|create|update|test|rotate|revoke|delete.
+// connections list|show|create|update|test|rotate|revoke|delete; import and export have files of their own.
 #include <fmt/format.h>
 
 #include <memory>
@@ -17,7 +17,7 @@ std::string path_to(const std::string& connection) {
 }
 
 struct ListFlags {
-  std::string app, status, tag, end_user, search;
+  std::string app, status, tag, end_user, search, auth_config, owner, scope;
   ListRange range;
 };
 
@@ -33,6 +33,9 @@ Result<int> list(const ListFlags& flags, Session& session) {
   add("tag", flags.tag);
   add("endUser", flags.end_user);
   add("search", flags.search);
+  add("authConfig", flags.auth_config);
+  add("owner", flags.owner);
+  add("scope", flags.scope);
   auto answer = api->list("connections", query, flags.range);
   if (!answer) return std::unexpected(answer.error());
   session.print_list(*answer, kColumns);
@@ -100,41 +103,62 @@ Result<int> show(const std::string& id, Session& session) {
   return session.show(path_to(id));
 }
 
+// The value of a connection that is there: a bare secret is the one of its own auth entry.
+Result<json::object> value_for(const std::string& id, const Fields& fields, const SecretSource& secret,
+                               Session& session) {
+  auto text = read_secret(secret, session);
+  if (!text) return std::unexpected(text.error());
+  if (is_value_object(*text)) return value_from(*text, fields.app, fields.auth, fields.type, session);
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto found = api->get(path_to(id));
+  if (!found) return std::unexpected(found.error());
+  const json::object stored = found->is_object() ? found->get_object() : json::object{};
+  return value_from(*text, text_field(stored, "app"), text_field(stored, "auth"), text_field(stored, "type"), session);
+}
+
 Result<int> update(const std::string& id, const Fields& fields, Session& session) {
   auto body = body_of(fields);
   if (!body) return std::unexpected(body.error());
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
   if (fields.secret.given()) {
-    auto text = read_secret(fields.secret, session);
-    if (!text) return std::unexpected(text.error());
-    std::string app = fields.app, auth = fields.auth, type = fields.type;
-    if (!is_value_object(*text)) {
-      auto found = api->get(path_to(id));
-      if (!found) return std::unexpected(found.error());
-      const json::object stored = found->is_object() ? found->get_object() : json::object{};
-      app = text_field(stored, "app");
-      auth = text_field(stored, "auth");
-      type = text_field(stored, "type");
-    }
-    auto value = value_from(*text, app, auth, type, session);
+    auto value = value_for(id, fields, fields.secret, session);
     if (!value) return std::unexpected(value.error());
     (*body)["value"] = std::move(*value);
   }
   if (body->empty())
     return fail(Exit::usage,
                 "connections update: nothing to change: name a flag; see 'postern connections update --help'");
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
   auto changed = api->change(path_to(id), *body);
   if (!changed) return std::unexpected(changed.error());
   session.print_object(*changed);
   return Exit::ok;
 }
 
-Result<int> rotate(const std::string& id, const Fields& fields, Session& session) {
-  if (!fields.secret.given())
-    return fail(Exit::usage,
-                "connections rotate: no secret: give it with --from-stdin, --from-file FILE or --from-env NAME");
-  return update(id, fields, session);
+struct Rotation {
+  SecretSource secret;
+  std::string keep_old;  // empty: as the daemon is set
+  bool no_test = false, undo = false;
+};
+
+Result<int> rotate(const std::string& id, const Rotation& flags, Session& session) {
+  json::object body;
+  if (flags.undo) {
+    if (flags.secret.given())
+      return fail(Exit::usage, "connections rotate: --undo brings the old secret; name no other");
+    body["undo"] = true;
+  } else {
+    if (!flags.secret.given())
+      return fail(Exit::usage,
+                  "connections rotate: no secret: give it with --from-stdin, --from-file FILE or --from-env NAME");
+    auto value = value_for(id, {}, flags.secret, session);
+    if (!value) return std::unexpected(value.error());
+    body["value"] = std::move(*value);
+    if (flags.no_test) body["test"] = false;
+    if (!flags.keep_old.empty()) body["keepOld"] = flags.keep_old;
+  }
+  return session.create(path_to(id) + "/rotate", body);
 }
 
 // A report in place of the object: what is of interest, a line each.
@@ -216,7 +240,10 @@ void add_list(CLI::App& noun, Command& command) {
   verb->add_option("--status", flags->status, "ACTIVE, EXPIRED, ERROR or REVOKED");
   verb->add_option("--tag", flags->tag, "with this tag");
   verb->add_option("--end-user", flags->end_user, "of this end user");
-  verb->add_option("--search", flags->search, "in the name");
+  verb->add_option("--search", flags->search, "in name and alias");
+  verb->add_option("--auth-config", flags->auth_config, "of this auth config");
+  verb->add_option("--owner", flags->owner, "of this user, or of 'service'");
+  verb->add_option("--scope", flags->scope, "PERSONAL, PROJECT or ORGANIZATION");
   verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
@@ -252,11 +279,18 @@ void add_changes(CLI::App& noun, Command& command) {
   verb->callback([&command, id, fields] {
     command.action = [id, fields](Session& session) { return update(*id, *fields, session); };
   });
-  auto rotated = std::make_shared<Fields>();
-  verb = add_verb(noun, "rotate", "replace the secret; id, alias and workflows stay",
-                  "postern connections rotate billing --from-stdin < new.key");
+  auto rotated = std::make_shared<Rotation>();
+  verb =
+      add_verb(noun, "rotate",
+               "replace the secret, tried at the service first; id, alias and workflows stay, and the old one is kept "
+               "for a time",
+               "postern connections rotate billing --from-stdin < new.key");
   verb->add_option("connection", *id, "id or alias")->required();
   add_secret_source(*verb, rotated->secret);
+  auto* no_test = verb->add_flag("--no-test", rotated->no_test, "store it without trying it");
+  auto* keep = verb->add_option("--keep-old", rotated->keep_old,
+                                "how long the old one can be brought back: 30m, 12h, 7d, 0; default: vault.keep_old");
+  verb->add_flag("--undo", rotated->undo, "bring the old one back")->excludes(no_test)->excludes(keep);
   verb->callback([&command, id, rotated] {
     command.action = [id, rotated](Session& session) { return rotate(*id, *rotated, session); };
   });
@@ -292,6 +326,7 @@ void add_connection_verbs(CLI::App& root, Command& command) {
   verb->add_option("connection", *id, "id or alias")->required();
   verb->callback([&command, id] { command.action = [id](Session& session) { return revoke(*id, session); }; });
   add_import_verb(*noun, command);
+  add_export_verb(*noun, command);
 }
 
 }  // namespace postern::cli

@@ -33,6 +33,8 @@ ProviderForm form_of(const config::Provider& provider) {
                     .docs = provider.docs,
                     .base_url = provider.base_url,
                     .source = provider.source,
+                    .origin = std::string(config::origin_of(provider)),
+                    .enabled = true,
                     .hosts = {},
                     .variables = forms(provider.fields),
                     .auth = {},

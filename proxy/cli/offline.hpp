@@ -28,6 +28,10 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
 // Every mistake in these catalog files, one "file:line:column: what" each; none: they are sound.
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
+// The discovery documents that an OpenAPI document needs to be imported; `failed` with the place of what is wrong in
+// it.
+Result<std::vector<std::string>> discovery_of(const std::string& document, const ProviderImport& flags);
+
 struct Initialized {
   std::filesystem::path config, state;
   std::string key;  // the key file, or what the key comes from instead

@@ -126,7 +126,8 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
   administrator.name = "init";
   administrator.capabilities = {"*"};
   administrator.connections = {"*"};
-  auto token = (*vault)->create_authorization(std::move(administrator));
+  auto token =
+      (*vault)->create_authorization(std::move(administrator), told("authorization.created", {{"name", "init"}}));
   if (!token) return vault_failure("init", token.error());
   made.token = Hidden(token->token.expose());
   undo.keep();

@@ -1,6 +1,9 @@
 #pragma once
 // Shared by the offline files, and by the daemon where it opens its vault. `dev`: as for `run --dev`, which lets the
 // key lie in the state directory.
+#include <map>
+#include <string>
+
 #include "config/settings.hpp"
 #include "proxy/cli/offline.hpp"
 #include "vault/vault.hpp"
@@ -13,6 +16,8 @@ Result<config::Settings> load(const ConfigFile& file, const Environment& environ
 vault::KeySource key_source(const config::Settings& settings);
 // What opens the vault of these settings.
 vault::Options vault_options(const config::Settings& settings);
+// Who runs this, and what they do: for the audit.
+vault::Beside told(const char* action, std::map<std::string, std::string> detail = {});
 // DESIGN section 10.
 std::unexpected<Failure> vault_failure(const char* what, const vault::Error& error);
 // store_locked, unless nobody answers on the state's admin socket. `what` is the verb.

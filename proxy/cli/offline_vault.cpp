@@ -1,5 +1,6 @@
 // The vault of a configuration, without a daemon.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/cli/stream.hpp"
@@ -19,7 +20,16 @@ vault::Options vault_options(const config::Settings& settings) {
   options.state = settings.state;
   options.key = key_source(settings);
   options.allow_key_in_state = settings.dev;
+  options.audit_quota = settings.audit_quota;
   return options;
+}
+
+vault::Beside told(const char* action, std::map<std::string, std::string> detail) {
+  vault::Event event;
+  event.actor = fmt::format("uid-{}", ::geteuid());
+  event.action = action;
+  event.detail = std::move(detail);
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 std::unexpected<Failure> vault_failure(const char* what, const vault::Error& error) {
@@ -70,6 +80,8 @@ Result<std::uint64_t> backup(const ConfigFile& config, const Environment& enviro
   if (!opened) return std::unexpected(opened.error());
   const auto commit = (*opened)->upkeep().backup(directory);
   if (!commit) return vault_failure("backup", commit.error());
+  const auto beside = told("vault.backed_up", {{"directory", directory.string()}, {"commit", std::to_string(*commit)}});
+  if (auto kept = (*opened)->audit().append({*beside.event}); !kept) return vault_failure("backup", kept.error());
   return *commit;
 }
 
@@ -102,7 +114,8 @@ Result<Rewrapped> rewrap(const ConfigFile& config, const Environment& environmen
   auto opened = open("rewrap", config, environment);
   if (!opened) return std::unexpected(opened.error());
   auto done = (*opened)->upkeep().rewrap(
-      {.file = key.file, .passphrase_file = key.passphrase_file, .credential = key.credential, .exec = key.exec});
+      {.file = key.file, .passphrase_file = key.passphrase_file, .credential = key.credential, .exec = key.exec},
+      told("keys.rewrapped"));
   if (!done) return vault_failure("rewrap", done.error());
   return Rewrapped{done->provider, done->master_key_id};
 }

@@ -1,6 +1,7 @@
-// providers list|show|lint and config validate|show: what the files say, without a daemon.
+// providers list|show|lint and config validate|show: what the files say, without a daemon; and what was imported, with.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "proxy/cli/command.hpp"
@@ -37,28 +38,81 @@ json::object object_of(const ProviderForm& form) {
           {"hosts", strings(form.hosts)},
           {"fields", fields_of(form.variables)},
           {"auth", std::move(auth)},
-          {"source", form.source}};
+          {"source", form.origin},
+          {"enabled", form.enabled},
+          {"file", form.source}};
+}
+
+json::object row_of(const ProviderForm& form) {
+  json::array types;
+  for (const AuthForm& one : form.auth) types.emplace_back(one.type);
+  return {
+      {"id", form.id},         {"title", form.title},    {"types", std::move(types)}, {"hosts", strings(form.hosts)},
+      {"source", form.origin}, {"enabled", form.enabled}};
+}
+
+// What the daemon alone knows; with --server everything. Without a daemon: nothing, and said.
+Result<json::array> known_to_the_daemon(Session& session) {
+  const bool remote = !session.globals.server.empty();
+  json::array rows;
+  auto api = session.api();
+  Query query{{"showDisabled", "true"}};
+  if (!remote) query.emplace_back("source", "IMPORTED");
+  auto answer = api ? api->list("providers", query, {}) : Result<json::object>(std::unexpected(api.error()));
+  if (!answer && remote) return std::unexpected(answer.error());
+  if (!answer) {
+    if (session.talks()) session.note("imported providers are not shown: " + answer.error().message);
+    return rows;
+  }
+  for (const json::value& one : answer->at("data").as_array())
+    if (one.is_object()) rows.push_back(row_of(form_from(one.get_object())));
+  return rows;
 }
 
 Result<int> list(Session& session) {
-  auto forms = offline::providers(session.globals.config, session.around.environment);
-  if (!forms) return std::unexpected(forms.error());
-  json::array rows;
-  for (const ProviderForm& form : *forms) {
-    json::array types;
-    for (const AuthForm& one : form.auth) types.emplace_back(one.type);
-    rows.push_back(json::object{
-        {"id", form.id}, {"title", form.title}, {"types", std::move(types)}, {"hosts", strings(form.hosts)}});
+  auto rows = known_to_the_daemon(session);
+  if (!rows) return std::unexpected(rows.error());
+  if (session.globals.server.empty()) {
+    auto forms = offline::providers(session.globals.config, session.around.environment);
+    if (!forms) return std::unexpected(forms.error());
+    for (const ProviderForm& form : *forms) rows->push_back(row_of(form));
   }
-  constexpr Column columns[] = {{"ID", "id"}, {"TITLE", "title"}, {"TYPES", "types"}, {"HOSTS", "hosts"}};
-  session.print_list({{"data", std::move(rows)}, {"cursor", nullptr}, {"hasMore", false}}, columns);
+  std::sort(rows->begin(), rows->end(), [](const json::value& a, const json::value& b) {
+    return a.as_object().at("id").as_string() < b.as_object().at("id").as_string();
+  });
+  constexpr Column columns[] = {{"ID", "id"},       {"TITLE", "title"},   {"TYPES", "types"},
+                                {"HOSTS", "hosts"}, {"SOURCE", "source"}, {"ENABLED", "enabled"}};
+  session.print_list({{"data", std::move(*rows)}, {"cursor", nullptr}, {"hasMore", false}}, columns);
+  return Exit::ok;
+}
+
+// A draft is looked at as the text that it is.
+Result<int> show_imported(const json::object& entry, Session& session) {
+  if (session.globals.format != Format::table || session.globals.quiet) {
+    session.print_object(entry);
+    return Exit::ok;
+  }
+  const bool enabled = entry.contains("enabled") && entry.at("enabled") == json::value(true);
+  session.print(fmt::format("# {}, imported {}, from a document with SHA-256 {}\n{}", enabled ? "enabled" : "a draft",
+                            text_field(entry, "created"), text_field(entry, "digest"), text_field(entry, "entry")));
   return Exit::ok;
 }
 
 Result<int> show(const std::string& id, Session& session) {
-  auto form = offline::provider(session.globals.config, session.around.environment, id);
-  if (!form) return std::unexpected(form.error());
-  const json::object object = object_of(*form);
+  Result<ProviderForm> form = fail(Exit::not_found, "");
+  if (session.globals.server.empty()) form = offline::provider(session.globals.config, session.around.environment, id);
+  if (!form && form.error().exit != Exit::not_found) return std::unexpected(form.error());
+  json::object object;
+  if (form) {
+    object = object_of(*form);
+  } else {
+    auto api = session.api();
+    auto entry = api ? api->get("providers/" + encode(id)) : Result<json::value>(std::unexpected(api.error()));
+    if (!entry) return std::unexpected(session.globals.server.empty() ? form.error() : entry.error());
+    if (!entry->is_object()) return fail(Exit::failed, fmt::format("answer: providers/{}: not a JSON object", id));
+    object = std::move(entry->get_object());
+    if (object.contains("entry")) return show_imported(object, session);
+  }
   // An entry is a tree: as a table it would be one unreadable line.
   if (session.globals.format == Format::table && !session.globals.quiet)
     session.print(to_yaml(object));
@@ -93,9 +147,9 @@ Result<int> show_config(Session& session) {
 
 void add_provider_verbs(CLI::App& root, Command& command) {
   CLI::App* noun = add_noun(root, "providers", "the catalog: services and how they authenticate");
-  add_verb(*noun, "list", "every provider, shipped and configured", "postern providers list -q")->callback([&command] {
-    command.action = list;
-  });
+  add_verb(*noun, "list", "every provider: shipped, of your folders, imported", "postern providers list -q")
+      ->callback([&command] { command.action = list; });
+  add_provider_import_verbs(*noun, command);
   auto id = std::make_shared<std::string>();
   CLI::App* verb =
       add_verb(*noun, "show", "one provider: hosts, auth entries, fields", "postern providers show stripe");

@@ -28,21 +28,21 @@ bool flag(const json::object& object, std::string_view key, bool otherwise) {
   return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
 }
 
-// The objects of a list; anything else in it is left out.
-std::vector<const json::object*> objects_in(const json::object& object, std::string_view key) {
-  std::vector<const json::object*> out;
-  const json::value* list = object.if_contains(key);
-  if (list == nullptr || !list->is_array()) return out;
-  for (const json::value& item : list->get_array())
-    if (item.is_object()) out.push_back(&item.get_object());
+// The objects of a map of objects, by name; anything else in it is left out.
+std::vector<std::pair<std::string, const json::object*>> objects_in(const json::object& object, std::string_view key) {
+  std::vector<std::pair<std::string, const json::object*>> out;
+  const json::value* map = object.if_contains(key);
+  if (map == nullptr || !map->is_object()) return out;
+  for (const auto& one : map->get_object())
+    if (one.value().is_object()) out.emplace_back(one.key(), &one.value().get_object());
   return out;
 }
 
 std::vector<FieldForm> fields_from(const json::object& object, std::string_view key) {
   std::vector<FieldForm> forms;
-  for (const json::object* field : objects_in(object, key))
-    forms.push_back({text_field(*field, "name"), text_field(*field, "title"), text_field(*field, "example"),
-                     text_field(*field, "default"), flag(*field, "secret", false), flag(*field, "required", true)});
+  for (const auto& [name, field] : objects_in(object, key))
+    forms.push_back({name, text_field(*field, "title"), text_field(*field, "example"), text_field(*field, "default"),
+                     flag(*field, "secret", false), flag(*field, "required", true)});
   return forms;
 }
 
@@ -53,26 +53,22 @@ std::string text_field(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-namespace {
-
-// What GET /api/v1/providers/{id} answers.
 ProviderForm form_from(const json::object& entry) {
   ProviderForm form;
   form.id = text_field(entry, "id");
   form.title = text_field(entry, "title");
   form.docs = text_field(entry, "docs");
-  form.base_url = text_field(entry, "baseUrl");
+  form.base_url = text_field(entry, "base_url");
+  form.origin = text_field(entry, "source");
+  form.enabled = flag(entry, "enabled", true);
   if (const auto* hosts = entry.if_contains("hosts"); hosts != nullptr && hosts->is_array())
     for (const json::value& host : hosts->get_array())
       if (host.is_string()) form.hosts.emplace_back(host.get_string());
-  form.variables = fields_from(entry, "config");
-  for (const json::object* auth : objects_in(entry, "auth"))
-    form.auth.push_back({text_field(*auth, "name"), text_field(*auth, "type"), text_field(*auth, "title"),
-                         fields_from(*auth, "fields")});
+  form.variables = fields_from(entry, "fields");
+  for (const auto& [name, auth] : objects_in(entry, "auth"))
+    form.auth.push_back({name, text_field(*auth, "type"), text_field(*auth, "title"), fields_from(*auth, "fields")});
   return form;
 }
-
-}  // namespace
 
 Result<Api> Session::api() {
   Endpoint endpoint;
@@ -100,11 +96,16 @@ Result<Api> Session::api() {
 }
 
 Result<ProviderForm> Session::provider(const std::string& id) {
-  if (globals.server.empty()) return around.provider(globals.config, around.environment, id);
+  Result<ProviderForm> local = fail(Exit::not_found, "");
+  if (globals.server.empty()) {
+    local = around.provider(globals.config, around.environment, id);
+    if (local || local.error().exit != Exit::not_found) return local;
+  }
+  // An imported one is the daemon's alone; without a daemon what the files say is told.
   auto remote = api();
-  if (!remote) return std::unexpected(remote.error());
+  if (!remote) return globals.server.empty() ? local : std::unexpected(remote.error());
   auto entry = remote->get("providers/" + encode(id));
-  if (!entry) return std::unexpected(entry.error());
+  if (!entry) return globals.server.empty() ? local : std::unexpected(entry.error());
   if (!entry->is_object()) return fail(Exit::failed, fmt::format("answer: providers/{}: not a JSON object", id));
   return form_from(entry->get_object());
 }
@@ -181,7 +182,10 @@ std::string dialled_address(const std::string& listening) {
   return listening;
 }
 
-Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
+namespace {
+
+// A span from now, forwards (1) or back (-1), or a time as it is.
+Result<std::string> span_from(const std::string& text, std::int64_t now_ms, int direction, const std::string& flag) {
   if (text.size() >= 20 && text.find('T') == 10) return text;  // the API judges the rest
   std::int64_t amount = 0;
   const auto [unit, error] = std::from_chars(text.data(), text.data() + text.size(), amount);
@@ -189,9 +193,19 @@ Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
   constexpr std::int64_t kMost = 100 * 365;  // days; keeps the sum inside what a clock can show
   const std::int64_t seconds = rest == "s" ? 1 : rest == "m" ? 60 : rest == "h" ? 3600 : rest == "d" ? 86400 : 0;
   if (error != std::errc{} || amount <= 0 || seconds == 0 || amount > kMost * 86400 / seconds)
-    return fail(Exit::usage, "--expires: not a time span; write 30m, 12h, 7d or 2030-01-31T12:00:00Z");
-  const std::time_t when = static_cast<std::time_t>(now_ms / 1000 + amount * seconds);
+    return fail(Exit::usage, flag + ": not a time span; write 30m, 12h, 7d or 2030-01-31T12:00:00Z");
+  const std::time_t when = static_cast<std::time_t>(now_ms / 1000 + direction * amount * seconds);
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(when));
+}
+
+}  // namespace
+
+Result<std::string> expiry(const std::string& text, std::int64_t now_ms) {
+  return span_from(text, now_ms, 1, "--expires");
+}
+
+Result<std::string> ago(const std::string& text, std::int64_t now_ms, const std::string& flag) {
+  return span_from(text, now_ms, -1, flag);
 }
 
 }  // namespace postern::cli

@@ -36,6 +36,7 @@ struct Surroundings {
   std::ostream& out;
   std::ostream& err;
   bool in_is_terminal = false;
+  bool err_is_terminal = false;
   Environment environment;
   Hooks hooks;
   std::function<Result<Hidden>(const std::string& label, bool echo)> ask;  // from the terminal
@@ -64,7 +65,7 @@ class Session {
 
   // The admin API: <state>/admin.sock, or --server with its token. Each call is a new connection.
   Result<Api> api();
-  // The entry of a provider: from the configuration's catalog, or from the API with --server.
+  // The entry of a provider: from the configuration's catalog, or else from the API (imported ones, and with --server).
   Result<ProviderForm> provider(const std::string& id);
   // Where this daemon's proxy listens, as a caller on this machine dials it ("127.0.0.1:8480").
   Result<std::string> proxy_address(Api& api);
@@ -88,6 +89,10 @@ class Session {
 
 // "30m", "1h", "7d", "90s" from now, or an RFC 3339 time as it is; the result is RFC 3339 in UTC.
 Result<std::string> expiry(const std::string& text, std::int64_t now_ms);
+// What GET /api/v1/providers/{id} answers, and a list holds.
+ProviderForm form_from(const json::object& entry);
+// The same, but so long before now. `flag`: what the text was given with.
+Result<std::string> ago(const std::string& text, std::int64_t now_ms, const std::string& flag);
 // A string field of an object; empty when absent.
 std::string text_field(const json::object& object, std::string_view key);
 // "0.0.0.0:80" and "[::]:80" listen everywhere; a caller dials loopback.

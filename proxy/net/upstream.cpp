@@ -34,33 +34,41 @@ Upstream::~Upstream() {
   }
 }
 
+std::optional<Endpoint> known_address(const Destination& to) {
+  if (to.fixed) return to.fixed;
+  if (!to.ip_literal) return std::nullopt;
+  auto literal = Endpoint::parse(to.host.find(':') == std::string::npos ? to.host + ":0" : "[" + to.host + "]:0");
+  if (!literal) return std::nullopt;
+  literal->set_port(to.port);
+  return *literal;
+}
+
+std::string why_prohibited(const Destination& to, const Endpoint& address, const AddressPolicy& policy) {
+  // Allowed by being written there, but never a metadata service or this proxy itself.
+  if (to.fixed) {
+    if (!policy.is_own(address) && classify(address) != AddressClass::metadata) return {};
+    return "resolve: names a listener of this proxy or a metadata service";
+  }
+  if (policy.allows(address, to.exceptions)) return {};
+  return std::string("resolves to a ") + to_string(classify(address)) + " address";
+}
+
 Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
                               SessionCache& sessions, DialTimeouts timeouts) {
   std::vector<Endpoint> addresses;
-  if (to.fixed) {
-    // Allowed by being written there, but never a metadata service or this proxy itself.
-    if (policy.is_own(*to.fixed) || classify(*to.fixed) == AddressClass::metadata) {
-      reason_ = "resolve: names a listener of this proxy or a metadata service";
-      co_return Fault::address_prohibited;
-    }
-    addresses.push_back(*to.fixed);
+  if (to.fixed || to.ip_literal) {
+    const auto address = known_address(to);
+    if (!address) co_return Fault::dns_failed;
+    addresses.push_back(*address);
   } else {
-    if (to.ip_literal) {
-      const std::string text = to.host.find(':') == std::string::npos ? to.host + ":0" : "[" + to.host + "]:0";
-      const auto literal = Endpoint::parse(text);
-      if (!literal) co_return Fault::dns_failed;
-      addresses.push_back(*literal);
-    } else {
-      Resolved resolved = co_await resolver.resolve(to.host, timeouts.dns);
-      if (resolved.fault != Fault::none) co_return resolved.fault;
-      addresses = std::move(resolved.addresses);
-    }
-    for (Endpoint& address : addresses) {
-      address.set_port(to.port);
-      if (policy.allows(address, to.exceptions)) continue;
-      reason_ = std::string("resolves to a ") + to_string(classify(address)) + " address";
-      co_return Fault::address_prohibited;  // one denied address denies the answer
-    }
+    Resolved resolved = co_await resolver.resolve(to.host, timeouts.dns);
+    if (resolved.fault != Fault::none) co_return resolved.fault;
+    addresses = std::move(resolved.addresses);
+    for (Endpoint& address : addresses) address.set_port(to.port);
+  }
+  for (const Endpoint& address : addresses) {
+    reason_ = why_prohibited(to, address, policy);
+    if (!reason_.empty()) co_return Fault::address_prohibited;  // one denied address denies the answer
   }
   Fault fault = Fault::refused;
   const Millis each = std::max(Millis(1000), timeouts.connect / static_cast<int>(addresses.size()));

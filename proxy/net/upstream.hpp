@@ -34,6 +34,11 @@ struct Destination {
   SessionCache::Key session_key;  // host, port, trust
 };
 
+// Where it leads without a look-up: `resolve:`, or an address as host. nullopt: a name, or a host that is no address.
+std::optional<Endpoint> known_address(const Destination& to);
+// Why this address, to which it leads, may not be dialled: a short text without secrets. Empty: it may.
+std::string why_prohibited(const Destination& to, const Endpoint& address, const AddressPolicy& policy);
+
 class Upstream {
  public:
   explicit Upstream(Worker& worker) : worker_(worker), socket_(worker) {}

@@ -7,10 +7,11 @@ namespace postern::serve {
 namespace {
 
 // No web page drives this port (DESIGN section 5).
-Step refuse_browsers(const Call& call) {
+Step refuse_browsers(const Request& request) {
   using wire::FieldId;
-  const wire::Field* site = call.head.fields.find(FieldId::sec_fetch_site);
-  if (call.head.fields.find(FieldId::origin) != nullptr || (site != nullptr && !wire::iequals(site->value, "none"))) {
+  const wire::Field* site = request.head.fields.find(FieldId::sec_fetch_site);
+  if (request.head.fields.find(FieldId::origin) != nullptr ||
+      (site != nullptr && !wire::iequals(site->value, "none"))) {
     return refuse(Code::browser_request_refused,
                   "Requests from web pages are refused on this port; call it from a program, not from a browser.");
   }
@@ -18,17 +19,17 @@ Step refuse_browsers(const Call& call) {
 }
 
 // No web page reaches a unix socket, whatever Host its clients make up.
-bool through_unix_socket(const Call& call) {
+bool through_unix_socket(net::Client& client) {
   int family = 0;
   socklen_t size = sizeof family;
-  return ::getsockopt(call.client().socket().fd(), SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
+  return ::getsockopt(client.socket().fd(), SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
 }
 
-Step check_own_host(const Call& call) {
-  const wire::Field* field = call.head.fields.find(wire::FieldId::host);
+Step check_own_host(const Request& request, const Common& common, net::Client* client) {
+  const wire::Field* field = request.head.fields.find(wire::FieldId::host);
   wire::HostPort host;
   if (field == nullptr || wire::parse_host(field->value, host).fault != wire::Fault::none ||
-      (!call.service().is_own_host(host.host, host.port) && !through_unix_socket(call))) {
+      (!is_own_host(common, host.host, host.port) && (client == nullptr || !through_unix_socket(*client)))) {
     return refuse(
         Code::browser_request_refused,
         "The Host of a request to this proxy itself must be one of its listeners; use the address it listens on.");
@@ -36,64 +37,66 @@ Step check_own_host(const Call& call) {
   return {};
 }
 
-bool came_around(const Call& call) {
-  for (const wire::Field& field : call.head.fields.all()) {
-    if (field.id == wire::FieldId::via && field.value.find(call.service().common().pseudonym) != std::string_view::npos)
-      return true;
+bool came_around(const Request& request, const Common& common) {
+  for (const wire::Field& field : request.head.fields.all()) {
+    if (field.id == wire::FieldId::via && field.value.find(common.pseudonym) != std::string_view::npos) return true;
   }
   return false;
 }
 
-bool hops_used_up(const Call& call) {
-  const wire::Field* field = call.head.fields.find(wire::FieldId::max_forwards);
-  return call.head.method == "OPTIONS" && field != nullptr && field->value == "0";
+bool hops_used_up(const Request& request) {
+  const wire::Field* field = request.head.fields.find(wire::FieldId::max_forwards);
+  return request.head.method == "OPTIONS" && field != nullptr && field->value == "0";
 }
 
 }  // namespace
 
-Step admit(Call& call) {
-  const wire::RequestHead& head = call.head;
-  if (call.service().overloaded(call.settings())) return refuse_overload();
+Step admit(Request& request, const Common& common, net::Client* client) {
+  const wire::RequestHead& head = request.head;
   if (wire::iequals(head.method, "TRACE") || wire::iequals(head.method, "TRACK")) {
     return refuse(Code::method_not_allowed, "TRACE and TRACK would show what was injected; use another method.");
   }
-  const wire::Refusal why = wire::parse_target(head.method, head.target, call.target);
+  const wire::Refusal why = wire::parse_target(head.method, head.target, request.target);
   if (why.fault != wire::Fault::none) {
-    call.target.reset();  // nothing of it may be used
+    request.target.reset();  // nothing of it may be used
     return std::unexpected(from_refusal(why));
   }
-  if (Step step = refuse_browsers(call); !step) return step;
-  if (came_around(call)) {
+  if (Step step = refuse_browsers(request); !step) return step;
+  if (came_around(request, common)) {
     return refuse(Code::loop_detected,
                   "This request has passed through this proxy before; remove the proxy from its own upstream's way.");
   }
-  if (call.target.form == wire::Form::authority) {
-    call.session->open = false;  // what follows a refused CONNECT is not HTTP
+  if (request.target.form == wire::Form::authority) {
     return refuse(Code::tunnel_not_supported,
                   "This version does not open tunnels; send the request as http://host/ through the proxy: it goes out "
                   "over TLS.");
   }
-  if (call.target.form == wire::Form::origin || call.target.form == wire::Form::asterisk) {
-    if (Step step = check_own_host(call); !step) return step;
+  if (request.target.form == wire::Form::origin || request.target.form == wire::Form::asterisk) {
+    if (Step step = check_own_host(request, common, client); !step) return step;
   }
-  if (hops_used_up(call)) {
-    call.status = 200;  // answered here, empty: reply() sees it
+  if (hops_used_up(request)) {
+    request.answered = true;
     return refuse(Code::internal_error, {});
   }
-  call.base_mode = call.target.form == wire::Form::origin && !call.target.base_connection.empty();
-  if (call.target.form != wire::Form::absolute && !call.base_mode) {
+  request.base_mode = request.target.form == wire::Form::origin && !request.target.base_connection.empty();
+  if (request.target.form != wire::Form::absolute && !request.base_mode) {
     return refuse(
         Code::malformed_request,
         "This is a proxy: send an absolute target (http://host/path), or /c/<connection>/<path> in base-URL mode.");
   }
-  if (call.base_mode && call.settings().open_callers) {
+  if (request.base_mode && request.settings().open_callers) {
     return refuse(Code::malformed_request,
                   "Base-URL mode needs authenticated callers and is off while callers.mode is open.");
   }
-  if (head.body == wire::Body::length && head.content_length > call.settings().body_limit.value_or(UINT64_MAX)) {
+  if (head.body == wire::Body::length && head.content_length > request.settings().body_limit.value_or(UINT64_MAX)) {
     return refuse(Code::body_too_large, "The request body is larger than limits.body allows.");
   }
   return {};
+}
+
+Step admit(Call& call) {
+  if (call.service().overloaded(call.settings())) return refuse_overload();
+  return admit(call, call.service().common(), &call.client());
 }
 
 }  // namespace postern::serve

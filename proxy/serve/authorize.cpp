@@ -5,8 +5,8 @@
 namespace postern::serve {
 namespace {
 
-Step usable(const Call& call) {
-  const Known& known = *call.connection;
+Step usable(const Request& request, const Common& common) {
+  const Known& known = *request.connection;
   const vault::Connection& meta = known.meta;
   if (known.app_disabled) {
     return refuse(Code::auth_config_disabled,
@@ -19,21 +19,21 @@ Step usable(const Call& call) {
     return refuse(Code::connection_error, "The connection is in error: its credential was rejected; rotate it.");
   }
   if (meta.status == vault::Status::expired) {
-    return needs_reconnect(call);
+    return needs_reconnect(request, common);
   }
   return {};
 }
 
 // In base-URL mode the provider's base URL is the destination.
-Step aim_at_base_url(Call& call) {
-  const Known& known = *call.connection;
+Step aim_at_base_url(Request& request) {
+  const Known& known = *request.connection;
   if (known.base_host.empty()) {
     return refuse(Code::destination_not_allowed,
                   "This connection's provider has no base URL; use the proxy form http://host/path.");
   }
-  call.target.host = known.base_host;
-  call.target.port = known.base_port;
-  call.target.ip_literal = is_ip_literal(known.base_host);
+  request.target.host = known.base_host;
+  request.target.port = known.base_port;
+  request.target.ip_literal = is_ip_literal(known.base_host);
   return {};
 }
 
@@ -44,29 +44,27 @@ Step unambiguous(std::string_view path) {
 }
 
 // The path as the upstream sees it, but for what an injection puts before it.
-std::string path_upstream(const Call& call) {
-  std::string path(call.target.path_only());
-  return call.base_mode ? call.connection->base_path + path : path;
+std::string path_upstream(const Request& request) {
+  std::string path(request.target.path_only());
+  return request.base_mode ? request.connection->base_path + path : path;
 }
 
-Step reachable(const Call& call, std::string_view path) {
-  const Known& known = *call.connection;
+Step reachable(const Request& request, std::string_view path) {
+  const Known& known = *request.connection;
   if (known.path_rule) {
     if (Step step = unambiguous(path); !step) return step;
   }
-  if (!known.reaches(call.target.host, call.target.port, path) || known.forbids(call.target.host, path)) {
-    return refuse(Code::destination_not_allowed,
-                  "The connection's credential may not go to this host, port or path; see `postern connections show` "
-                  "for where it may.");
+  if (!known.reaches(request.target.host, request.target.port, path) || known.forbids(request.target.host, path)) {
+    return refuse(Code::destination_not_allowed, why_not_there(request, path));
   }
   return {};
 }
 
-Step allowed_path(const Call& call) {
-  const std::string path = path_upstream(call);
+Step allowed_path(const Request& request) {
+  const std::string path = path_upstream(request);
   if (Step step = unambiguous(path); !step) return step;
-  if (call.caller->may_path(path)) return {};
-  return refuse(Code::destination_not_allowed, "The caller's token does not allow this path.");
+  if (request.caller->may_path(path)) return {};
+  return refuse(Code::destination_not_allowed, why_not_by_token(request));
 }
 
 void find_route(Call& call, std::string_view tag) {
@@ -81,31 +79,33 @@ void find_route(Call& call, std::string_view tag) {
   call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
+  known->noted_caller = 0;
   known->route_tag = tag;
 }
 
 }  // namespace
 
-Step authorize(Call& call) {
-  const Caller& caller = *call.caller;
-  std::string_view tag = caller.organization();
-  if (call.connection) {
-    if (Step step = usable(call); !step) return step;
-    if (call.base_mode) {
-      if (Step step = aim_at_base_url(call); !step) return step;
-      if (Step step = reachable(call, path_upstream(call)); !step) return step;
-    } else if (Step step = reachable(call, call.target.path_only()); !step) {
+Step judge(Request& request, const Common& common) {
+  if (request.connection) {
+    if (Step step = usable(request, common); !step) return step;
+    if (request.base_mode) {
+      if (Step step = aim_at_base_url(request); !step) return step;
+      if (Step step = reachable(request, path_upstream(request)); !step) return step;
+    } else if (Step step = reachable(request, request.target.path_only()); !step) {
       return step;
     }
-    if (call.settings().isolate_connections) tag = call.connection->meta.id;
   }
-  if (!caller.may_host(call.target.host) || !caller.may_method(call.head.method)) {
-    return refuse(Code::destination_not_allowed, "The caller's token does not allow this host or method.");
-  }
-  if (caller.authorization.paths) {
-    if (Step step = allowed_path(call); !step) return step;
-  }
-  find_route(call, tag);
+  const Caller& caller = *request.caller;
+  if (!caller.may_host(request.target.host) || !caller.may_method(request.head.method))
+    return refuse(Code::destination_not_allowed, why_not_by_token(request));
+  if (caller.authorization.paths) return allowed_path(request);
+  return {};
+}
+
+Step authorize(Call& call) {
+  if (Step step = judge(call, call.service().common()); !step) return step;
+  const bool isolated = call.settings().isolate_connections && call.connection;
+  find_route(call, isolated ? std::string_view(call.connection->meta.id) : call.caller->organization());
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// One request and everything that has been decided about it, from read_head to record. Steps fill it in, in order; a
-// field is valid from the step that is named beside it. Views point into the client's buffer.
+// One request of a client connection, from read_head to record: what was decided about it (Request), and what it takes
+// to carry it out. Steps fill it in, in order; a field is valid from the step that is named beside it. Views point into
+// the client's buffer.
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -11,10 +12,7 @@
 #include "proxy/net/client.hpp"
 #include "proxy/net/exchange.hpp"
 #include "proxy/net/request_body.hpp"
-#include "proxy/serve/problem.hpp"
-#include "proxy/serve/service.hpp"
-#include "proxy/wire/head.hpp"
-#include "proxy/wire/target.hpp"
+#include "proxy/serve/decide.hpp"
 
 namespace postern::serve {
 
@@ -42,46 +40,27 @@ class Waiting {
   virtual void give_up() = 0;  // resumes it from a later turn of the loop
 };
 
-struct Call {
+struct Call : Request {
   explicit Call(Session& s) : session(&s) {}
   void reset(Session& s);
 
   Session* session;
   Service& service() const noexcept { return session->service; }
   net::Client& client() const noexcept { return session->client; }
-  // What held when the connection was found, and before that when the call began, whatever a reload says later: rules,
-  // catalog and connection are of one configuration.
-  const Rules* rules = nullptr;
-  const config::Settings& settings() const noexcept { return *rules->settings; }
 
   // 1 read_head
-  wire::RequestHead head;
   std::chrono::steady_clock::time_point started;
   std::string request_id;
   bool silent = false;  // nothing to answer and nothing to record: the caller went away
-  // 2 admit
-  wire::Target target;
-  bool base_mode = false;
   // 3 identify
-  std::shared_ptr<Caller> caller;
-  std::string reference;              // what named the connection; empty: nothing did
-  std::shared_ptr<Known> connection;  // null: a relay without credential
-  bool counted = false;               // in the caller's requests under way
-  std::string_view token_field;       // base-URL mode: the field that held the caller's token
+  bool counted = false;  // in the caller's requests under way
   // 4 authorize
   std::shared_ptr<net::Route> route;
   // 5 obtain
   Waiting* waiting = nullptr;  // for a token
   // 6 collect
   net::RequestBody body;
-  bool collected = false;
-  std::string collected_body;
   std::size_t held = 0;  // bytes of memory that the service counts for it
-  // 7 inject
-  inject::Changes changes;
-  std::string out;  // the outbound head, then the body if it was collected
-  bool chunked = false;
-  std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
   // 8 forward
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;
@@ -117,10 +96,19 @@ net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);
 
+// The credential is about to leave: the audit hears of the first time each day. What stands here is all that the others
+// pay for it.
+inline void note_use(Call& call) {
+  const Known* known = call.connection.get();
+  if (known == nullptr || (known->noted_caller == call.caller->serial && known->route.get() == call.route.get() &&
+                           known->noted_day == call.service().today())) {
+    return;
+  }
+  call.service().tell_use(call);
+}
+
 // Asks for a newer token than the connection has; resumes with the desk's answer.
 net::Task<grants::Renewed> renew(Call& call, grants::Why why);
-// The connection's grant is dead: a person must connect it again, there.
-std::unexpected<Problem> needs_reconnect(const Call& call);
 // The token was refused with this answer (401), and the request may be sent once more: a newer token is there, and
 // `call.out` is written anew. False: the answer is the caller's.
 bool may_replay_refused(const Call& call);

@@ -11,33 +11,20 @@ namespace {
 // What a refused token may cost: such a body is sent again with a new one (DESIGN section 7 point 7).
 constexpr std::uint64_t kSmall = 64 * 1024;
 
-bool injection_asks(const Call& call) {
-  return (call.connection->injection->needs() & inject::needs_body) != 0;
-}
-
 // A small body is held only if we know at once that it is one, and nobody waits for the upstream's word on it.
 bool may_be_needed_again(const Call& call) {
   return call.connection->fetched && call.head.body == wire::Body::length && call.head.content_length <= kSmall &&
          !call.head.expect_continue;
 }
 
+std::unexpected<Problem> too_large_to_edit() {
+  return refuse(Code::body_too_large,
+                "This connection's credential goes into the body, which must then fit limits.body_buffer.");
+}
+
 net::Task<Step> collect_body(Call& call) {
-  // What could not be held even alone is too large for good, not for the moment.
-  const std::uint64_t room = share_of_memory(call.settings()) - net::kBufferSize;
-  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(call.settings().body_buffer, room / 2));
-  // Two of these would let one hide the other from the edit.
-  for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
-    int lines = 0;
-    for (const wire::Field& field : call.head.fields.all()) lines += field.id == id ? 1 : 0;
-    if (lines > 1 && injection_asks(call))
-      co_return refuse(Code::malformed_request,
-                       "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
-  }
-  const auto too_large = [] {
-    return refuse(Code::body_too_large,
-                  "This connection's credential goes into the body, which must then fit limits.body_buffer.");
-  };
-  if (call.head.body == wire::Body::length && call.head.content_length > most) co_return too_large();
+  const std::size_t most = most_collected(call.settings());
+  if (Step step = may_collect(call); !step) co_return step;
   call.collected = true;
   call.collected_body.clear();
   const net::Millis stall = call.settings().timeouts.stream_idle;
@@ -54,7 +41,7 @@ net::Task<Step> collect_body(Call& call) {
       call.silent = piece.fault == net::Fault::client_gone;
       co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
     }
-    if (call.collected_body.size() + piece.data.size() > most) co_return too_large();
+    if (call.collected_body.size() + piece.data.size() > most) co_return too_large_to_edit();
     // Twice: what was collected, and the request that is made of it.
     if (!call.service().hold(call, 2 * piece.data.size())) co_return refuse_overload();
     call.collected_body.append(piece.data);
@@ -64,8 +51,32 @@ net::Task<Step> collect_body(Call& call) {
 
 }  // namespace
 
+bool injection_asks_for_body(const Request& request) {
+  return (request.connection->injection->needs() & inject::needs_body) != 0;
+}
+
+std::size_t most_collected(const config::Settings& settings) {
+  // What could not be held even alone is too large for good, not for the moment.
+  const std::uint64_t room = share_of_memory(settings) - net::kBufferSize;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(settings.body_buffer, room / 2));
+}
+
+Step may_collect(const Request& request) {
+  // Two of these would let one hide the other from the edit.
+  for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
+    int lines = 0;
+    for (const wire::Field& field : request.head.fields.all()) lines += field.id == id ? 1 : 0;
+    if (lines > 1 && injection_asks_for_body(request))
+      return refuse(Code::malformed_request,
+                    "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
+  }
+  if (request.head.body == wire::Body::length && request.head.content_length > most_collected(request.settings()))
+    return too_large_to_edit();
+  return {};
+}
+
 net::Soon<Step> collect(Call& call) {
-  if (!call.connection || (!injection_asks(call) && !may_be_needed_again(call))) return Step{};
+  if (!call.connection || (!injection_asks_for_body(call) && !may_be_needed_again(call))) return Step{};
   return collect_body(call);
 }
 

@@ -20,16 +20,23 @@ net::Task<Step> debit_later(Call& call, bool writes) {
       co_return refuse(Code::vault_unavailable,
                        "The call could not be counted against the token's budget, so nothing was sent; try again.");
   }
-  co_return refuse(Code::budget_exhausted,
-                   writes ? "The budget of the token, or of one that it was made with, is used up for calls that write."
-                          : "The budget of the token, or of one that it was made with, is used up.");
+  co_return budget_exhausted(writes);
 }
 
 }  // namespace
 
+bool is_write(std::string_view method) {
+  return method != "GET" && method != "HEAD" && method != "OPTIONS";
+}
+
+std::unexpected<Problem> budget_exhausted(bool writes) {
+  return refuse(Code::budget_exhausted,
+                writes ? "The budget of the token, or of one that it was made with, is used up for calls that write."
+                       : "The budget of the token, or of one that it was made with, is used up.");
+}
+
 net::Soon<Step> debit(Call& call) {
-  const std::string_view method = call.head.method;
-  const bool writes = method != "GET" && method != "HEAD" && method != "OPTIONS";
+  const bool writes = is_write(call.head.method);
   if (call.rules->source->budgets().spend_at_hand(call.caller->budgets, writes)) return Step{};
   return debit_later(call, writes);
 }

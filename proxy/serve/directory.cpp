@@ -14,18 +14,12 @@ namespace {
 constexpr std::size_t kTokenPrefix = 4;  // "pst_"
 constexpr std::size_t kPublicId = 12;
 
-Trouble trouble_of(const vault::Error& error) {
-  if (error.code == vault::Error::Code::not_found) return Trouble::unknown;
-  return error.code == vault::Error::Code::invalid ? Trouble::broken : Trouble::vault;
-}
-
 bool listed(const std::vector<std::string>& list, std::string_view what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
-// A personal connection of somebody else is as unknown as one that does not exist.
 Found<Known> for_caller(const Caller& caller, std::shared_ptr<Known> known) {
-  if (known->meta.scope == vault::Scope::personal && known->meta.owner != caller.authorization.user) return {};
+  if (!caller.may_use(*known)) return {};
   return {std::move(known), Trouble::none, {}};
 }
 
@@ -111,11 +105,17 @@ TokenAge TokenAge::of(const vault::Credential& credential, const grants::Sent& n
   return age;
 }
 
-bool Known::reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
-  return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
+Trouble trouble_of(const vault::Error& error) {
+  if (error.code == vault::Error::Code::not_found) return Trouble::unknown;
+  return error.code == vault::Error::Code::invalid ? Trouble::broken : Trouble::vault;
+}
+
+const vault::Destination* Known::destination(std::string_view host, std::uint16_t port, std::string_view path) const {
+  const auto at = std::find_if(meta.destinations.begin(), meta.destinations.end(), [&](const vault::Destination& d) {
     if (d.host != host || d.port != port) return false;
     return d.path_prefix.empty() || is_within(path, d.path_prefix);
   });
+  return at == meta.destinations.end() ? nullptr : &*at;
 }
 
 bool Known::forbids(std::string_view host, std::string_view given) const {
@@ -161,6 +161,24 @@ bool Caller::may_path(std::string_view path) const {
   return !paths ||
          std::any_of(paths->begin(), paths->end(), [&](const auto& prefix) { return is_within(path, prefix); });
 }
+std::optional<std::string_view> Caller::named(std::string_view reference) const {
+  const auto at = std::find_if(permitted.begin(), permitted.end(),
+                               [&](const auto& p) { return p.first == reference || p.second == reference; });
+  if (at == permitted.end()) return std::nullopt;
+  return at->second;
+}
+bool Caller::may_use(const Known& known) const {
+  return known.meta.scope != vault::Scope::personal || known.meta.owner == authorization.user;
+}
+
+Caller anybody() {
+  Caller caller;
+  caller.authorization.organization = vault::kDefaultOrganization;
+  caller.authorization.project = vault::kDefaultProject;
+  caller.authorization.capabilities = {"proxy:call"};
+  caller.any_connection = true;
+  return caller;
+}
 
 Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
     : worker_(worker),
@@ -172,11 +190,11 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
       callers_(bounds.bytes / 4, [](Caller& caller) { caller.live = false; }),
       round_(
           worker.ticker(), [](void* self) { static_cast<Directory*>(self)->next_round(); }, this),
-      open_caller_(std::make_shared<Caller>()) {
-  open_caller_->authorization.organization = vault::kDefaultOrganization;
-  open_caller_->authorization.project = vault::kDefaultProject;
-  open_caller_->authorization.capabilities = {"proxy:call"};
-  open_caller_->any_connection = true;
+      open_caller_(std::make_shared<Caller>(anybody())) {}
+
+std::uint64_t Caller::next_serial() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 void Directory::next_round() {
@@ -214,10 +232,9 @@ net::Task<Found<Caller>> Directory::authenticate(std::string_view token) {
 net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view reference) {
   // An explicit list is looked at first and alone: foreign, unknown and deleted ids are one case, at one price.
   if (!caller.any_connection) {
-    const auto at = std::find_if(caller.permitted.begin(), caller.permitted.end(),
-                                 [&](const auto& p) { return p.first == reference || p.second == reference; });
-    if (at == caller.permitted.end()) return Found<Known>{};
-    reference = at->second;
+    const auto named = caller.named(reference);
+    if (!named) return Found<Known>{};
+    reference = *named;
   }
   key_.assign(caller.organization()).append(1, '\n').append(caller.project()).append(1, '\n').append(reference);
   if (const auto* known = known_.find(key_); known != nullptr) {

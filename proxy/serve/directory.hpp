@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -152,8 +153,15 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
+  // Who last used it there, and on which day: the audit has heard of that (noted.hpp).
+  std::uint64_t noted_caller = 0;
+  std::int64_t noted_day = 0;
 
-  bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const;
+  // The destination that a request goes to; null: none of this connection's.
+  const vault::Destination* destination(std::string_view host, std::uint16_t port, std::string_view path) const;
+  bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
+    return destination(host, port, path) != nullptr;
+  }
   bool forbids(std::string_view host, std::string_view path) const;
   bool passes(std::string_view lower_name) const;
 };
@@ -162,6 +170,7 @@ struct Caller {
   vault::Authorization authorization;
   std::vector<std::string> makers;  // ids: what it was made by, and so on; it ends with any of them
   vault::Secret token;
+  std::uint64_t serial = next_serial();  // of no other caller of this process
   bool live = true;
   bool any_connection = false;
   Budgets::Purses budgets;                              // what its calls are debited to; empty: nothing
@@ -175,8 +184,16 @@ struct Caller {
   bool may(std::string_view capability) const;
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
-  bool may_path(std::string_view path) const;  // asked only where wire::path_is_ambiguous() says no
+  bool may_path(std::string_view path) const;   // asked only where wire::path_is_ambiguous() says no
+  static std::uint64_t next_serial() noexcept;  // from 1 on
+  // Of an explicit list: the id behind what it names; nullopt: it does not.
+  std::optional<std::string_view> named(std::string_view reference) const;
+  // A personal connection of somebody else is as unknown as one that does not exist.
+  bool may_use(const Known& known) const;
 };
+
+// Who calls without a token where callers.mode is open.
+Caller anybody();
 
 // What must be forgotten; empty id: everything of that kind. An authorization with all that it has made.
 struct Forget {
@@ -184,6 +201,8 @@ struct Forget {
   std::string organization, project, id;
   bool renewed = false;  // only its token or status: what callers may name is the same
 };
+
+Trouble trouble_of(const vault::Error& error);
 
 // Trouble::broken: the record is there but its configuration is not usable (its provider left the catalog).
 template <class T>

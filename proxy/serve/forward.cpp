@@ -24,6 +24,7 @@ net::Soon<Fault> send_leased(Call& call, Fault leased) {
   if (leased != Fault::none) return leased;
   call.reused = call.exchange->reused();
   if (call.ended) return Fault::ended;
+  note_use(call);
   const bool streams = !call.collected && !call.body.ended();
   return call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked);
 }

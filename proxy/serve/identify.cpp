@@ -8,14 +8,9 @@
 namespace postern::serve {
 namespace {
 
-std::unexpected<Problem> unauthenticated(Call& call) {
+std::unexpected<Problem> refuse_unauthenticated(Call& call) {
   call.service().worker().metrics().add(observe::Counter::caller_auth_failures);
-  return refuse(
-      Code::caller_unauthenticated,
-      call.base_mode
-          ? "Send a valid postern token (pst_…) where the SDK puts its key; make one with `postern tokens create`."
-          : "Send a valid postern token: http://<connection or ->:pst_…@proxy, or Proxy-Authorization: Bearer; make "
-            "one with `postern tokens create`.");
+  return std::unexpected(unauthenticated(call.base_mode));
 }
 
 // A failed token costs its own connection time, never anybody else: no lock-out by address.
@@ -23,11 +18,6 @@ net::Task<void> slow_down(Session& session) {
   const unsigned failures = session.failed_tokens++;
   if (failures == 0) co_return;
   co_await net::rest(session.service.worker().ticker(), net::Millis(std::min(2000, 100 << std::min(failures, 5U))));
-}
-
-bool usable_now(const Caller& caller, std::int64_t now_ms) {
-  return caller.live && caller.authorization.revoked == 0 &&
-         (caller.authorization.expires == 0 || now_ms < caller.authorization.expires);
 }
 
 // The same field value as before on a kept connection, whose caller nothing has happened to.
@@ -41,7 +31,7 @@ bool is_remembered(const Call& call) {
 net::Task<Step> find_caller(Call& call, const Presented& presented) {
   Session& session = *call.session;
   if (presented.token.empty()) {
-    if (!call.settings().open_callers) co_return unauthenticated(call);
+    if (!call.settings().open_callers) co_return refuse_unauthenticated(call);
     call.caller = call.service().directory().open_caller();
     co_return Step{};
   }
@@ -49,7 +39,7 @@ net::Task<Step> find_caller(Call& call, const Presented& presented) {
   if (found.trouble == Trouble::vault) co_return std::unexpected(from_trouble(found.trouble, found.detail));
   if (!found.value || !usable_now(*found.value, call.service().common().now_ms())) {
     co_await slow_down(session);
-    co_return unauthenticated(call);
+    co_return refuse_unauthenticated(call);
   }
   session.failed_tokens = 0;
   if (!call.base_mode) {
@@ -61,51 +51,23 @@ net::Task<Step> find_caller(Call& call, const Presented& presented) {
   co_return Step{};
 }
 
-// Header, path, user name: the header overrides the user name, which is a run's default.
-Step name_connection(Call& call, const std::string& user) {
-  const wire::Field* field = call.head.fields.find(wire::FieldId::x_connection_id);
-  if (field != nullptr) {
-    if (!vault::is_reference(field->value)) {
-      return refuse(Code::malformed_request,
-                    "X-Connection-Id must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.");
-    }
-    if (call.base_mode && field->value != call.target.base_connection) {
-      return refuse(Code::connection_ambiguous, "X-Connection-Id and the path name two connections; send one of them.");
-    }
-    call.reference = field->value;
-  } else if (call.base_mode) {
-    call.reference = call.target.base_connection;
-  } else if (!user.empty()) {
-    if (!vault::is_reference(user)) {
-      return refuse(Code::malformed_request,
-                    "The proxy user name must be a connection's id or alias, or '-' for none.");
-    }
-    call.reference = user;
-  }
-  return {};
+net::Task<Step> nothing_named(Call& call) {
+  if (egress_allows(call.settings(), call.target.host, call.target.port)) co_return Step{};
+  co_return std::unexpected(unnamed(co_await call.service().directory().choices(*call.caller, call.target.host)));
 }
 
 // Without a name: the connection that this authorization made the default for the host.
-Step default_connection(Call& call) {
-  for (const auto& [host, id] : call.caller->default_for) {
-    if (host != call.target.host) continue;
-    if (!call.reference.empty() && call.reference != id) {
-      call.reference.clear();
+Step default_connection(Request& request) {
+  for (const auto& [host, id] : request.caller->default_for) {
+    if (host != request.target.host) continue;
+    if (!request.reference.empty() && request.reference != id) {
+      request.reference.clear();
       return refuse(Code::connection_id_missing,
                     "Several connections are the default for this host; name one with X-Connection-Id.");
     }
-    call.reference = id;
+    request.reference = id;
   }
   return {};
-}
-
-net::Task<Step> nothing_named(Call& call) {
-  if (egress_allows(call.settings(), call.target.host, call.target.port)) co_return Step{};
-  Problem p;
-  p.code = Code::connection_id_missing;
-  p.detail = "Name a connection with X-Connection-Id, or as the user name of the proxy URL.";
-  p.choices = co_await call.service().directory().choices(*call.caller, call.target.host);
-  co_return std::unexpected(std::move(p));
 }
 
 // limits.caller_requests: one token cannot take every turn.
@@ -135,15 +97,9 @@ net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding) {
 
 // The caller is known. `user`: the connection that the proxy user name gives, often none.
 net::Soon<Step> with_caller(Call& call, const std::string& user) {
-  if (!call.caller->may("proxy:call")) {
-    return Step(refuse(Code::connection_unavailable,
-                       "This token may not call through the proxy: it lacks the capability proxy:call."));
-  }
+  if (!call.caller->may(kProxyCall)) return Step(incapable());
   if (Step step = take_turn(call); !step) return step;
   if (Step step = name_connection(call, user); !step) return step;
-  if (call.reference.empty()) {
-    if (Step step = default_connection(call); !step) return step;
-  }
   if (call.reference.empty()) return nothing_named(call);
   net::Soon<Found<Known>> finding = call.service().directory().find(*call.caller, call.reference);
   if (!finding.await_ready()) return take_later(call, std::move(finding));
@@ -163,6 +119,59 @@ net::Task<Step> authenticate_first(Call& call) {
 }
 
 }  // namespace
+
+bool usable_now(const Caller& caller, std::int64_t now_ms) {
+  return caller.live && caller.authorization.revoked == 0 &&
+         (caller.authorization.expires == 0 || now_ms < caller.authorization.expires);
+}
+
+Problem unauthenticated(bool base_mode) {
+  Problem problem;
+  problem.code = Code::caller_unauthenticated;
+  problem.detail =
+      base_mode
+          ? "Send a valid postern token (pst_…) where the SDK puts its key; make one with `postern tokens create`."
+          : "Send a valid postern token: http://<connection or ->:pst_…@proxy, or Proxy-Authorization: Bearer; "
+            "make one with `postern tokens create`.";
+  return problem;
+}
+
+std::unexpected<Problem> incapable() {
+  return refuse(Code::connection_unavailable,
+                "This token may not call through the proxy: it lacks the capability proxy:call.");
+}
+
+Problem unnamed(std::vector<std::string> choices) {
+  Problem problem;
+  problem.code = Code::connection_id_missing;
+  problem.detail = "Name a connection with X-Connection-Id, or as the user name of the proxy URL.";
+  problem.choices = std::move(choices);
+  return problem;
+}
+
+// Header, path, user name: the header overrides the user name, which is a run's default.
+Step name_connection(Request& request, std::string_view user) {
+  const wire::Field* field = request.head.fields.find(wire::FieldId::x_connection_id);
+  if (field != nullptr) {
+    if (!vault::is_reference(field->value)) {
+      return refuse(Code::malformed_request,
+                    "X-Connection-Id must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.");
+    }
+    if (request.base_mode && field->value != request.target.base_connection) {
+      return refuse(Code::connection_ambiguous, "X-Connection-Id and the path name two connections; send one of them.");
+    }
+    request.reference = field->value;
+  } else if (request.base_mode) {
+    request.reference = request.target.base_connection;
+  } else if (!user.empty()) {
+    if (!vault::is_reference(user)) {
+      return refuse(Code::malformed_request,
+                    "The proxy user name must be a connection's id or alias, or '-' for none.");
+    }
+    request.reference = user;
+  }
+  return request.reference.empty() ? default_connection(request) : Step{};
+}
 
 net::Soon<Step> identify(Call& call) {
   if (!is_remembered(call)) return authenticate_first(call);

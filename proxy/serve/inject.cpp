@@ -42,66 +42,41 @@ bool is_digest(std::string_view name) {
          wire::iequals(name, "Repr-Digest");
 }
 
-enum class Keep : std::uint8_t { no, yes, refuse };
-
-Keep keeps(const Call& call, const wire::Field& field) {
-  using wire::FieldId;
-  if (wire::is_hop_by_hop(field.id) || field.nominated) return Keep::no;
-  if (field.id == FieldId::expect) return call.head.expect_continue && !call.collected ? Keep::yes : Keep::no;
-  if (field.id == FieldId::max_forwards && call.head.method == "OPTIONS") return Keep::no;  // rewritten, one less
-  if (!call.token_field.empty() && field.value.data() == call.token_field.data()) return Keep::no;
-  if (!call.connection) return Keep::yes;
-  // A new body has another digest (RFC 9530), no coding, and a type of its own where the caller gave none.
-  if (call.changes.body_replaced && (is_digest(field.name) || field.id == FieldId::content_encoding ||
-                                     (field.id == FieldId::content_type && field.value.empty()))) {
-    return Keep::no;
-  }
-  const Known& known = *call.connection;
-  const bool underscored = field.name.find('_') != std::string_view::npos;
-  if (underscored && spells_an_injected_field(known, field.name)) return Keep::refuse;
-  if (names(known.strip_fields, field.name) || (underscored && spells_a_stripped_field(field.name))) return Keep::no;
-  if (wire::is_stripped_with_credential(field.id)) return passed(known, field.name) ? Keep::yes : Keep::no;
-  return Keep::yes;
-}
-
-void write_query(Call& call) {
-  const std::string_view query = call.target.query();
+void write_query(Request& request) {
+  const std::string_view query = request.target.query();
   if (!query.empty()) {
-    const std::size_t mark = call.out.size();
-    call.out.append("?");
-    if (!call.connection) {
-      call.out.append(query);
+    const std::size_t mark = request.out.size();
+    request.out.append("?");
+    if (!request.connection) {
+      request.out.append(query);
     } else {
-      const Known& known = *call.connection;
-      const auto goes = [&](std::string_view name) {
-        if (std::find(known.strip_query.begin(), known.strip_query.end(), name) != known.strip_query.end()) return true;
-        return wire::is_stripped_query_parameter(name) && !known.passes("query:" + std::string(name));
-      };
-      wire::strip_query(query, goes, call.out);
-      if (call.out.size() == mark + 1) call.out.resize(mark);
+      const Known& known = *request.connection;
+      const auto goes = [&](std::string_view name) { return drops_parameter(known, name); };
+      wire::strip_query(query, goes, request.out);
+      if (request.out.size() == mark + 1) request.out.resize(mark);
     }
   }
-  for (const inject::NameValue& parameter : call.changes.query)
-    wire::append_query(call.out, parameter.name, parameter.value);
+  for (const inject::NameValue& parameter : request.changes.query)
+    wire::append_query(request.out, parameter.name, parameter.value);
 }
 
-void write_target(Call& call) {
-  if (call.base_mode) call.out.append(call.connection->base_path);
-  call.out.append(call.changes.path_prefix);
-  const std::string_view path = call.target.path_only();
+void write_target(Request& request) {
+  if (request.base_mode) request.out.append(request.connection->base_path);
+  request.out.append(request.changes.path_prefix);
+  const std::string_view path = request.target.path_only();
   // OPTIONS of a whole server has the target "*"; behind a prefix it can only mean the prefix itself.
-  call.out.append(path == "*" && (call.base_mode || !call.changes.path_prefix.empty()) ? "/" : path);
-  write_query(call);
+  request.out.append(path == "*" && (request.base_mode || !request.changes.path_prefix.empty()) ? "/" : path);
+  write_query(request);
 }
 
-bool write_cookies(Call& call, wire::HeadWriter& writer) {
-  const bool pass = call.connection && passed(*call.connection, "cookie");
-  if (call.changes.cookies.empty() && !pass) return true;
+bool write_cookies(Request& request, wire::HeadWriter& writer) {
+  const bool pass = request.connection && passes_cookies(*request.connection);
+  if (request.changes.cookies.empty() && !pass) return true;
   std::string cookies;
-  for (const wire::Field& field : call.head.fields.all()) {
+  for (const wire::Field& field : request.head.fields.all()) {
     if (field.id != wire::FieldId::cookie || field.nominated || !pass) continue;
     std::string kept(field.value);
-    for (const std::string& name : call.connection->strip_cookies) {
+    for (const std::string& name : request.connection->strip_cookies) {
       std::string without;
       wire::strip_cookie(kept, name, without);
       kept = std::move(without);
@@ -109,7 +84,7 @@ bool write_cookies(Call& call, wire::HeadWriter& writer) {
     if (!kept.empty()) cookies.append(cookies.empty() ? "" : "; ").append(kept);
   }
   bool written = true;
-  for (const inject::NameValue& cookie : call.changes.cookies) {
+  for (const inject::NameValue& cookie : request.changes.cookies) {
     written = written && wire::append_cookie(cookies, cookie.name, cookie.value);
   }
   written = written && (cookies.empty() || writer.field("Cookie", cookies));
@@ -117,49 +92,47 @@ bool write_cookies(Call& call, wire::HeadWriter& writer) {
   return written;
 }
 
-Step write_fields(Call& call, wire::HeadWriter& writer) {
-  const bool edits_cookies = call.connection != nullptr;
-  for (const wire::Field& field : call.head.fields.all()) {
+Step write_fields(Request& request, wire::HeadWriter& writer) {
+  const bool edits_cookies = request.connection != nullptr;
+  for (const wire::Field& field : request.head.fields.all()) {
     if (edits_cookies && field.id == wire::FieldId::cookie) continue;
-    switch (keeps(call, field)) {
-      case Keep::yes:
-        writer.parsed_field(field.name, field.value);
-        break;
-      case Keep::no:
-        break;
-      case Keep::refuse:
-        return refuse(Code::malformed_request,
-                      "A field name spelled with '_' looks like one that this proxy injects; leave it out.");
+    const Fate fate = fate_of(request, field);
+    if (fate == Fate::kept) {
+      writer.parsed_field(field.name, field.value);
+    } else if (fate == Fate::refused) {
+      return refuse(Code::malformed_request,
+                    "A field name spelled with '_' looks like one that this proxy injects; leave it out.");
     }
   }
   return {};
 }
 
-void write_framing(Call& call, wire::HeadWriter& writer) {
-  if (call.collected || call.changes.body_replaced) {
-    const std::size_t size = call.changes.body_replaced ? call.changes.body.size() : call.collected_body.size();
-    if (size != 0 || call.head.body != wire::Body::none) writer.content_length(size);
-  } else if (call.head.body == wire::Body::length) {
-    writer.content_length(call.head.content_length);
-  } else if (call.head.body == wire::Body::chunked) {
+void write_framing(Request& request, wire::HeadWriter& writer) {
+  if (request.collected || request.changes.body_replaced) {
+    const std::size_t size =
+        request.changes.body_replaced ? request.changes.body.size() : request.collected_body.size();
+    if (size != 0 || request.head.body != wire::Body::none) writer.content_length(size);
+  } else if (request.head.body == wire::Body::length) {
+    writer.content_length(request.head.content_length);
+  } else if (request.head.body == wire::Body::chunked) {
     writer.parsed_field("Transfer-Encoding", "chunked");
-    call.chunked = true;
+    request.chunked = true;
   }
 }
 
-Step apply(Call& call) {
-  call.changes.clear();
-  if (!call.connection) return {};
+Step apply(Request& request) {
+  request.changes.clear();
+  if (!request.connection) return {};
   inject::Inputs in;
-  in.method = call.head.method;
-  if (call.collected) {
-    if (const auto* type = call.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
-    if (const auto* coding = call.head.fields.find(wire::FieldId::content_encoding))
+  in.method = request.head.method;
+  if (request.collected) {
+    if (const auto* type = request.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
+    if (const auto* coding = request.head.fields.find(wire::FieldId::content_encoding))
       in.content_encoding = coding->value;
-    in.body = call.collected_body;
+    in.body = request.collected_body;
   }
-  const auto applied = call.connection->injection->apply(in, call.changes);
-  call.path_prefix = call.changes.path_prefix;
+  const auto applied = request.connection->injection->apply(in, request.changes);
+  request.path_prefix = request.changes.path_prefix;
   if (applied) return {};
   Problem p{Code::malformed_request, applied.error().message, {}, applied.error().pointer, {}};
   return std::unexpected(std::move(p));
@@ -175,37 +148,73 @@ std::string one_less(std::string_view hops) {
 
 }  // namespace
 
-Step inject(Call& call) {
-  if (Step step = apply(call); !step) return step;
-  if (!call.out.empty()) vault::wipe(call.out);
-  call.out.reserve(kUsualHead);
-  call.chunked = false;
-  wire::HeadWriter writer(call.out);
-  call.out.append(call.head.method).append(" ");
-  write_target(call);
-  call.out.append(" HTTP/1.1\r\n");
-  bool written = writer.field("Host", call.route->to().authority);
-  if (Step step = write_fields(call, writer); !step) return step;
-  written = written &&
-            writer.field("Via", call.head.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);
-  if (const auto* hops = call.head.fields.find(wire::FieldId::max_forwards);
-      hops != nullptr && call.head.method == "OPTIONS") {
+Fate fate_of(const Request& request, const wire::Field& field) {
+  using wire::FieldId;
+  if (wire::is_hop_by_hop(field.id)) return Fate::of_the_hop;
+  if (field.nominated) return Fate::nominated;
+  if (field.id == FieldId::expect)
+    return request.head.expect_continue && !request.collected ? Fate::kept : Fate::met_here;
+  if (field.id == FieldId::max_forwards && request.head.method == "OPTIONS") return Fate::counted_down;
+  if (!request.token_field.empty() && field.value.data() == request.token_field.data()) return Fate::callers_token;
+  if (!request.connection) return Fate::kept;
+  // A new body has another digest (RFC 9530), no coding, and a type of its own where the caller gave none.
+  if (request.changes.body_replaced && (is_digest(field.name) || field.id == FieldId::content_encoding ||
+                                        (field.id == FieldId::content_type && field.value.empty()))) {
+    return Fate::of_the_old_body;
+  }
+  const Known& known = *request.connection;
+  const bool underscored = field.name.find('_') != std::string_view::npos;
+  if (underscored && spells_an_injected_field(known, field.name)) return Fate::refused;
+  if (names(known.strip_fields, field.name) || (underscored && spells_a_stripped_field(field.name)))
+    return Fate::credential_place;
+  if (wire::is_stripped_with_credential(field.id) && !passed(known, field.name)) return Fate::credential_place;
+  return Fate::kept;
+}
+
+bool passes_cookies(const Known& known) {
+  return passed(known, "cookie");
+}
+
+bool drops_parameter(const Known& known, std::string_view name) {
+  if (std::find(known.strip_query.begin(), known.strip_query.end(), name) != known.strip_query.end()) return true;
+  return wire::is_stripped_query_parameter(name) && !known.passes("query:" + std::string(name));
+}
+
+Step inject(Request& request, const Common& common, std::string_view authority) {
+  if (Step step = apply(request); !step) return step;
+  if (!request.out.empty()) vault::wipe(request.out);
+  request.out.reserve(kUsualHead);
+  request.chunked = false;
+  wire::HeadWriter writer(request.out);
+  request.out.append(request.head.method).append(" ");
+  write_target(request);
+  request.out.append(" HTTP/1.1\r\n");
+  bool written = writer.field("Host", authority);
+  if (Step step = write_fields(request, writer); !step) return step;
+  written = written && writer.field("Via", request.head.minor == 0 ? common.via_10 : common.via_11);
+  if (const auto* hops = request.head.fields.find(wire::FieldId::max_forwards);
+      hops != nullptr && request.head.method == "OPTIONS") {
     written = written && writer.field("Max-Forwards", one_less(hops->value));
   }
-  written = written && write_cookies(call, writer);
-  for (const inject::NameValue& field : call.changes.headers)
+  written = written && write_cookies(request, writer);
+  for (const inject::NameValue& field : request.changes.headers)
     written = written && writer.field(field.name, field.value);
-  if (!call.changes.content_type.empty()) written = written && writer.field("Content-Type", call.changes.content_type);
-  write_framing(call, writer);
+  if (!request.changes.content_type.empty())
+    written = written && writer.field("Content-Type", request.changes.content_type);
+  write_framing(request, writer);
   writer.end();
   if (!written)
     return refuse(Code::internal_error,
                   "The request could not be written without breaking its framing; nothing was sent.");
-  if (call.changes.body_replaced)
-    call.out.append(call.changes.body);
-  else if (call.collected)
-    call.out.append(call.collected_body);
+  if (request.changes.body_replaced)
+    request.out.append(request.changes.body);
+  else if (request.collected)
+    request.out.append(request.collected_body);
   return {};
+}
+
+Step inject(Call& call) {
+  return inject(call, call.service().common(), call.route->to().authority);
 }
 
 }  // namespace postern::serve

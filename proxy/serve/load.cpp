@@ -200,6 +200,18 @@ vault::Result<grants::Values> app_values(const Source& source, const Known& know
   return values;
 }
 
+vault::Result<std::shared_ptr<const inject::Injection>> make_injection(const Known& known,
+                                                                       std::vector<inject::Rule> rules) {
+  const char* kind = inject::kind_of_type(known.meta.type);
+  const inject::Row* row = kind != nullptr ? inject::find_injection(kind) : nullptr;
+  if (row == nullptr)
+    return vault::fail(vault::Error::Code::invalid,
+                       "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
+  auto made = row->make(std::move(rules));
+  if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
+  return std::move(*made);
+}
+
 }  // namespace
 
 vault::Result<Prepared> load_injection(const Source& source, const Known& known) {
@@ -236,29 +248,46 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
         std::any_of(used.begin(), used.end(), [&](const auto& name) { return credential.values.contains(name); });
     rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(*value), secret});
   }
-  const char* kind = inject::kind_of_type(known.meta.type);
-  const inject::Row* row = kind != nullptr ? inject::find_injection(kind) : nullptr;
-  if (row == nullptr)
-    return vault::fail(vault::Error::Code::invalid,
-                       "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
-  auto made = row->make(std::move(rules));
-  if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
+  auto made = make_injection(known, std::move(rules));
+  if (!made) return std::unexpected(made.error());
   prepared.injection = std::move(*made);
   return prepared;
+}
+
+vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(const Known& known) {
+  std::vector<inject::Rule> rules;
+  for (const config::InjectRule& rule : known.plan.inject) {
+    // Of the literal text only a scheme ("Bearer ") is kept: what else a connection's own rules hold is not for
+    // everybody who may use it.
+    const auto& parts = rule.value.parts();
+    const std::string_view first = parts.empty() ? std::string_view() : std::string_view(parts.front().literal);
+    const bool scheme = rule.place == config::Place::header && parts.size() > 1 && first.ends_with(' ') &&
+                        wire::is_token(first.substr(0, first.size() - 1));
+    std::string value(scheme ? first : rule.place == config::Place::path ? "/" : "");
+    value.append(kPlaceholder);
+    rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(value), false});
+  }
+  return make_injection(known, std::move(rules));
 }
 
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
+  auto caller = caller_of(source, std::move(*authorization));
+  if (!caller) return caller;
+  caller->token = token.clone();
+  caller->under_way = source.turns().of(caller->authorization.id);
+  return caller;
+}
+
+vault::Result<Caller> caller_of(const Source& source, vault::Authorization authorization) {
   Caller caller;
-  caller.authorization = std::move(*authorization);
-  caller.token = token.clone();
+  caller.authorization = std::move(authorization);
   const vault::Authorization& a = caller.authorization;
   const auto makers = vault::makers_of(source.vault(), a);
   if (!makers) return std::unexpected(makers.error());
   for (const vault::Authorization& maker : *makers) caller.makers.push_back(maker.id);
   caller.budgets = source.budgets().of(a, *makers);
-  caller.under_way = source.turns().of(a.id);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;

@@ -9,6 +9,9 @@
 namespace postern::serve {
 
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
+// The same of a record, without its token and its turns: for who looks and does not call. Errors: not_found (one that
+// it was made by is gone or revoked).
+vault::Result<Caller> caller_of(const Source& source, vault::Authorization authorization);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
 struct Prepared {
   std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet
@@ -16,6 +19,10 @@ struct Prepared {
   std::vector<vault::Secret> secrets;  // each value of the credential
 };
 vault::Result<Prepared> load_injection(const Source& source, const Known& known);
+// What a request is shown with instead of every value of a credential. Fits every place as it is.
+inline constexpr std::string_view kPlaceholder = "~postern.redacted~";
+// An injection into the same places, whose values are placeholders behind a scheme at most. Nothing is opened.
+vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(const Known& known);
 // Roughly what they occupy, in bytes: for a bound, not for accounting.
 std::size_t weight(const Known& known);
 std::size_t weight_of_injection(const Known& known);

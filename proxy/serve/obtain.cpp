@@ -67,51 +67,6 @@ std::unexpected<Problem> refuse_with(Code code, std::string detail, const Renewe
   return std::unexpected(std::move(problem));
 }
 
-// There is no usable token.
-std::unexpected<Problem> refusal(const Call& call, const Renewed& renewed) {
-  switch (renewed.kind) {
-    case Kind::rejected:
-      if (renewed.reason != "credentials_rejected") return needs_reconnect(call);
-      return refuse_with(Code::connection_error, "The service rejected the connection's credentials; rotate them.",
-                         renewed);
-    case Kind::client:
-      return refuse_with(Code::connection_error,
-                         "The service rejected the client of the connection's auth config; an administrator must put "
-                         "its id and secret right.",
-                         renewed);
-    case Kind::configuration:
-      return refuse_with(Code::connection_error,
-                         "The token endpoint refuses what this connection asks for; an administrator must put its "
-                         "configuration right.",
-                         renewed);
-    case Kind::held:
-      return refuse_with(Code::connection_error,
-                         "The vault is a copy, so that its tokens may be another's by now; an administrator settles "
-                         "that with --accept-copy.",
-                         renewed);
-    case Kind::disabled:
-      if (call.connection->meta.auth_config.empty())
-        return refuse_with(Code::connection_revoked, "The connection is disabled; enable it.", renewed);
-      return refuse_with(Code::auth_config_disabled,
-                         "The connection or its auth config is disabled; an administrator can enable it.", renewed);
-    case Kind::gone:
-      return std::unexpected(from_trouble(Trouble::unknown, {}));
-    case Kind::vault:
-      return std::unexpected(from_trouble(Trouble::vault, renewed.text));
-    case Kind::unavailable:
-      return refuse_with(Code::token_endpoint_unavailable,
-                         "The service's token endpoint cannot be reached and the connection's token has ended; try "
-                         "again later.",
-                         renewed);
-    case Kind::renewed:
-    case Kind::current:
-    case Kind::in_progress:
-    case Kind::limited:
-      break;
-  }
-  return refuse(Code::refresh_in_progress, "The connection's token is being renewed; try again.");
-}
-
 net::Task<Step> make_ready(Call& call) {
   for (int round = 0; round < kRounds; ++round) {
     if (Step step = co_await open_credential(call); !step) co_return step;
@@ -122,7 +77,7 @@ net::Task<Step> make_ready(Call& call) {
     if (renewed.kind != Kind::renewed && renewed.kind != Kind::current) {
       // The old one is good until it really ends.
       if (call.connection->injection && freshness(call) != Freshness::ended) co_return Step{};
-      co_return refusal(call, renewed);
+      co_return refuse_renewed(call, call.service().common(), renewed);
     }
     Directory& directory = call.service().directory();
     if (Step step = look_again(call, co_await directory.find(*call.caller, call.reference)); !step) co_return step;
@@ -131,7 +86,7 @@ net::Task<Step> make_ready(Call& call) {
     if (Step step = co_await open_credential(call); !step) co_return step;
     if (call.connection->injection) co_return Step{};
   }
-  co_return refusal(call, {Kind::in_progress, 0, {}, {}, 0});
+  co_return refuse_renewed(call, call.service().common(), {Kind::in_progress, 0, {}, {}, 0});
 }
 
 // Resumes on this worker's thread, with the desk's answer or when the call ends before that; the flight goes on either
@@ -185,15 +140,59 @@ net::Task<Renewed> renew(Call& call, Why why) {
   co_return co_await Asking(call, why);
 }
 
-std::unexpected<Problem> needs_reconnect(const Call& call) {
+std::unexpected<Problem> refuse_renewed(const Request& request, const Common& common, const Renewed& renewed) {
+  switch (renewed.kind) {
+    case Kind::rejected:
+      if (renewed.reason != "credentials_rejected") return needs_reconnect(request, common);
+      return refuse_with(Code::connection_error, "The service rejected the connection's credentials; rotate them.",
+                         renewed);
+    case Kind::client:
+      return refuse_with(Code::connection_error,
+                         "The service rejected the client of the connection's auth config; an administrator must put "
+                         "its id and secret right.",
+                         renewed);
+    case Kind::configuration:
+      return refuse_with(Code::connection_error,
+                         "The token endpoint refuses what this connection asks for; an administrator must put its "
+                         "configuration right.",
+                         renewed);
+    case Kind::held:
+      return refuse_with(Code::connection_error,
+                         "The vault is a copy, so that its tokens may be another's by now; an administrator settles "
+                         "that with --accept-copy.",
+                         renewed);
+    case Kind::disabled:
+      if (request.connection->meta.auth_config.empty())
+        return refuse_with(Code::connection_revoked, "The connection is disabled; enable it.", renewed);
+      return refuse_with(Code::auth_config_disabled,
+                         "The connection or its auth config is disabled; an administrator can enable it.", renewed);
+    case Kind::gone:
+      return std::unexpected(from_trouble(Trouble::unknown, {}));
+    case Kind::vault:
+      return std::unexpected(from_trouble(Trouble::vault, renewed.text));
+    case Kind::unavailable:
+      return refuse_with(Code::token_endpoint_unavailable,
+                         "The service's token endpoint cannot be reached and the connection's token has ended; try "
+                         "again later.",
+                         renewed);
+    case Kind::renewed:
+    case Kind::current:
+    case Kind::in_progress:
+    case Kind::limited:
+      break;
+  }
+  return refuse(Code::refresh_in_progress, "The connection's token is being renewed; try again.");
+}
+
+std::unexpected<Problem> needs_reconnect(const Request& request, const Common& common) {
   Problem problem{Code::connection_needs_reconnect,
                   "The connection's authorization has ended; a person must connect it again at connectUrl.",
                   {},
                   {},
                   {}};
-  const std::string& configured = call.settings().public_url;
-  problem.connect_url = (configured.empty() ? call.service().common().admin_url : configured) +
-                        "/connect?connection=" + call.connection->meta.id;
+  const std::string& configured = request.settings().public_url;
+  problem.connect_url =
+      (configured.empty() ? common.admin_url : configured) + "/connect?connection=" + request.connection->meta.id;
   return std::unexpected(std::move(problem));
 }
 

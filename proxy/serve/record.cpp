@@ -28,7 +28,10 @@ void record(Call& call) {
   observe::Shard& metrics = call.service().worker().metrics();
   if (call.silent) call.aborted = true;
   metrics.add(class_of(call));
-  if (call.code[0] != '\0') metrics.add(observe::Counter::own_errors);
+  if (call.code[0] != '\0') {
+    metrics.add(observe::Counter::own_errors);
+    if (call.status == 403 || call.status == 407) call.service().tell_denial(call);
+  }
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - call.started);
   const auto microseconds = static_cast<std::uint64_t>(elapsed.count());

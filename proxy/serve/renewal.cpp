@@ -39,37 +39,56 @@ Kind kind_of(std::string_view reason) {
   return reason == kConfiguration ? Kind::configuration : Kind::rejected;
 }
 
+// Nobody asked for it: found out while a token was renewed.
+vault::Beside told(std::string action, const char* status, const std::string& reason) {
+  vault::Event event;
+  event.actor = "system";
+  event.action = std::move(action);
+  event.detail = {{"status", status}, {"reason", reason}};
+  return {.event = std::move(event), .answer = std::nullopt};
+}
+
+vault::Beside told(const vault::StatusChange& change) {
+  return told("connection.status", vault::to_string(change.status), change.reason);
+}
+
 bool ended(const vault::Credential& credential, std::int64_t now_ms) {
   return grants::left_ms(credential, grants::moment(now_ms)).value_or(1) <= 0;
 }
 
-// A connection whose grant is dead: nothing is asked, and the status follows when the access token has ended.
+// A connection whose grant is dead, as its record says: nothing is asked.
+std::optional<Renewed> known_verdict(const vault::Connection& meta) {
+  const bool dead = meta.status == vault::Status::expired || meta.status == vault::Status::error;
+  if (!dead && !verdict(meta.status_reason)) return std::nullopt;
+  return Renewed{kind_of(meta.status_reason), meta.generation, meta.status_reason, meta.status_text, 0};
+}
+
+// The same, and the status follows when the access token has ended.
 std::optional<Renewed> judged_before(vault::Vault& vault, Renewal& renewal, Why why, std::int64_t now_ms) {
   const vault::Connection& meta = renewal.meta;
   if (why == Why::test) return std::nullopt;
-  const Renewed same{kind_of(meta.status_reason), meta.generation, meta.status_reason, meta.status_text, 0};
-  if (meta.status == vault::Status::expired || meta.status == vault::Status::error) return same;
+  auto same = known_verdict(meta);
+  if (!same || meta.status == vault::Status::expired || meta.status == vault::Status::error) return same;
   const auto final_status = verdict(meta.status_reason);
-  if (!final_status) return std::nullopt;
   if (ended(renewal.credential, now_ms)) {
     // A conflict: it was rotated just now, and whoever asks next will see.
-    auto set = vault.tokens().set_status(space_of(meta), meta.id, meta.generation,
-                                         {*final_status, meta.status_reason, meta.status_text, {}});
+    const vault::StatusChange change{*final_status, meta.status_reason, meta.status_text, {}};
+    auto set = vault.tokens().set_status(space_of(meta), meta.id, meta.generation, change, told(change));
     if (set) renewal.meta = std::move(*set);
   }
   return same;
 }
 
-std::optional<Renewed> find_app(vault::Vault& vault, Renewal& renewal, Why why) {
-  const vault::Connection& meta = renewal.meta;
+std::optional<Renewed> find_app(const vault::TokenBook& book, const vault::Connection& meta, Why why,
+                                std::optional<vault::AuthConfig>& found) {
   if (meta.auth_config.empty()) return std::nullopt;
-  auto app = vault.tokens().find_auth_config(space_of(meta), meta.auth_config);
+  auto app = book.find_auth_config(space_of(meta), meta.auth_config);
   if (!app && app.error().code != VaultCode::not_found) return from_error(app.error()).error();
   if (!app) return no(Kind::configuration, kConfiguration, "its auth config is gone").error();
   if (!app->enabled) return no(Kind::disabled, {}, "its auth config is disabled").error();
   if (app->status == vault::Status::error && why != Why::test)
     return no(Kind::client, app->status_reason, app->status_text, meta.generation).error();
-  renewal.app = std::move(*app);
+  found = std::move(*app);
   return std::nullopt;
 }
 
@@ -108,9 +127,10 @@ bool needed(const Renewal& renewal, const Asked& asked, std::int64_t now_ms) {
 Renewed without_refresh_token(vault::Vault& vault, const Renewal& renewal, std::int64_t now_ms) {
   const vault::Connection& meta = renewal.meta;
   const std::string text = "the service gave no refresh token";
-  if (ended(renewal.credential, now_ms))
-    static_cast<void>(vault.tokens().set_status(space_of(meta), meta.id, meta.generation,
-                                                {vault::Status::expired, kRejected, text, {}}));
+  if (ended(renewal.credential, now_ms)) {
+    const vault::StatusChange change{vault::Status::expired, kRejected, text, {}};
+    static_cast<void>(vault.tokens().set_status(space_of(meta), meta.id, meta.generation, change, told(change)));
+  }
   return {Kind::rejected, meta.generation, kRejected, text, 0};
 }
 
@@ -134,8 +154,8 @@ std::optional<Renewed> build(Renewal& renewal, const config::Auth& auth,
 }
 
 // Its refresh token may be spent by the vault that this one is a copy of.
-bool held(const vault::Vault& vault, const Renewal& renewal) {
-  return renewal.spends && renewal.oauth->refresh.rotates != config::Rotates::no && vault.status().provenance.marked();
+bool held(const vault::Vault& vault, bool spends, const config::OAuth& oauth) {
+  return spends && oauth.refresh.rotates != config::Rotates::no && vault.status().provenance.marked();
 }
 
 }  // namespace
@@ -163,16 +183,32 @@ std::expected<Renewal, Renewed> prepare(vault::Vault& vault, const Source& sourc
   out.credential = std::move(*credential);
   if (!needed(out, asked, now_ms)) return no(Kind::current, {}, {}, out.meta.generation);
   if (auto answer = judged_before(vault, out, asked.why, now_ms)) return stop(std::move(*answer));
-  if (auto answer = find_app(vault, out, asked.why)) return stop(std::move(*answer));
+  if (auto answer = find_app(vault.tokens(), out.meta, asked.why, out.app)) return stop(std::move(*answer));
   if (auto answer = build(out, *auth, variables, now_ms)) {
     const bool by_refresh = out.spends && out.oauth->refresh.token == config::WhichToken::refresh;
     if (by_refresh && !out.credential.values.contains("refreshToken"))
       return stop(without_refresh_token(vault, out, now_ms));
     return stop(std::move(*answer));
   }
-  if (held(vault, out))
+  if (held(vault, out.spends, *out.oauth))
     return no(Kind::held, {}, "the vault is marked as a copy; start with --accept-copy once that is settled");
   return out;
+}
+
+std::optional<Renewed> foreseen(const Source& source, const vault::Connection& meta) {
+  if (auto answer = known_verdict(meta)) return answer;
+  std::optional<vault::AuthConfig> app;
+  if (auto answer = find_app(source.tokens(), meta, Why::ended, app)) return answer;
+  const auto provider = source.catalog()->find(meta.app);
+  if (!provider) return std::nullopt;  // it would not have been found
+  const auto auth = provider->auth.find(meta.auth);
+  if (auth == provider->auth.end() || !auth->second.oauth)
+    return no(Kind::configuration, kConfiguration, meta.app + " has no OAuth entry '" + meta.auth + "'").error();
+  const config::OAuth& oauth = *auth->second.oauth;
+  const grants::Grant* grant = grants::grant_of(meta.type, oauth);
+  if (grant == nullptr) return no(Kind::configuration, kConfiguration, "no grant serves its type").error();
+  if (held(source.vault(), grant->spends_refresh_token, oauth)) return no(Kind::held).error();
+  return std::nullopt;
 }
 
 std::optional<Renewed> begin(vault::Vault& vault, Renewal& renewal, const std::string& holder) {
@@ -240,7 +276,7 @@ void reject_client(vault::Vault& vault, const Renewal& renewal, const Failure& f
     app->status = vault::Status::error;
     app->status_reason = kClient;
     app->status_text = failure.text;
-    const auto done = vault.tokens().update_auth_config(std::move(*app));
+    const auto done = vault.tokens().update_auth_config(std::move(*app), told("auth_config.status", "ERROR", kClient));
     if (done || done.error().code != VaultCode::conflict) return;
   }
 }
@@ -288,7 +324,10 @@ Renewed write_failure(vault::Vault& vault, const Renewal& renewal, const Failure
   // A verdict is carried out when the access token ends, which may be never.
   if (verdict(s.reason)) change.touch = grants::expires_of(renewal.credential);
   if (s.kind == Kind::client) reject_client(vault, renewal, failure);
-  const auto done = vault.tokens().fail_refresh(*renewal.intent, change);
+  // A service that cannot be reached for a while is no change worth a record: it is asked again.
+  const bool verdict_found = verdict(s.reason) || s.status != renewal.meta.status;
+  const auto done =
+      vault.tokens().fail_refresh(*renewal.intent, change, verdict_found ? told(change) : vault::Beside());
   Renewed answer{s.kind, renewal.meta.generation, s.kind == Kind::client ? kClient : s.reason, text_of(failure),
                  std::max<std::int64_t>(again_ms - now_ms, 0)};
   if (done) return answer;

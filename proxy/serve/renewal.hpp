@@ -41,6 +41,9 @@ struct Asked {
 // that was waiting for the token's end is set.
 std::expected<Renewal, Renewed> prepare(vault::Vault& vault, const Source& source, const Asked& asked,
                                         std::int64_t now_ms);
+// What prepare() would answer by the records alone, without a look at the credential; nullopt: the token endpoint is to
+// say. Changes nothing.
+std::optional<Renewed> foreseen(const Source& source, const vault::Connection& meta);
 // The durable intent, or the taking over of one that an earlier process left. nullopt: the request may be sent.
 std::optional<Renewed> begin(vault::Vault& vault, Renewal& renewal, const std::string& holder);
 

@@ -90,11 +90,12 @@ net::Task<void> reply(Call& call, const Problem& problem) {
   const Row& r = row(problem.code);
   if (problem.code == Code::overloaded || problem.code == Code::rate_limited)
     call.service().worker().metrics().add(observe::Counter::requests_shed);
-  const bool empty_ok = call.status == 200;
+  const bool empty_ok = call.answered;
   std::uint16_t status = empty_ok ? 200 : r.status;
   if (problem.code == Code::caller_unauthenticated && call.base_mode) status = 401;
   const bool retry = retry_helps(call, r);
-  bool close = (r.close && !empty_ok) || !call.keep_alive();
+  // What follows a refused CONNECT is not HTTP.
+  bool close = (r.close && !empty_ok) || !call.keep_alive() || call.target.form == wire::Form::authority;
   if (!close) close = !co_await drain(call);
   call.answer_head.clear();
   if (empty_ok) {

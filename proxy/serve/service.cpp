@@ -39,8 +39,8 @@ void Call::reset(Session& s) {
   head.reset();
   target.reset();
   request_id.clear();
-  silent = base_mode = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted = reused =
-      false;
+  silent = base_mode = answered = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted =
+      reused = false;
   caller.reset();
   connection.reset();
   route.reset();
@@ -84,7 +84,9 @@ Service::Service(net::Worker& worker, std::shared_ptr<const Common> common, std:
       network_{worker, resolver_, pool_, common_->addresses},
       round_(
           worker.ticker(), [](void* self) { static_cast<Service*>(self)->round(); }, this),
-      log_(worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr) {
+      log_(
+          worker.ticker(), [](void*) { observe::hand_over_access_lines(); }, nullptr),
+      today_(Noted::day_of(common_->now_ms())) {
   std::random_device random;
   request_id_ = "req_" + std::string(20, kDigits[0]);
   for (std::size_t i = 4; i < 14; ++i) request_id_[i] = kDigits[random() & 31];
@@ -182,7 +184,10 @@ std::unique_ptr<Call> Service::take_call(Session& session) {
   active_.push_back(call.get());
   session.call = call.get();
   worker_.metrics().add(observe::Gauge::active_requests, 1);
-  if (!round_.armed()) round_.arm(kRound);
+  if (!round_.armed()) {
+    today_ = Noted::day_of(common_->now_ms());
+    round_.arm(kRound);
+  }
   return call;
 }
 
@@ -215,21 +220,41 @@ std::string_view Service::next_request_id() {
   return request_id_;
 }
 
+void Service::tell_use(Call& call) {
+  Known& known = *call.connection;
+  if (common_->noted != nullptr) {
+    common_->noted->use(call.caller->authorization, known.meta, call.target.host, call.request_id, common_->now_ms());
+  }
+  if (known.route.get() != call.route.get()) return;
+  known.noted_caller = call.caller->serial;
+  known.noted_day = today_;
+}
+
+void Service::tell_denial(const Call& call) {
+  if (common_->noted == nullptr) return;
+  common_->noted->denial(call.caller ? &call.caller->authorization : nullptr, call.code, common_->now_ms());
+}
+
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings) {
   const config::Timeouts& t = settings.timeouts;
   return {{t.dns, t.connect, t.tls}, t.head, t.stream_idle};
 }
 
-bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
-  if (settings.egress_allow_by_default) return true;
-  return std::any_of(settings.egress_allow.begin(), settings.egress_allow.end(), [&](const config::EgressRule& rule) {
+const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  const auto& rules = settings.egress_allow;
+  const auto at = std::find_if(rules.begin(), rules.end(), [&](const config::EgressRule& rule) {
     return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
   });
+  return at == rules.end() ? nullptr : &*at;
 }
 
-bool Service::is_own_host(std::string_view host, std::uint16_t port) const {
+bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  return settings.egress_allow_by_default || egress_rule(settings, host, port) != nullptr;
+}
+
+bool is_own_host(const Common& common, std::string_view host, std::uint16_t port) {
   const std::uint16_t wanted = port == 0 ? 80 : port;
-  return std::any_of(common_->listeners.begin(), common_->listeners.end(), [&](const net::Endpoint& listener) {
+  return std::any_of(common.listeners.begin(), common.listeners.end(), [&](const net::Endpoint& listener) {
     if (listener.port() != wanted) return false;
     const std::string address = listener.address();
     const bool wildcard = address == "0.0.0.0" || address == "::";
@@ -305,6 +330,7 @@ void Service::drop_retired() {
 // Running calls whose authorization has expired or whose caller is gone come to an end within a round.
 void Service::round() {
   const std::int64_t now = common_->now_ms(), mono = net::monotonic_ms();
+  today_ = Noted::day_of(now);
   for (Call* call : active_) {
     const bool expired =
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;

@@ -15,6 +15,7 @@
 #include "proxy/grants/token_desk.hpp"
 #include "proxy/net/exchange.hpp"
 #include "proxy/serve/directory.hpp"
+#include "proxy/serve/noted.hpp"
 
 namespace postern::serve {
 
@@ -53,13 +54,18 @@ struct Common {
   net::Offload* dns_offload = nullptr;
   std::function<std::int64_t()> now_ms;  // wall clock
   grants::TokenDesk* tokens = nullptr;   // null: nothing is renewed
+  Noted* noted = nullptr;                // null: nobody is told of uses and denials
   std::string admin_url;                 // where people reach the pages, unless admin.public_url says otherwise
 };
 
 net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
 // Of limits.buffered, for one worker; never so small that it could serve nobody.
 std::uint64_t share_of_memory(const config::Settings& settings);
+// The first of egress.allow that lets it pass; null: none does.
+const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port);
 bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
+// Whether a Host names one of our listeners; port 0: none was written.
+bool is_own_host(const Common& common, std::string_view host, std::uint16_t port);
 
 class Service {
  public:
@@ -94,7 +100,6 @@ class Service {
   Directory& directory() noexcept { return directory_; }
   net::Network& network() noexcept { return network_; }
   bool draining() const noexcept { return draining_; }
-  bool is_own_host(std::string_view host, std::uint16_t port) const;
   std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
                                     std::uint16_t port, bool ip_literal);
   // New work would cost memory or turns that are not there: limits.requests, limits.buffered. Each worker has its
@@ -105,6 +110,10 @@ class Service {
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
+  std::int64_t today() const noexcept { return today_; }  // as of the last round
+  // The slow part of note_use(), and denials.
+  void tell_use(Call& call);
+  void tell_denial(const Call& call);
   // Access lines wait on this thread: hand them over within a tick.
   void log_soon() {
     if (!log_.armed()) log_.arm(net::Millis(0));
@@ -138,6 +147,7 @@ class Service {
   std::string key_;         // scratch
   std::size_t bodies_ = 0;  // bytes that calls hold of collected bodies
   bool draining_ = false;
+  std::int64_t today_;
 };
 
 }  // namespace postern::serve

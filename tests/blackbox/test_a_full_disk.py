@@ -1,4 +1,5 @@
 """A disk that takes no more: calls go on, changes are refused with 503, and all is well again once there is room."""
+import concurrent.futures
 import shutil
 
 from conftest import World, world_settings
@@ -16,6 +17,12 @@ def test_calls_go_on_and_changes_are_503_until_there_is_room(make_daemon, make_u
             "name": "Late", "app": "http", "type": "BEARER", "value": {"token": "x"}, "config": {"hosts": ["api.test"]}})
         assert (answer.status, answer.code) == (503, "vault-unavailable")
         assert int(answer.fields["Retry-After"]) > 0
+    # So do many at a time, and none of them waits for ever.
+    with concurrent.futures.ThreadPoolExecutor(32) as clients:
+        late = list(clients.map(lambda i: daemon.api("POST", "/api/v1/connections", {
+            "app": "http", "type": "BEARER", "alias": f"late-{i}", "value": {"token": "x"},
+            "config": {"hosts": ["api.test"]}}, headers={"Idempotency-Key": f"late-{i}"}), range(64)))
+    assert {(one.status, one.code) for one in late} == {(503, "vault-unavailable")}
     assert world.call().status == 200
     assert daemon.api("GET", "/api/v1/connections").status == 200
     ready = daemon.api("GET", "/readyz", token=False)
@@ -26,6 +33,10 @@ def test_calls_go_on_and_changes_are_503_until_there_is_room(make_daemon, make_u
     daemon.limit_files()
     until(lambda: daemon.api("GET", "/readyz", token=False).status == 200, what="readiness")
     assert daemon.api("GET", "/api/v1/status").json()["vault"]["trouble"] is None
+    again = daemon.api("POST", "/api/v1/connections", {
+        "app": "http", "type": "BEARER", "alias": "late-0", "value": {"token": "x"}, "config": {"hosts": ["api.test"]}},
+        headers={"Idempotency-Key": "late-0"})
+    assert again.status == 201 and "Idempotency-Replayed" not in again.fields
     daemon.connect(alias="late")
     assert world.call().status == 200
 

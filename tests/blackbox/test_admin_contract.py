@@ -32,11 +32,13 @@ def promises(status):
 
 
 def takes_a_body(path, method, operation):
-    return "requestBody" in operation
+    """Of JSON; a document in one of several forms is its own test's affair."""
+    return list(CONTRACT.at(operation.get("requestBody", {})).get("content", ())) == ["application/json"]
 
 
 def is_a_list(path, method, operation):
-    return method == "GET" and has("query", "cursor")(path, method, operation)
+    """Of things that have names and come and go; the audit log has its own tests."""
+    return method == "GET" and has("query", "sortBy")(path, method, operation)
 
 
 # A body with which the call succeeds, of each that takes one; of a second one that differs for Idempotency-Key.
@@ -52,7 +54,14 @@ GOOD = {
     "changeAuthConfig": lambda world: {"name": f"Name {next(numbers)}"},
     "createLink": lambda world: {"authConfig": world.auth_config["id"], "name": f"Link {next(numbers)}"},
     "createAuthorization": lambda world: {"name": f"step {next(numbers)}", "capabilities": ["proxy:call"]},
+    "changeProvider": lambda world: {"enabled": True},
+    "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
+                                     "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
+                                     "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
     "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
+    "explain": lambda world: {"url": "http://api.test/v1"},
+    "introspectAuthorization": lambda world: {"token": world.daemon.token()},
+    "verifyAudit": lambda world: {},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
     "backupVault": lambda world: {"directory": str(world.daemon.folder / f"backup-{next(numbers)}")},
@@ -67,7 +76,14 @@ OBJECTS = {
     "/api/v1/providers/{id}": lambda world: "acme",
 }
 # A test needs a provider that can be asked; the daemon's own connection to api.test cannot be.
+OBJECTS["changeProvider"] = OBJECTS["deleteProvider"] = lambda world: world.made(
+    "/api/v1/providers/import", GOOD["importProvider"](world))["id"]
 OBJECTS["testConnection"] = lambda world: world.connect().id
+# What everybody may ask about themselves, asked about somebody else.
+OF_OTHERS = {
+    "introspectAuthorization": GOOD["introspectAuthorization"],
+    "explain": lambda world: {"url": "http://api.test/v1", "authorization": world.daemon.authorize()["id"]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +147,7 @@ def test_a_good_call_is_taken(asking):
     asking.settle()
     answer = asking.ask()
     assert 200 <= answer.status < 300, answer.body
-    documented = next(int(status) for status in asking.operation["responses"] if status.startswith("2"))
-    assert answer.status == documented
+    assert str(answer.status) in asking.operation["responses"]
 
 
 @those(lambda path, method, operation: method == "GET")
@@ -159,11 +174,12 @@ def test_without_a_token_it_is_401(world, call, fields):
 def test_without_its_capability_it_is_403(world, call):
     path, method, _ = CALLS[call]
     weak = world.daemon.token(capabilities=["proxy:call"])
-    answer = world.daemon.api(method, path.replace("{id}", "unknown"), token=weak)
+    body = OF_OTHERS[call](world) if call in OF_OTHERS else None
+    answer = world.daemon.api(method, path.replace("{id}", "unknown"), body, token=weak)
     assert (answer.status, answer.code) == (403, "not-permitted")
 
 
-@those(promises("404"))
+@those(lambda path, method, operation: "{id}" in path)
 def test_what_is_not_there_is_404_in_one_body(asking):
     """Whatever the id looks like: nobody learns more than that there is nothing for them."""
     ids = ["unknown", "conn_00000000000000000000", "tok_00000000000000000000", "link_00000000000000000000",
@@ -182,6 +198,15 @@ def test_every_answer_names_its_request(world, path):
     """By an id of ours; one that the caller chose could be anybody's. The kit compares it with `instance`."""
     ids = [world.daemon.api("GET", path, headers={"X-Request-Id": "req_mine"}).fields["X-Request-Id"] for _ in range(2)]
     assert all(id.startswith("req_") and len(id) == 24 for id in ids) and ids[0] != ids[1]
+
+
+@those(has("query", "organization"))
+def test_another_organization_is_404(asking):
+    """To who belongs to one, whether the other is there or not."""
+    asking.settle()
+    insider = asking.world.daemon.token(capabilities=["*"], connections=["*"])
+    answer = asking.ask(query="?organization=org_00000000000000000000", token=insider)
+    assert (answer.status, answer.code) == (404, "not-found")
 
 
 # --- which method
@@ -258,6 +283,39 @@ def test_a_number_out_of_range_is_400_with_its_pointer(world, number):
         assert answer.status == 400 and pointers(answer) == ["/expiresIn"], (path, number, answer.body)
 
 
+# --- as things are
+def test_a_secret_that_would_go_elsewhere_is_needed_again(world):
+    made = world.made("/api/v1/auth_configs", {"provider": "microsoft", "auth": "oauth", "name": "Ours", "config": {"tenant": "ours"},
+                                               "value": {"clientId": "id", "clientSecret": "secret-of-ours"}})
+    path = f"/api/v1/auth_configs/{made['id']}"
+    moved = world.daemon.api("PATCH", path, {"config": {"tenant": "theirs"}})
+    assert (moved.status, moved.code) == (409, "secret-required")
+    assert world.daemon.api("GET", path).json()["config"] == {"tenant": "ours"}
+
+
+def test_a_backup_does_not_overwrite(world):
+    body = GOOD["backupVault"](world)
+    assert world.daemon.api("POST", "/api/v1/vault/backup", body).status == 201
+    again = world.daemon.api("POST", "/api/v1/vault/backup", body)
+    assert (again.status, again.code) == (409, "already-there")
+
+
+def test_a_target_over_8_kib_is_414(world):
+    fits = "/api/v1/connections?search=" + "a" * (8192 - len("/api/v1/connections?search="))
+    assert world.daemon.api("GET", fits).status == 200
+    answer = world.daemon.api("GET", fits + "a")
+    assert (answer.status, answer.code) == (414, "target-too-long")
+
+
+def test_a_head_that_does_not_end_is_408(world):
+    with Client(world.daemon.admin, timeout=60) as client:
+        client.send(f"GET /livez HTTP/1.1\r\nHost: {world.daemon.admin}\r\nX-More: ")
+        answer = client.response()
+        assert (answer.status, answer.code) == (408, "request-timeout")
+        world.daemon.looks_right("GET", "/livez", answer)
+        assert client.is_closed()
+
+
 # --- versions
 @those(has("header", "If-Match"))
 def test_another_version_is_412_and_nothing_happens(asking):
@@ -295,7 +353,10 @@ def test_a_key_is_for_one_body(asking):
         assert (again.status, again.code, again.json()["id"]) == (409, "idempotency-replayed", first.json()["id"])
         assert b"pst_" not in again.body
     else:
-        assert (again.status, again.body, again.fields["Idempotency-Replayed"]) == (first.status, first.body, "true")
+        # What was made is shown as it is by now, and that a value was tried is said once.
+        assert (again.status, again.fields["Idempotency-Replayed"]) == (first.status, "true")
+        if "id" in first.json():
+            assert again.json() == {name: value for name, value in first.json().items() if name != "tested"}
     other = asking.ask(body=b'{"name": "another"}', headers=key)
     assert (other.status, other.code) == (422, "idempotency-mismatch")
 

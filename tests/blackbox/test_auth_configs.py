@@ -2,7 +2,7 @@
 
 What is relied on where the design leaves it open: POST takes `auth`, `config`, `scopes`, `hosts`, `enabled` beside the documented members;
 an object shows id, name, provider, app, toolkitSlug, type, auth, enabled, status, statusReason, config, scopes, hosts, organization, connection, created, updated,
-createdAt, updatedAt, version, and nothing of `value`; DELETE is 409 `in-use` with the ids in `connections` while there are any, and takes
+createdAt, updatedAt, version, and nothing of `value`; DELETE is 409 `in-use` with them in `connections` while there are any, and takes
 them along with ?cascade=true; `hosts` is a part of the provider's; showDisabled is false by default.
 """
 import copy
@@ -168,7 +168,9 @@ def test_it_cannot_be_deleted_while_connections_use_it(oauth):
     one = f"{PATH}/{oauth.auth_config['id']}"
     answer = oauth.daemon.api("DELETE", one)
     assert (answer.status, answer.code) == (409, "in-use")
-    assert sorted(answer.json()["connections"]) == sorted(c.id for c in connections)
+    assert sorted(c["id"] for c in answer.json()["connections"]) == sorted(c.id for c in connections)
+    assert all(set(c) == {"id", "name", "alias"} for c in answer.json()["connections"])
+    assert answer.json()["count"] == len(connections)
     assert connections[0].call().status == 200
     assert oauth.daemon.api("DELETE", one + "?cascade=true").status == 204
     assert oauth.daemon.api("GET", one).status == oauth.daemon.api("DELETE", one).status == 404

@@ -1,13 +1,14 @@
 #pragma once
 // What the admin API answered in a test, written down: with POSTERN_ANSWERS in the environment every exchange becomes
 // one JSON object a line in a file of that folder (one file a process), and tests/contract holds them against
-// openapi.yaml. Without it nothing is written. Not thread safe: one test, one thread.
+// openapi.yaml. Without it nothing is written. Thread safety: any thread.
 #include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,8 @@ struct Exchange {
 inline void write_answer(const Exchange& exchange) {
   const char* folder = std::getenv("POSTERN_ANSWERS");
   if (folder == nullptr || *folder == '\0') return;
+  static std::mutex one_line_at_a_time;
+  const std::scoped_lock lock(one_line_at_a_time);
   std::filesystem::create_directories(folder);
   std::ofstream file(std::filesystem::path(folder) / ("exchanges-" + std::to_string(::getpid()) + ".jsonl"),
                      std::ios::app);

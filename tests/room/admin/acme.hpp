@@ -34,14 +34,14 @@ class AcmeRoom : public AdminRoom {
     EXPECT_EQ(made.status, 201) << made.body;
     return made.text("id");
   }
-  Reply connect_by_hand(
+  WireReply connect_by_hand(
       const std::string& app, const std::string& more = "",
       const std::string& value = R"({"refreshToken":"refresh-canary","accessToken":"access-canary"})") {
     return call("POST", "/api/v1/connections",
                 R"({"app":"acme","type":"OAUTH2","authConfig":")" + app + R"(","value":)" + value + more + "}");
   }
-  Reply link(const std::string& body) { return call("POST", "/api/v1/links", body); }
-  Reply link_of(const std::string& app, const std::string& more = "") {
+  WireReply link(const std::string& body) { return call("POST", "/api/v1/links", body); }
+  WireReply link_of(const std::string& app, const std::string& more = "") {
     return link(R"({"authConfig":")" + app + R"(","name":"<b>Ada</b>")" + more + "}");
   }
   std::string status_of(const std::string& id) { return call("GET", "/api/v1/links/" + id).text("status"); }
@@ -51,14 +51,14 @@ class AcmeRoom : public AdminRoom {
   struct Browser {
     std::string cookie;
   };
-  Reply visit(Browser& browser, const std::string& target, Fields fields = {}) {
+  WireReply visit(Browser& browser, const std::string& target, Fields fields = {}) {
     if (!browser.cookie.empty()) fields.emplace_back("Cookie", "theme=dark; " + browser.cookie);
     auto reply = call("GET", target, "", "", fields);
     if (reply.fields.contains("set-cookie"))
       browser.cookie = reply.fields["set-cookie"].substr(0, reply.fields["set-cookie"].find(';'));
     return reply;
   }
-  Reply press(const Browser& browser, const std::string& target, const std::string& form = "", Fields fields = {}) {
+  WireReply press(const Browser& browser, const std::string& target, const std::string& form = "", Fields fields = {}) {
     if (!browser.cookie.empty()) fields.emplace_back("Cookie", browser.cookie);
     fields.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     return call("POST", target, form, "", fields);
@@ -76,10 +76,11 @@ class AcmeRoom : public AdminRoom {
     EXPECT_EQ(away.status, 303) << away.body;
     return between(away.fields.at("location") + "&", "state=", "&");
   }
-  Reply come_back(Browser& browser, const std::string& state, const std::string& more = "&code=code-canary") {
+  WireReply come_back(Browser& browser, const std::string& state, const std::string& more = "&code=code-canary") {
     return visit(browser, "/oauth/callback?state=" + state + more, {{"Sec-Fetch-Site", "cross-site"}});
   }
-  Reply confirm(const Browser& browser, const std::string& id, const Reply& page, const char* verb = "confirm") {
+  WireReply confirm(const Browser& browser, const std::string& id, const WireReply& page,
+                    const char* verb = "confirm") {
     return press(browser, "/connect/" + id + "/" + verb,
                  "confirm=" + between(page.body, "name=\"confirm\" value=\"", "\""));
   }

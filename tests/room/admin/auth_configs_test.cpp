@@ -124,12 +124,40 @@ TEST_F(AcmeRoom, an_auth_config_in_use_is_deleted_only_with_its_connections) {
   const auto refused = call("DELETE", path);
   EXPECT_EQ(refused.status, 409);
   EXPECT_EQ(refused.code(), "in-use");
-  EXPECT_EQ(refused.object().at("connections").as_array().at(0).as_string(), id);
+  const auto named = refused.object().at("connections").as_array();
+  ASSERT_EQ(named.size(), 1u);
+  EXPECT_EQ(named.at(0).at("id").as_string(), id);
+  EXPECT_EQ(named.at(0).at("alias").as_string(), "acme");
+  EXPECT_EQ(named.at(0).at("name").as_string(), "Acme & <Sons>");
+  EXPECT_EQ(refused.object().at("count").as_int64(), 1);
+  const auto blind = make_token({.capabilities = {"auth_configs:write"}, .connections = {}});
+  const auto counted = call("DELETE", path, "", blind);
+  EXPECT_TRUE(counted.object().at("connections").as_array().empty());
+  EXPECT_EQ(counted.object().at("count").as_int64(), 1);
   EXPECT_EQ(call("DELETE", path + "?cascade=maybe").status, 400);
   EXPECT_EQ(call("DELETE", path + "?other=true").status, 400);
   EXPECT_EQ(call("DELETE", path + "?cascade=true").status, 204);
   EXPECT_EQ(call("GET", "/api/v1/connections/" + id).status, 404);
   EXPECT_EQ(call("DELETE", path).status, 404);
+}
+
+TEST_F(AcmeRoom, an_auth_config_whose_connections_cannot_be_given_back_is_deleted_when_that_is_repeated) {
+  const auto app = auth_config(), path = "/api/v1/auth_configs/" + app;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(connect_by_hand(app).text("id"));
+  std::sort(ids.begin(), ids.end());
+  int calls = 0;
+  desk.before_answer = [&] { desk.status = ++calls == 2 ? 500 : 200; };
+  EXPECT_EQ(call("DELETE", path + "?revoke=true").pointer(), "revoke");
+  const auto refused = call("DELETE", path + "?cascade=true&revoke=true");
+  EXPECT_EQ(refused.status, 502) << refused.body;
+  EXPECT_EQ(refused.code(), "revoke-failed");
+  EXPECT_EQ(refused.text("connection"), ids[1]);
+  EXPECT_EQ(call("GET", "/api/v1/connections/" + ids[0]).status, 404);
+  EXPECT_EQ(call("GET", "/api/v1/connections/" + ids[1]).status, 200);
+  EXPECT_EQ(call("GET", path).status, 200);
+  EXPECT_EQ(call("DELETE", path + "?cascade=true&revoke=true").status, 204);
+  EXPECT_EQ(call("GET", path).status, 404);
 }
 
 TEST_F(AcmeRoom, its_hosts_narrow_its_connections_new_and_old) {

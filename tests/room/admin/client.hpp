@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace postern::admin {
 
 namespace json = boost::json;
 
-struct Reply {
+struct WireReply {
   int status = 0;
   std::map<std::string, std::string> fields;  // names in lower case
   std::string body;
@@ -83,8 +84,8 @@ class Wire {
       bytes.remove_prefix(std::size_t(n));
     }
   }
-  Reply receive(bool with_body = true) {
-    Reply reply;
+  WireReply receive(bool with_body = true) {
+    WireReply reply;
     std::size_t end = std::string::npos;
     while ((end = bytes_.find("\r\n\r\n")) == std::string::npos)
       if (!more()) return reply;
@@ -112,7 +113,7 @@ class Wire {
   bool ended() { return bytes_.empty() && !more(); }
 
  private:
-  void write_down(const Reply& reply) {
+  void write_down(const WireReply& reply) {
     const tests::FirstRequest asked(sent_);
     tests::Exchange exchange{.door = door_,
                              .method = asked.method,
@@ -175,15 +176,29 @@ class AdminRoom : public testing::Test {
     d.settings = [this] { return std::make_shared<const config::Settings>(settings); };
     d.catalog = [this] { return catalog; };
     d.declared = [this] { return declared; };
-    d.announce = [this](const Change& change) { changes.push_back(change); };
+    d.announce = [this](const Change& change) {
+      const std::scoped_lock lock(changes_mutex);
+      changes.push_back(change);
+    };
     d.not_ready = [this] { return missing; };
     d.proxy_addresses = [] { return std::vector<std::string>{"127.0.0.1:8480"}; };
     d.now_ms = [this] { return now; };
     d.desk = &desk;
+    d.imports_changed = [this]() -> std::expected<void, std::string> {
+      if (!adopting) return std::unexpected("stopping");
+      ++adoptions;
+      std::vector<config::ImportedEntry> enabled;
+      const auto all = vault->imports().list_imports();
+      for (const auto& one : *all)
+        if (one.enabled) enabled.push_back({one.id, one.yaml});
+      catalog = config::with_imports(files, enabled).catalog;
+      return {};
+    };
     d.spent = [this](const std::string& id) {
       const auto at = known_spent.find(id);
       return at == known_spent.end() ? std::nullopt : std::optional(at->second);
     };
+    d.explain = [this](const observe::Question& question) { return explain ? explain(question) : std::nullopt; };
     return d;
   }
   void start_server() {
@@ -232,19 +247,19 @@ class AdminRoom : public testing::Test {
     }
     return text + "\r\n" + body;
   }
-  Reply call(const std::string& method, const std::string& target, const std::string& body = "",
-             const std::string& token = "*", Fields fields = {}) {
+  WireReply call(const std::string& method, const std::string& target, const std::string& body = "",
+                 const std::string& token = "*", Fields fields = {}) {
     if (!token.empty()) fields.emplace_back("Authorization", "Bearer " + (token == "*" ? admin : token));
     Wire wire(server->address());
     wire.send(request(method, target, body, fields));
     return wire.receive(method != "HEAD");
   }
-  Reply over_socket(const std::string& method, const std::string& target, const std::string& body = "") {
+  WireReply over_socket(const std::string& method, const std::string& target, const std::string& body = "") {
     Wire wire((state / "admin.sock").native());
     wire.send(request(method, target, body));
     return wire.receive();
   }
-  Reply create(const std::string& more = "", const std::string& token = "*") {
+  WireReply create(const std::string& more = "", const std::string& token = "*") {
     return call("POST", "/api/v1/connections",
                 R"({"app":"http","type":"BEARER","value":{"token":"canary-one"},"config":{"hosts":["api.test"]})" +
                     (more.empty() ? "" : "," + more) + "}",
@@ -256,11 +271,16 @@ class AdminRoom : public testing::Test {
   observe::Metrics metrics;
   std::unique_ptr<vault::Vault> vault;
   std::shared_ptr<const config::Catalog> catalog;
+  std::shared_ptr<const config::Catalog> files;  // without imported providers; where a test needs it
+  int adoptions = 0;
+  bool adopting = true;
   std::vector<vault::Connection> declared;
   std::vector<std::string> missing;
+  std::mutex changes_mutex;
   std::vector<Change> changes;
   std::map<std::string, vault::Calls> known_spent;  // by authorization, as the data path would tell
   FakeDesk desk;
+  std::function<std::optional<observe::Explanation>(const observe::Question&)> explain;  // empty: never ready
   std::int64_t now = 1'800'000'000'000;
   std::unique_ptr<Server> server;
   std::string admin, last_id;

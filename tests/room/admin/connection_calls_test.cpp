@@ -15,8 +15,8 @@ class Calls : public AcmeRoom {
     AcmeRoom::SetUp();
     id = connect_by_hand(auth_config()).text("id");
   }
-  Reply test() { return call("POST", "/api/v1/connections/" + id + "/test"); }
-  Reply revoke() { return call("POST", "/api/v1/connections/" + id + "/revoke"); }
+  WireReply test() { return call("POST", "/api/v1/connections/" + id + "/test"); }
+  WireReply revoke() { return call("POST", "/api/v1/connections/" + id + "/revoke"); }
   std::string status() { return call("GET", "/api/v1/connections/" + id).text("status"); }
   static grants::Renewed outcome(grants::Renewed::Kind kind) {
     grants::Renewed out;

@@ -11,7 +11,7 @@ using testing::Not;
 
 constexpr const char* kPath = "/api/v1/connections";
 
-std::vector<std::string> names(const Reply& reply, const char* key = "name") {
+std::vector<std::string> names(const WireReply& reply, const char* key = "name") {
   std::vector<std::string> out;
   const auto whole = reply.object();
   for (const auto& one : whole.at("data").as_array()) out.emplace_back(one.as_object().at(key).as_string());
@@ -322,9 +322,10 @@ TEST_F(AdminRoom, shows_declared_connections_beside_stored_ones_and_does_not_cha
             (std::vector<std::string>{"From a file", "Stored"}));
   const auto shown = call("GET", std::string(kPath) + "/http");
   EXPECT_TRUE(shown.object().at("declared").as_bool());
-  for (const auto& reply : {call("PATCH", std::string(kPath) + "/http", R"({"name":"x"})"),
-                            call("POST", std::string(kPath) + "/http/rotate", R"({"value":{"token":"x"}})"),
-                            call("DELETE", std::string(kPath) + '/' + file.id)}) {
+  for (const auto& reply :
+       {call("PATCH", std::string(kPath) + "/http", R"({"name":"x"})"),
+        call("POST", std::string(kPath) + "/http/rotate", R"({"value":{"token":"x"}})"),
+        call("POST", std::string(kPath) + "/http/revoke"), call("DELETE", std::string(kPath) + '/' + file.id)}) {
     EXPECT_EQ(reply.status, 409);
     EXPECT_EQ(reply.code(), "declared-connection");
   }

@@ -28,6 +28,7 @@ class FakeDesk final : public grants::TokenDesk {
   }
   void call(grants::TokenRequest request, std::function<void(grants::Called)> done) override {
     grants::Called called;
+    if (const auto hold = before_answer) hold();
     {
       const std::scoped_lock lock(mutex_);
       note(request);
@@ -65,6 +66,7 @@ class FakeDesk final : public grants::TokenDesk {
         .kind = grants::Renewed::Kind::unavailable, .reason = "token_endpoint_unavailable", .text = "down"};
   };
   std::int64_t sent_ms = 1'800'000'000'000;
+  std::function<void()> before_answer = {};  // to a call; in the caller's thread
   int status = 200;
   std::string body = R"({"id":"ada@acme"})";
   std::vector<std::pair<std::string, std::string>> headers;

@@ -248,6 +248,11 @@ TEST_F(AdminRoom, shows_status_self_and_the_contract) {
   EXPECT_EQ(self.text("id"), last_id);
   ASSERT_EQ(self.object().at("callable").as_array().size(), 1u);
   EXPECT_EQ(self.object().at("callable").as_array()[0].as_object().at("alias"), "mine");
+  EXPECT_EQ(self.object().at("remaining"), 3600);
+  EXPECT_TRUE(call("GET", "/api/v1/self").object().at("remaining").is_null());
+  const auto reader = make_token({.capabilities = {"connections:read"}, .connections = {made.text("id")}});
+  EXPECT_TRUE(call("GET", "/api/v1/self", "", reader).object().at("callable").as_array().empty())
+      << "it may call nothing";
 }
 
 TEST_F(AdminRoom, lists_the_catalog) {

@@ -98,16 +98,13 @@ TEST(IfMatch, matches_strong_tags_and_the_star) {
     EXPECT_FALSE(check_if_match(with(bad), 3)) << bad;
 }
 
-TEST(Idempotency, forgets_after_a_day_and_keeps_ten_thousand) {
-  Idempotency memory;
-  memory.keep("a", {.digest = "d", .status = 201, .body = "b", .etag = "", .location = "", .token_id = ""}, 0);
-  EXPECT_NE(memory.find("a", 86'399'999), nullptr);
-  EXPECT_EQ(memory.find("a", 86'400'000), nullptr);
-  for (int i = 0; i <= 10'000; ++i)
-    memory.keep(std::to_string(i),
-                {.digest = "d", .status = 201, .body = "", .etag = "", .location = "", .token_id = ""}, 1);
-  EXPECT_EQ(memory.find("0", 2), nullptr);
-  EXPECT_NE(memory.find("1", 2), nullptr);
+TEST(RunningKeys, are_taken_once_at_a_time) {
+  RunningKeys keys;
+  EXPECT_TRUE(keys.begin("a"));
+  EXPECT_FALSE(keys.begin("a"));
+  EXPECT_TRUE(keys.begin("b"));
+  keys.end("a");
+  EXPECT_TRUE(keys.begin("a"));
 }
 
 TEST(Problems, of_an_unknown_code_are_our_own_fault) {

@@ -78,11 +78,48 @@ class BrokenTokens final : public vault::TokenBook {
   Error::Code code_;
 };
 
+class BrokenImports final : public vault::Imports {
+ public:
+  explicit BrokenImports(Error::Code code) : code_(code) {}
+  vault::Result<vault::ImportedProvider> create_import(vault::ImportedProvider, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::ImportedProvider> find_import(std::string_view) const override { return no(); }
+  vault::Result<std::vector<vault::ImportedProvider>> list_imports() const override { return no(); }
+  vault::Result<vault::ImportedProvider> enable_import(std::string_view, bool, std::uint64_t,
+                                                       const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<void> erase_import(std::string_view, std::uint64_t, const vault::Beside&) override { return no(); }
+  vault::Result<std::vector<vault::ProviderUse>> uses_of(std::string_view, std::size_t) const override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
+class BrokenAudit final : public vault::Audit {
+ public:
+  explicit BrokenAudit(Error::Code code) : code_(code) {}
+  vault::Result<void> append(std::vector<vault::Event>) override { return no(); }
+  vault::Result<vault::AuditPage> list(const vault::AuditQuery&) const override { return no(); }
+  vault::Result<vault::AuditHead> head(std::string_view) const override { return no(); }
+  vault::Result<void> check(vault::AuditCheck&, std::size_t) const override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
+  void set_quota(std::uint64_t) override {}
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code), audit_(code) {}
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
+  vault::Imports& imports() override { return imports_; }
+  vault::Audit& audit() override { return audit_; }
   const std::string& id() const override { return id_; }
   vault::VaultStatus status() const override { return {}; }
   vault::Result<void> accept_copy() override { return no(); }
@@ -97,6 +134,12 @@ class BrokenVault final : public vault::Vault {
                                                      const vault::Beside&) override {
     return no();
   }
+  vault::Result<vault::Connection> restore_credential(const vault::Connection&, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
+  vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
   vault::Result<void> erase_connection(vault::Space, std::string_view, std::uint64_t, const vault::Beside&) override {
     return no();
   }
@@ -135,6 +178,8 @@ class BrokenVault final : public vault::Vault {
   Error::Code code_;
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
+  BrokenImports imports_;
+  BrokenAudit audit_;
   std::string id_ = "vault";
 };
 

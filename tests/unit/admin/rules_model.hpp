@@ -59,7 +59,14 @@ struct World {
   std::map<std::string, Connection> connections;
   std::map<std::string, Authorization> authorizations;
 
-  bool alive(const Authorization& a) const { return !a.revoked && (a.expires == 0 || a.expires > now); }
+  bool alive(const Authorization& a) const { return (a.expires == 0 || a.expires > now) && stands(a); }
+  // Neither it nor any that made it was ended. That a maker expires says nothing: what it made could not outlive it,
+  // but for a system administrator's, which nothing bounds.
+  bool stands(const Authorization& a) const {
+    if (a.revoked || a.parent.empty()) return !a.revoked;
+    const auto maker = authorizations.find(a.parent);
+    return maker != authorizations.end() && stands(maker->second);
+  }
 
   // --- connections
   bool sees(const Authorization& a, const Connection& c) const {

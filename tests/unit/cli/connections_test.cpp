@@ -213,37 +213,33 @@ TEST(Connections, rotate_reads_which_field_a_bare_secret_is_from_the_stored_conn
   world.server.answer(200, kMade);
   EXPECT_EQ(world.run({"connections", "rotate", "billing", "--from-stdin", "-q"}), 0) << world.err.str();
   EXPECT_EQ(world.server.line(0), "GET /api/v1/connections/billing");
-  EXPECT_EQ(world.server.line(1), "PATCH /api/v1/connections/billing");
+  EXPECT_EQ(world.server.line(1), "POST /api/v1/connections/billing/rotate");
   EXPECT_EQ(world.server.body(1), boost::json::parse(R"({"value":{"apiKey":"sk_live_2"}})"));
   EXPECT_EQ(world.run({"connections", "rotate", "billing"}), 2);
 }
 
-TEST(Import, sends_each_line_and_stops_at_the_first_that_fails) {
+TEST(Connections, rotate_says_whether_to_try_it_and_how_long_the_old_one_is_kept) {
   World world;
-  world.in.str("{\"app\":\"a\"}\n\n{\"app\":\"b\"}\n{\"app\":\"c\"}\n");
-  world.server.answer(201, R"({"id":"conn_1"})");
-  world.server.answer(400, R"({"title":"Invalid request","detail":"no"})");
-  EXPECT_EQ(world.run({"connections", "import", "-"}), 1);
+  world.around.environment["NEW"] = R"({"apiKey":"sk_live_2"})";
+  world.server.answer(200, kMade);
+  EXPECT_EQ(world.run({"connections", "rotate", "billing", "--from-env", "NEW", "--no-test", "--keep-old", "1h"}), 0)
+      << world.err.str();
+  EXPECT_EQ(world.server.body(0),
+            boost::json::parse(R"({"value":{"apiKey":"sk_live_2"},"test":false,"keepOld":"1h"})"));
+  world.server.answer(200, kMade);
+  EXPECT_EQ(world.run({"connections", "rotate", "billing", "--undo"}), 0) << world.err.str();
+  EXPECT_EQ(world.server.line(1), "POST /api/v1/connections/billing/rotate");
+  EXPECT_EQ(world.server.body(1), boost::json::parse(R"({"undo":true})"));
+  EXPECT_EQ(world.run({"connections", "rotate", "billing", "--undo", "--keep-old", "1h"}), 2);
+  EXPECT_EQ(world.run({"connections", "rotate", "billing", "--undo", "--from-env", "NEW"}), 2);
   EXPECT_EQ(world.server.requests.size(), 2u);
-  EXPECT_EQ(world.server.dialled.size(), 1u);
-  EXPECT_EQ(world.out.str(), "imported 1, failed 1\n");
-  EXPECT_EQ(world.err.str(), "postern: -:3: Invalid request: connections: no\n");
 }
 
-TEST(Import, continue_reports_each_failure_with_its_line) {
+TEST(Connections, list_filters_by_what_the_api_filters_by) {
   World world;
-  world.in.str("{\"value\":{\"apiKey\":\"sk_live_9\"}\nnot json\n{\"app\":\"c\"}\n");
-  world.server.answer(201, R"({"id":"conn_3"})");
-  EXPECT_EQ(world.run({"connections", "import", "-", "--continue", "-q"}), 1);
-  EXPECT_EQ(world.out.str(), "conn_3\n");
-  EXPECT_EQ(world.err.str(), "postern: -:1: not a JSON object\npostern: -:2: not a JSON object\n");
-}
-
-TEST(Import, stops_even_with_continue_when_the_daemon_is_gone) {
-  World world;
-  world.in.str("{}\n{}\n");
-  EXPECT_EQ(world.run({"connections", "import", "-", "--continue"}), 5);
-  EXPECT_EQ(world.server.requests.size(), 1u);
+  world.server.answer(200, R"({"data":[],"hasMore":false})");
+  EXPECT_EQ(world.run({"connections", "list", "--auth-config", "ac_1", "--owner", "ada", "--scope", "PERSONAL"}), 0);
+  EXPECT_EQ(world.server.line(0), "GET /api/v1/connections?limit=100&authConfig=ac_1&owner=ada&scope=PERSONAL");
 }
 
 TEST(Connect, asks_for_the_secret_without_echo_and_says_what_to_type_next) {

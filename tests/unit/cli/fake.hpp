@@ -84,6 +84,7 @@ struct World {
                       .out = out,
                       .err = err,
                       .in_is_terminal = false,
+                      .err_is_terminal = false,
                       .environment = {},
                       .hooks = {},
                       .ask = {},

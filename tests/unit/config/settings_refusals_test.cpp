@@ -215,6 +215,7 @@ TEST(SettingsRefuse, bad_values_of_variables_by_the_name_of_the_variable) {
   EXPECT_EQ(mistake("", {{"POSTERN__EGRESS__ALLOW", "[a"}}).substr(0, 36), "environment: POSTERN__EGRESS__ALLOW:");
   EXPECT_EQ(mistake("", {}, {{"log.level", "loud"}}),
             "flag: log.level: 'loud' is not one of trace, debug, info, warn, error");
+  EXPECT_EQ(mistake("", {}, {{"audit.quota", "1KiB"}}), "flag: audit.quota: must be at least 64KiB");
 }
 
 TEST(SettingsRefuse, secrets_written_into_declared_connections) {

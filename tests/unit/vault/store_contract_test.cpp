@@ -47,9 +47,10 @@ class Supervised final : public Store {
   Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
     return store_->scan_back(prefix, before, limit);
   }
-  Group commit_group(std::span<const Batch* const> batches) override {
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) override {
     if (fault_) plan_.arm(*fault_, 1);
-    return store_->commit_group(batches);
+    return store_->commit_group(batches, epilogue);
   }
   std::uint64_t last_commit() const override { return store_->last_commit(); }
   Result<std::uint64_t> checkpoint(const std::filesystem::path& directory) const override {
@@ -70,16 +71,20 @@ Kind supervised(const char* name, std::optional<Fault> fault) {
           true, !fault};
 }
 
+std::vector<Kind> stores_below() {
+  return {{"memory", [](const auto&) { return make_memory_store(); }, false}, {"rocksdb", rocksdb, true}};
+}
+
 std::vector<Kind> stores() {
-  return {{"memory", [](const auto&) { return make_memory_store(); }, false},
-          {"rocksdb", rocksdb, true},
-          supervised("supervised", std::nullopt),
-          supervised("no_space", Fault::no_space),
-          supervised("io_error", Fault::io_error),
-          supervised("torn_write", Fault::torn_write),
-          supervised("sync_fails", Fault::sync_fails),
-          supervised("sync_loses", Fault::sync_loses),
-          supervised("read_only", Fault::read_only)};
+  auto all = stores_below();
+  all.push_back(supervised("supervised", std::nullopt));
+  for (const auto& [name, fault] :
+       {std::pair("no_space", Fault::no_space), std::pair("io_error", Fault::io_error),
+        std::pair("torn_write", Fault::torn_write), std::pair("sync_fails", Fault::sync_fails),
+        std::pair("sync_loses", Fault::sync_loses), std::pair("read_only", Fault::read_only)}) {
+    all.push_back(supervised(name, fault));
+  }
+  return all;
 }
 
 Write put(std::string key, std::string value, std::uint64_t expected = kAnyVersion) {
@@ -104,6 +109,12 @@ class StoreContract : public testing::TestWithParam<Kind> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::ValuesIn(stores()),
+                         [](const auto& kind) { return kind.param.name; });
+
+// What the supervisor stands on: the audit's own epilogue is the only one that it serves (audit_chain.hpp).
+class StoreEpilogue : public StoreContract {};
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreEpilogue, testing::ValuesIn(stores_below()),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(StoreContract, starts_empty) {
@@ -159,6 +170,53 @@ TEST_P(StoreContract, a_batch_is_written_whole_or_not_at_all) {
   EXPECT_THAT(scan(""), ElementsAre("a"));
   ASSERT_TRUE(store->commit({put("b", "2"), erase("a"), put("c", "3", 0)}));
   EXPECT_THAT(scan(""), ElementsAre("b", "c"));
+}
+
+TEST_P(StoreEpilogue, an_epilogue_is_written_with_the_batches_that_fit) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  const Batch first{put("a", "2", 1)}, late{put("a", "3", 1)}, next{put("b", "1", 0)};
+  const std::vector<const Batch*> batches{&first, &late, &next};
+  int asked = 0;
+  const Group group = store->commit_group(batches, [&](std::span<const std::optional<Error>> refused) {
+    ++asked;
+    EXPECT_EQ(refused.size(), 3U);
+    std::string fitting;
+    for (const auto& one : refused) fitting += one ? '-' : '+';
+    return Batch{put("end", fitting, 0), put("b", "after", 1)};
+  });
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(group.commit, 2U);
+  EXPECT_EQ(group.refused[1]->code, Error::Code::conflict);
+  EXPECT_EQ(store->get("end")->value, "+-+");
+  EXPECT_EQ(store->get("b")->value, "after");
+  EXPECT_EQ(store->get("b")->version, 2U);
+  EXPECT_THAT(store->changes(1).changes.at(0).keys, ElementsAre("a", "b", "end", "b"));
+}
+
+TEST_P(StoreEpilogue, an_epilogue_is_not_asked_for_where_no_batch_fits) {
+  const Batch late{put("a", "1", 5)};
+  const Batch* const one = &late;
+  const Group group = store->commit_group({&one, 1}, [](auto) {
+    ADD_FAILURE() << "nothing is written";
+    return Batch();
+  });
+  EXPECT_EQ(group.commit, 0U);
+  EXPECT_TRUE(scan("").empty());
+}
+
+TEST_P(StoreEpilogue, an_epilogue_that_does_not_fit_leaves_everything_as_it_was) {
+  ASSERT_TRUE(store->commit({put("a", "1")}));
+  const Batch first{put("a", "2", 1)}, late{put("a", "3", 1)};
+  const std::vector<const Batch*> batches{&first, &late};
+  const Group group = store->commit_group(batches, [](auto) { return Batch{put("b", "1", 0), put("a", "x", 7)}; });
+  EXPECT_EQ(group.commit, 0U);
+  EXPECT_FALSE(group.failed);
+  EXPECT_EQ(group.refused[0]->code, Error::Code::corrupt);
+  EXPECT_EQ(group.refused[1]->code, Error::Code::conflict);
+  EXPECT_EQ(store->get("a")->value, "1");
+  EXPECT_THAT(scan(""), ElementsAre("a"));
+  EXPECT_EQ(store->last_commit(), 1U);
+  EXPECT_TRUE(store->commit({put("a", "2", 1)}));
 }
 
 TEST_P(StoreContract, judges_the_batches_of_a_group_one_after_another) {

@@ -92,6 +92,15 @@ TEST_F(Supervised, a_group_that_is_refused_as_a_whole_is_no_commit) {
   EXPECT_EQ(marked(), 0U);
 }
 
+TEST_F(Supervised, takes_no_epilogue_but_that_of_the_audit) {
+  const Batch batch{put("a", "1")};
+  const Batch* const one = &batch;
+  const Group group = store->commit_group({&one, 1}, [](auto) { return Batch(); });
+  EXPECT_EQ(group.commit, 0U);
+  EXPECT_EQ(group.refused.at(0)->code, Error::Code::invalid);
+  EXPECT_REFUSED(store->get("a"), not_found);
+}
+
 TEST_F(Supervised, writers_that_wait_together_share_one_commit) {
   constexpr int kWriters = 8;
   // The first is held inside its commit, until all the others have come.
@@ -222,7 +231,8 @@ class Forgetful final : public Store {
   Result<Page> scan(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
   Result<Page> scan_back(std::string_view, std::string_view, std::size_t) const override { return Page{}; }
   Result<std::uint64_t> checkpoint(const std::filesystem::path&) const override { return last_; }
-  Group commit_group(std::span<const Batch* const> batches) override {
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue&) override {
     return {.commit = last_ + 1,
             .refused = std::vector<std::optional<Error>>(batches.size()),
             .failed = Error{Error::Code::io, "the disk said no"}};

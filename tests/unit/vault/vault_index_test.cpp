@@ -221,8 +221,9 @@ class Failing final : public Store {
   Result<Page> scan_back(std::string_view prefix, std::string_view before, std::size_t limit) const override {
     return inner_.scan_back(prefix, before, limit);
   }
-  Group commit_group(std::span<const Batch* const> batches) override {
-    if (good_-- > 0) return inner_.commit_group(batches);
+  using Store::commit_group;
+  Group commit_group(std::span<const Batch* const> batches, const Epilogue& epilogue) override {
+    if (good_-- > 0) return inner_.commit_group(batches, epilogue);
     return {.commit = last_commit() + 1,
             .refused = std::vector<std::optional<Error>>(batches.size()),
             .failed = Error{Error::Code::io, "no more"}};

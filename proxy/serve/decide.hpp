@@ -1,0 +1,106 @@
+#pragma once
+// A request as the decisions see it, and the decisions: what steps 2, 3, 4 and 7 of the story make of it, without
+// socket, loop or waiting.
+//
+// The data path (a Call is a Request) and explain() decide with these and nothing else, so that what is told is what
+// happens. A refusal is the caller's answer: its detail says which rule was in the way, and of the connection no more
+// than a caller who may use it is shown anyway. Thread safety: functions of their arguments. Ownership: borrows Rules
+// and Common; views point into the buffer that `head` was parsed from.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proxy/net/client.hpp"
+#include "proxy/serve/problem.hpp"
+#include "proxy/serve/service.hpp"
+#include "proxy/wire/head.hpp"
+#include "proxy/wire/target.hpp"
+
+namespace postern::serve {
+
+// Fields are filled in in the order of the steps and are valid from the step that is named beside them.
+struct Request {
+  // What held when the connection was found, and before that when the request began, whatever a reload says later:
+  // rules, catalog and connection are of one configuration.
+  const Rules* rules = nullptr;
+  const config::Settings& settings() const noexcept { return *rules->settings; }
+
+  // 1 read_head
+  wire::RequestHead head;
+  // 2 admit
+  wire::Target target;
+  bool base_mode = false;
+  bool answered = false;  // with the refusal: answered here with 200 and nothing (OPTIONS, Max-Forwards: 0)
+  // 3 identify
+  std::shared_ptr<Caller> caller;
+  std::string reference;              // what named the connection; empty: nothing did
+  std::shared_ptr<Known> connection;  // null: a relay without credential
+  std::string_view token_field;       // base-URL mode: the field that held the caller's token
+  // 6 collect
+  bool collected = false;
+  std::string collected_body;
+  // 7 inject
+  inject::Changes changes;
+  std::string out;  // the outbound head, then the body if it was collected
+  bool chunked = false;
+  std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
+};
+
+// --- 2 admit ---
+// `client`: where it came in; null: from no socket.
+Step admit(Request& request, const Common& common, net::Client* client);
+
+// --- 3 identify ---
+bool usable_now(const Caller& caller, std::int64_t now_ms);
+Problem unauthenticated(bool base_mode);
+inline constexpr std::string_view kProxyCall = "proxy:call";
+std::unexpected<Problem> incapable();  // without that capability
+// Header, path, `user` (of the proxy URL; often empty), else what the authorization made the default for the host.
+Step name_connection(Request& request, std::string_view user);
+// Nothing was named and nothing lets it pass: `choices` are what could be.
+Problem unnamed(std::vector<std::string> choices);
+
+// --- 4 authorize ---
+// Sets the target in base-URL mode.
+Step judge(Request& request, const Common& common);
+std::unexpected<Problem> needs_reconnect(const Request& request, const Common& common);
+// Why the destination is refused, in one sentence: host, port, path or endpoint, and what is allowed instead.
+std::string why_not_there(const Request& request, std::string_view path);
+// The same of what the caller's token allows: hosts, methods, paths.
+std::string why_not_by_token(const Request& request);
+
+// --- 5 obtain ---
+// There is no usable token, and this is why.
+std::unexpected<Problem> refuse_renewed(const Request& request, const Common& common, const grants::Renewed& renewed);
+
+// --- 6 collect ---
+bool injection_asks_for_body(const Request& request);
+std::size_t most_collected(const config::Settings& settings);
+// Of the head of a request whose body is to be edited or held.
+Step may_collect(const Request& request);
+
+// --- 7 inject ---
+enum class Fate : std::uint8_t {
+  kept,
+  refused,          // may be read as an injected one
+  of_the_hop,       // hop-by-hop, framing, proxy authentication, ours
+  nominated,        // named by a Connection field
+  met_here,         // Expect that we answer ourselves
+  counted_down,     // Max-Forwards
+  callers_token,    // base-URL mode
+  of_the_old_body,  // a digest, coding or type of the body that is replaced
+  credential_place  // where credentials go, or what overrides a route
+};
+// What becomes of a field of the caller. Cookie fields of a request with a connection are judged as a whole: see
+// passes_cookies().
+Fate fate_of(const Request& request, const wire::Field& field);
+bool passes_cookies(const Known& known);
+bool drops_parameter(const Known& known, std::string_view name);
+// Writes `out`. `authority`: what Host says.
+Step inject(Request& request, const Common& common, std::string_view authority);
+// What counts against a budget of writes.
+bool is_write(std::string_view method);
+std::unexpected<Problem> budget_exhausted(bool writes);
+
+}  // namespace postern::serve
