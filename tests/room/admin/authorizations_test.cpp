@@ -413,7 +413,7 @@ TEST_F(AdminRoom, introspects_anew_whatever_the_idempotency_key_and_refuses_othe
   const auto misplaced = call("POST", path, R"({"token":"x","hint":"y"})");
   EXPECT_EQ(misplaced.status, 400);
   EXPECT_EQ(misplaced.pointer(), "/hint");
-  EXPECT_EQ(call("GET", path).status, 404);
+  EXPECT_EQ(call("GET", path).status, 405);
 }
 
 }  // namespace
