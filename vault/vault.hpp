@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "vault/error.hpp"
+#include "vault/permission.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
+#include "vault/scopes.hpp"
 #include "vault/token_book.hpp"
 #include "vault/upkeep.hpp"
 
@@ -102,6 +104,8 @@ class Vault {
   virtual Upkeep& upkeep() = 0;
   // Auth configs, refreshes, links: likewise.
   virtual TokenBook& tokens() = 0;
+  // Organizations, projects, users, and what an authorization stands on: likewise.
+  virtual Scopes& scopes() = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -121,13 +125,13 @@ class Vault {
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
-  // (names the field: organization, project, app and alias are references, destinations exact hosts, an auth config is
+  // (names the field: the project is there, app and alias are references, destinations exact hosts, an auth config is
   // one that TokenBook::find_auth_config() has for this project, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential) = 0;
   // Many at once, all of them or none, in one durable batch; each needs an alias of its own. Errors: as above.
   virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
-  // projects are found by id.
+  // projects are found by id. With an empty project by id alone, whichever project it lies in.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;
   // The credential of meta.generation. Errors: not_found, conflict (rotated since `meta` was read: find it again).
   virtual Result<Credential> open_credential(const Connection& meta) const = 0;
@@ -145,7 +149,8 @@ class Vault {
   virtual Result<ConnectionPage> list_connections(const ConnectionQuery& query) const = 0;
 
   // Fills id, public_id, digest, created, version and returns the token, once. Errors: invalid (`expires` 0 outside the
-  // system, a project without an organization, "*" beside other connections, 256 KiB in all).
+  // system, a project without an organization, "*" beside other connections, an organization, a project or a user
+  // record (names_user()) that is not there, a project named twice, 256 KiB in all).
   virtual Result<NewToken> create_authorization(Authorization authorization) = 0;
   // The authorization a token belongs to: checks grammar, checksum and digest in constant time. not_found for anything
   // that is not a token of this vault. Does not judge expiry or revocation: the caller does, with its own clock.

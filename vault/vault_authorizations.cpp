@@ -29,7 +29,7 @@ bool is_organization(std::string_view text) {
 Result<void> check_rules(const Authorization& authorization) {
   if (!is_organization(authorization.organization)) return invalid("organization: not an id");
   if (!authorization.project.empty() && !is_reference(authorization.project)) return invalid("project: not an id");
-  if (authorization.organization.empty() && !authorization.project.empty()) {
+  if (authorization.organization.empty() && (!authorization.project.empty() || authorization.projects)) {
     return invalid("project: a system authorization has none");
   }
   if (authorization.expires == 0 && !authorization.organization.empty()) {
@@ -47,6 +47,8 @@ Result<void> check_rules(const Authorization& authorization) {
 
 Result<NewToken> SealedVault::create_authorization(Authorization authorization) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
+  const auto inside = hold_scopes();
+  if (auto fine = check_subject(authorization); !fine) return std::unexpected(fine.error());
   FreshToken token = make_token();
   authorization.id = new_id("tok");
   authorization.public_id = token.public_id;

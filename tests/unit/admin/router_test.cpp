@@ -73,9 +73,47 @@ class BrokenTokens final : public vault::TokenBook {
   Error::Code code_;
 };
 
+class BrokenScopes final : public vault::Scopes {
+ public:
+  explicit BrokenScopes(Error::Code code) : code_(code) {}
+  vault::Result<vault::Organization> create_organization(vault::Organization) override { return no(); }
+  vault::Result<vault::Organization> find_organization(std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::Organization>> list_organizations(std::string_view,
+                                                                          std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Organization> update_organization(vault::Organization) override { return no(); }
+  vault::Result<void> erase_organization(std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::Project> create_project(vault::Project) override { return no(); }
+  vault::Result<vault::Project> find_project(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::Project>> list_projects(std::string_view, std::string_view,
+                                                                std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Project> update_project(vault::Project) override { return no(); }
+  vault::Result<void> erase_project(std::string_view, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::Contents> contents(std::string_view, std::string_view, std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::User> create_user(vault::User) override { return no(); }
+  vault::Result<vault::User> find_user(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::User>> list_users(std::string_view, std::string_view,
+                                                          std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::User> update_user(vault::User) override { return no(); }
+  vault::Result<void> erase_user(std::string_view, std::string_view, std::uint64_t) override { return no(); }
+  vault::Result<vault::Standing> standing(const vault::Authorization&, std::int64_t) const override { return no(); }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code) {}
+  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), scopes_(code) {}
+  vault::Scopes& scopes() override { return scopes_; }
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
   const std::string& id() const override { return id_; }
@@ -113,6 +151,7 @@ class BrokenVault final : public vault::Vault {
   Error::Code code_;
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
+  BrokenScopes scopes_;
   std::string id_ = "vault";
 };
 
