@@ -18,7 +18,13 @@ bool is_wanted(const Service& service, const Link& link) {
   if (link.requested_by.empty()) return true;
   for (const std::string& organization : {link.organization, std::string()}) {
     const auto found = service.deps.vault->find_authorization(organization, link.requested_by);
-    if (found) return found->revoked == 0;
+    if (!found) continue;
+    vault::Authorization asked = *found;
+    asked.expires = 0;  // one that has merely run out had asked while it could
+    const auto standing = service.deps.vault->scopes().standing(asked, service.deps.now_ms());
+    if (!standing || !standing->ended.empty()) return false;
+    const auto* user = standing->user ? &*standing->user : nullptr;
+    return organization.empty() || vault::allows(asked, user, link.project, "connections:write");
   }
   return false;
 }

@@ -28,6 +28,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},
     {"PATCH", "/api/v1/connections/*", "connections:write", change_connection},
     {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection, true},
+    {"POST", "/api/v1/connections/*/escalate", "connections:write", escalate_connection},
     {"POST", "/api/v1/connections/*/rotate", "connections:write", rotate_connection},
     {"POST", "/api/v1/connections/*/test", "connections:write", test_connection, true},
     {"POST", "/api/v1/connections/*/revoke", "connections:write", revoke_connection, true},
@@ -44,6 +45,21 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/authorizations/*", "authorizations:read", show_authorization},
     {"DELETE", "/api/v1/authorizations/*", "authorizations:write", delete_authorization},
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization},
+    {"GET", "/api/v1/organizations", "system:organizations", list_organizations},
+    {"POST", "/api/v1/organizations", "system:organizations", create_organization},
+    {"GET", "/api/v1/organizations/*", "system:organizations", show_organization},
+    {"PATCH", "/api/v1/organizations/*", "system:organizations", change_organization},
+    {"DELETE", "/api/v1/organizations/*", "system:organizations", delete_organization},
+    {"GET", "/api/v1/projects", "projects:read", list_projects},
+    {"POST", "/api/v1/projects", "projects:write", create_project},
+    {"GET", "/api/v1/projects/*", "projects:read", show_project},
+    {"PATCH", "/api/v1/projects/*", "projects:write", change_project},
+    {"DELETE", "/api/v1/projects/*", "projects:write", delete_project},
+    {"GET", "/api/v1/users", "users:read", list_users},
+    {"POST", "/api/v1/users", "users:write", create_user},
+    {"GET", "/api/v1/users/*", "users:read", show_user},
+    {"PATCH", "/api/v1/users/*", "users:write", change_user},
+    {"DELETE", "/api/v1/users/*", "users:write", delete_user},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
@@ -160,6 +176,19 @@ Answer run_once(Service& service, Call& call, const Route& route) {
   return answer;
 }
 
+// `organization` and `project` of the query say what the call is about, whatever it does; no route sees them again.
+std::expected<void, Problem> enter_by_query(const Service& service, Url& url, Caller& caller) {
+  std::optional<std::string> organization, project;
+  for (const auto& [key, value] : url.parameters) {
+    auto* const into = key == "organization" ? &organization : key == "project" ? &project : nullptr;
+    if (into == nullptr) continue;
+    if (*into) return refuse_parameter(key, "Give it once.");
+    *into = value;
+  }
+  std::erase_if(url.parameters, [](const auto& one) { return one.first == "organization" || one.first == "project"; });
+  return enter(service, caller, organization, project, false);
+}
+
 void log_change(const Call& call, const Route& route, const Answer& answer) {
   if (route.method == "GET") return;
   const auto& id = call.caller.authorization.id;
@@ -180,6 +209,7 @@ Answer dispatch(Service& service, const Request& request, Reply& later) {
   if (url->path != "/metrics" && !url->path.starts_with("/api/v1/")) return no_such_path();
   auto caller = identify(service, request);
   if (!caller) return std::unexpected(caller.error());
+  if (auto entered = enter_by_query(service, *url, *caller); !entered) return std::unexpected(entered.error());
   Call call{.request = request, .url = *url, .caller = std::move(*caller), .id = "", .made_token_id = ""};
   const auto found = find_route(asked_method(request), url->path, call.id);
   if (!found) return std::unexpected(found.error());

@@ -85,6 +85,9 @@ Result<json::value> Api::call(std::string_view method, std::string_view path, st
                               const json::object* body) {
   Request request{
       .method = std::string(method), .target = fmt::format("/api/v1/{}{}", path, query), .body = {}, .fields = {}};
+  for (const auto& [name, value] : scope_)
+    request.target +=
+        fmt::format("{}{}={}", request.target.find('?') == std::string::npos ? '?' : '&', name, encode(value));
   if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
   if (body != nullptr) request.body = json::serialize(*body);
   auto response = transport_->send(request);

@@ -17,8 +17,8 @@ constexpr Column kColumns[] = {{"ID", "id"},
                                {"STATUS", "status"}};
 
 struct CreateFlags {
-  std::string name, expires, project;
-  std::vector<std::string> capabilities, connections, hosts, methods, default_for;
+  std::string name, expires, project, user;
+  std::vector<std::string> capabilities, connections, hosts, methods, default_for, access;
 };
 
 // "host", "connection" (each of its hosts), or "connection=host".
@@ -55,6 +55,12 @@ Result<int> create(const CreateFlags& flags, Session& session) {
   add("methods", flags.methods);
   if (!flags.default_for.empty()) body["default_for"] = defaults_from(flags.default_for);
   if (!flags.project.empty()) body["project"] = flags.project;
+  if (!flags.user.empty()) body["user"] = flags.user;
+  if (!flags.access.empty()) {
+    auto access = access_from(flags.access, "--access");
+    if (!access) return std::unexpected(access.error());
+    body["projects"] = std::move(*access);
+  }
   if (!flags.expires.empty()) {
     auto when = expiry(flags.expires, session.around.now_ms());
     if (!when) return std::unexpected(when.error());
@@ -112,6 +118,11 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   add_lists(*verb, *flags);
   verb->add_option("--expires", flags->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->add_option("--project", flags->project, "only in this project");
+  verb->add_option("--user", flags->user, "in whose name: their roles bound it, as they are from now on");
+  verb->add_option("--access", flags->access, "only these projects, as VIEWER, EDITOR or ADMIN: proj_…=EDITOR")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("PROJECT=ROLE");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return create(*flags, session); }; });
   auto ids = std::make_shared<std::vector<std::string>>();
   verb = add_verb(*noun, "revoke", "end authorizations at once", "postern tokens revoke tok_0123456789abcdefghjk");

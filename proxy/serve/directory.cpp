@@ -29,6 +29,12 @@ Found<Known> for_caller(const Caller& caller, std::shared_ptr<Known> known) {
   return {std::move(known), Trouble::none, {}};
 }
 
+// Of another project than its home, and so is one where the caller may not call.
+Found<Known> for_roaming(const Caller& caller, std::shared_ptr<Known> known) {
+  if (known->meta.scope != vault::Scope::organization && !caller.reach.contains(known->meta.project)) return {};
+  return for_caller(caller, std::move(known));
+}
+
 // Whether `path` is `prefix` or lies below it.
 bool lies_below(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
@@ -139,6 +145,7 @@ std::string_view Caller::organization() const {
                                             : std::string_view(authorization.organization);
 }
 std::string_view Caller::project() const {
+  if (!home.empty()) return home;
   return authorization.project.empty() ? vault::kDefaultProject : std::string_view(authorization.project);
 }
 bool Caller::may(std::string_view capability) const {
@@ -149,6 +156,12 @@ bool Caller::may_method(std::string_view method) const {
 }
 bool Caller::may_host(std::string_view host) const {
   return !authorization.hosts || listed(*authorization.hosts, host);
+}
+
+bool Forget::concerns(const Caller& caller) const {
+  if (!id.empty()) return caller.authorization.id == id;
+  if (organization.empty()) return true;
+  return caller.organization() == organization && (user.empty() || caller.authorization.user == user);
 }
 
 Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
@@ -166,6 +179,7 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
   open_caller_->authorization.project = vault::kDefaultProject;
   open_caller_->authorization.capabilities = {"proxy:call"};
   open_caller_->any_connection = true;
+  open_caller_->reach.projects = {std::string(vault::kDefaultProject)};
 }
 
 void Directory::next_round() {
@@ -213,20 +227,33 @@ net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view r
     worker_.metrics().add(Counter::credential_cache_hits);
     return for_caller(caller, *known);
   }
+  if (caller.roams() && vault::looks_like_id(reference)) {
+    std::string wide(caller.organization());
+    wide.append("\n\n").append(reference);
+    if (const auto* known = known_.find(wide); known != nullptr) {
+      worker_.metrics().add(Counter::credential_cache_hits);
+      return for_roaming(caller, *known);
+    }
+  }
   return look_up(caller, std::string(reference));
 }
 
 net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref) {
   worker_.metrics().add(Counter::credential_cache_misses);
-  const std::string key = key_, org(caller.organization()), proj(caller.project());
+  const std::string org(caller.organization()), proj(caller.project());
+  const bool roams = caller.roams();
+  std::string key = key_;
   for (;;) {
     const std::uint64_t before = epoch_;
-    auto loaded = co_await offload_.run(worker_.context(),
-                                        [&, source = source_] { return load_connection(*source, {org, proj}, ref); });
+    auto loaded = co_await offload_.run(
+        worker_.context(), [&, source = source_] { return load_callable(*source, {org, proj}, roams, ref); });
     if (before != epoch_) continue;
     if (!loaded) {
       co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
+    // Of another project: its id is a name for whoever may call there, and for nobody else.
+    const bool roamed = loaded->meta.project != proj && loaded->meta.scope != vault::Scope::organization;
+    if (roamed) key = org + "\n\n" + loaded->meta.id;
     // The same connection may be known by another name already: one object, so that one forget() reaches all.
     const std::string id = loaded->meta.id;
     std::shared_ptr<Known> known;
@@ -238,7 +265,7 @@ net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref
       if (!round_.armed()) round_.arm(round_length_);
     }
     known_.also(id, key);
-    co_return for_caller(caller, std::move(known));
+    co_return roamed ? for_roaming(caller, std::move(known)) : for_caller(caller, std::move(known));
   }
 }
 
@@ -286,7 +313,7 @@ void Directory::adopt(std::shared_ptr<Source> source) {
 void Directory::forget(const Forget& what) {
   ++epoch_;
   if (what.authorization) {
-    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.authorization.id == what.id; });
+    callers_.erase_if([&](const Caller& caller) { return what.concerns(caller); });
     return;
   }
   if (what.id.empty()) {

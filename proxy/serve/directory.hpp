@@ -93,6 +93,7 @@ class Source {
         unsaved_(std::move(unsaved)) {}
   const vault::Vault& vault() const noexcept { return vault_; }
   const vault::TokenBook& tokens() const noexcept { return vault_.tokens(); }
+  const vault::Scopes& scopes() const noexcept { return vault_.scopes(); }
   std::int64_t now_ms() const { return now_ms_(); }
   const std::shared_ptr<const config::Catalog>& catalog() const noexcept { return catalog_; }
   std::shared_ptr<const DeclaredSet> declared() const { return declared_.load(); }
@@ -159,12 +160,16 @@ struct Caller {
   vault::Secret token;
   bool live = true;
   bool any_connection = false;
+  vault::Reach reach;  // where it may call, as its user's roles were when it was loaded
+  std::string home;    // the project whose aliases it may name; empty: as the authorization says, or the default one
   std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
   std::vector<std::pair<std::string, std::string>> default_for;  // host, connection id
   std::string_view organization() const;
   std::string_view project() const;
+  // It may call in other projects than that: their connections are known to it by id.
+  bool roams() const { return reach.every || reach.projects.size() > 1; }
   bool may(std::string_view capability) const;
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
@@ -175,6 +180,9 @@ struct Forget {
   bool authorization = false;  // otherwise a connection
   std::string organization, project, id;
   bool renewed = false;  // only its token or status: what callers may name is the same
+  // Of authorizations without an id: those of the organization (empty: all), or of this user of it.
+  std::string user = {};
+  bool concerns(const Caller& caller) const;
 };
 
 // Trouble::broken: the record is there but its configuration is not usable (its provider left the catalog).

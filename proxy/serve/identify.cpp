@@ -135,9 +135,10 @@ net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding) {
 
 // The caller is known. `user`: the connection that the proxy user name gives, often none.
 net::Soon<Step> with_caller(Call& call, const std::string& user) {
-  if (!call.caller->may("proxy:call")) {
+  if (!call.caller->may("proxy:call") || call.caller->reach.nowhere()) {
     return Step(refuse(Code::connection_unavailable,
-                       "This token may not call through the proxy: it lacks the capability proxy:call."));
+                       "This token may not call through the proxy: it lacks the capability proxy:call, or its user a "
+                       "role in a project."));
   }
   if (Step step = take_turn(call); !step) return step;
   if (Step step = name_connection(call, user); !step) return step;

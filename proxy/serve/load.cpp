@@ -247,11 +247,38 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   return prepared;
 }
 
+vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference) {
+  auto known = load_connection(source, home, reference);
+  if (known || !roams || known.error().code != vault::Error::Code::not_found) return known;
+  return load_connection(source, {home.organization, {}}, reference);
+}
+
+namespace {
+
+// What it stands on, and where it may call as its user's roles are now.
+vault::Result<void> take_standing(const Source& source, Caller& caller) {
+  vault::Authorization& a = caller.authorization;
+  const std::int64_t now = source.now_ms();
+  auto standing = source.scopes().standing(a, now);
+  if (!standing) return std::unexpected(standing.error());
+  const bool over = a.revoked != 0 || (a.expires != 0 && a.expires <= now);  // whoever asks says so
+  if (!over && !standing->ended.empty())
+    return vault::fail(vault::Error::Code::not_found, a.id + " is good for nothing: " + standing->ended);
+  if (!over) a.expires = standing->expires;
+  caller.reach = vault::reach(a, standing->user ? &*standing->user : nullptr, "proxy:call");
+  const bool some = !caller.reach.every && !caller.reach.projects.empty();
+  if (some && !caller.reach.contains(caller.project())) caller.home = caller.reach.projects.front();
+  return {};
+}
+
+}  // namespace
+
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
   Caller caller;
   caller.authorization = std::move(*authorization);
+  if (auto taken = take_standing(source, caller); !taken) return std::unexpected(taken.error());
   caller.token = token.clone();
   const vault::Authorization& a = caller.authorization;
   caller.under_way = source.turns().of(a.id);
@@ -260,9 +287,13 @@ vault::Result<Caller> load_caller(const Source& source, const vault::Secret& tok
   std::vector<Known> loaded;
   if (!caller.any_connection) {
     for (const std::string& id : a.connections) {
-      auto known = load_connection(source, space, id);
+      auto known = load_callable(source, space, caller.roams(), id);
       if (!known) continue;  // deleted since: simply no longer permitted
-      caller.permitted.emplace_back(known->meta.alias, known->meta.id);
+      const vault::Connection& meta = known->meta;
+      if (meta.scope != vault::Scope::organization && !caller.reach.contains(meta.project)) continue;
+      // An alias is a name in its own project only.
+      const bool at_home = meta.project == caller.project() || meta.scope == vault::Scope::organization;
+      caller.permitted.emplace_back(at_home ? meta.alias : meta.id, meta.id);
       loaded.push_back(std::move(*known));
     }
   }
@@ -299,7 +330,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     return found;
   }
   const auto declared = source.declared();
-  for (const auto& d : *declared) consider(d->meta);
+  for (const auto& d : *declared)
+    if (d->meta.organization == space.organization && d->meta.project == space.project) consider(d->meta);
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;
@@ -345,7 +377,8 @@ std::size_t weight(const Caller& caller) {
   const vault::Authorization& a = caller.authorization;
   const std::size_t texts = a.capabilities.size() + a.connections.size() + 2 * caller.permitted.size() +
                             2 * caller.default_for.size() + a.default_for.size() + (a.hosts ? a.hosts->size() : 0) +
-                            (a.methods ? a.methods->size() : 0);
+                            (a.methods ? a.methods->size() : 0) + (a.projects ? a.projects->size() : 0) +
+                            caller.reach.projects.size();
   return sizeof(Caller) + kSlot + 8 * kNode + texts * kNode;
 }
 

@@ -8,8 +8,12 @@
 
 namespace postern::serve {
 
+// Errors: also not_found for an authorization that stands on nothing any more (vault::Standing). Its own expiry and
+// revocation are not judged here.
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
+// The same for a caller of that project; one that roams finds those of the organization's other projects by id.
+vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference);
 struct Prepared {
   std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet
   TokenAge age;

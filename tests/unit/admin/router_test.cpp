@@ -202,6 +202,20 @@ TEST_F(BrokenStore, is_503_with_a_retry_hint_and_announces_nothing) {
       {"POST", "/api/v1/authorizations/x/revoke", ""},
       {"DELETE", "/api/v1/authorizations/x", ""},
       {"GET", "/api/v1/self", ""},
+      {"GET", "/api/v1/self?organization=org_x", ""},
+      {"GET", "/api/v1/self?project=proj_x", ""},
+      {"GET", "/api/v1/organizations", ""},
+      {"POST", "/api/v1/organizations", R"({"name":"x"})"},
+      {"PATCH", "/api/v1/organizations/x", R"({"name":"x"})"},
+      {"DELETE", "/api/v1/organizations/x", ""},
+      {"GET", "/api/v1/projects", ""},
+      {"POST", "/api/v1/projects", R"({"name":"x"})"},
+      {"GET", "/api/v1/projects/x", ""},
+      {"GET", "/api/v1/users", ""},
+      {"POST", "/api/v1/users", R"({"name":"x"})"},
+      {"POST", "/api/v1/users", R"({"name":"x","projects":[{"id":"proj_x","role":"ADMIN"}]})"},
+      {"PATCH", "/api/v1/users/x", R"({"name":"x"})"},
+      {"POST", "/api/v1/connections/x/escalate", R"({"scope":"PROJECT"})"},
   };
   for (const auto& [method, target, body] : calls) {
     const auto response = ask(Error::Code::read_only, method, target, body);
