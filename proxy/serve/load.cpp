@@ -270,6 +270,30 @@ vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(co
   return make_injection(known, std::move(rules));
 }
 
+vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference) {
+  auto known = load_connection(source, home, reference);
+  if (known || !roams || known.error().code != vault::Error::Code::not_found) return known;
+  return load_connection(source, {home.organization, {}}, reference);
+}
+
+namespace {
+
+// What it stands on, and where it may call as its user's roles are now.
+vault::Result<void> take_standing(const Source& source, Caller& caller) {
+  vault::Authorization& a = caller.authorization;
+  const auto standing = vault::standing_of(source.vault(), a, source.now_ms());
+  if (!standing) return std::unexpected(standing.error());
+  a.expires = standing->expires;
+  for (const vault::Authorization& maker : standing->makers) caller.makers.push_back(maker.id);
+  caller.budgets = source.budgets().of(a, standing->makers);
+  caller.reach = vault::reach(a, standing->user ? &*standing->user : nullptr, kProxyCall);
+  const bool some = !caller.reach.every && !caller.reach.projects.empty();
+  if (some && !caller.reach.contains(caller.project())) caller.home = caller.reach.projects.front();
+  return {};
+}
+
+}  // namespace
+
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
@@ -283,19 +307,20 @@ vault::Result<Caller> load_caller(const Source& source, const vault::Secret& tok
 vault::Result<Caller> caller_of(const Source& source, vault::Authorization authorization) {
   Caller caller;
   caller.authorization = std::move(authorization);
+  if (auto taken = take_standing(source, caller); !taken) return std::unexpected(taken.error());
   const vault::Authorization& a = caller.authorization;
-  const auto makers = vault::makers_of(source.vault(), a);
-  if (!makers) return std::unexpected(makers.error());
-  for (const vault::Authorization& maker : *makers) caller.makers.push_back(maker.id);
-  caller.budgets = source.budgets().of(a, *makers);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;
   if (!caller.any_connection) {
     for (const std::string& id : a.connections) {
-      auto known = load_connection(source, space, id);
+      auto known = load_callable(source, space, caller.roams(), id);
       if (!known) continue;  // deleted since: simply no longer permitted
-      caller.permitted.emplace_back(known->meta.alias, known->meta.id);
+      const vault::Connection& meta = known->meta;
+      if (!caller.reaches(meta)) continue;
+      // An alias is a name in its own project only.
+      const bool at_home = meta.project == caller.project() || meta.scope == vault::Scope::organization;
+      caller.permitted.emplace_back(at_home ? meta.alias : meta.id, meta.id);
       loaded.push_back(std::move(*known));
     }
   }
@@ -332,7 +357,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     return found;
   }
   const auto declared = source.declared();
-  for (const auto& d : *declared) consider(d->meta);
+  for (const auto& d : *declared)
+    if (d->meta.organization == space.organization && d->meta.project == space.project) consider(d->meta);
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;
@@ -379,6 +405,7 @@ std::size_t weight(const Caller& caller) {
   const std::size_t texts = a.capabilities.size() + a.connections.size() + 2 * caller.permitted.size() +
                             2 * caller.default_for.size() + a.default_for.size() + (a.hosts ? a.hosts->size() : 0) +
                             (a.methods ? a.methods->size() : 0) + (a.paths ? a.paths->size() : 0) +
+                            (a.projects ? a.projects->size() : 0) + caller.reach.projects.size() +
                             caller.makers.size() + caller.budgets.size();
   return sizeof(Caller) + kSlot + 8 * kNode + texts * kNode;
 }
