@@ -207,8 +207,7 @@ Result<void> verify_index(const Records& records, const Entry& entry) {
 
 template <class T>
 Result<void> verify_plain(const Records& records, const Entry& entry, const Path&) {
-  const auto record = decoded<T>(records, entry);
-  if (!record) return std::unexpected(record.error());
+  if (const auto record = decoded<T>(records, entry); !record) return std::unexpected(record.error());
   return {};
 }
 
