@@ -19,7 +19,7 @@ vault::Beside told(const Request& request, const Caller& caller, std::string act
   event.actor = caller.key();
   if (!caller.socket) event.actor_name = caller.authorization.name;
   event.request = request.id;
-  return {.event = std::move(event)};
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 vault::Beside told(const vault::Link& link, std::string action, Details detail) {
@@ -27,7 +27,7 @@ vault::Beside told(const vault::Link& link, std::string action, Details detail) 
   event.actor = "browser";
   event.detail["link"] = link.id;
   if (!link.requested_by.empty()) event.detail["requestedBy"] = link.requested_by;
-  return {.event = std::move(event)};
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 void tell(const Service& service, const Call& call, std::string action, Details detail) {

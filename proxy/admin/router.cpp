@@ -117,9 +117,10 @@ std::string_view asked_method(const Request& request) {
 
 std::expected<const Route*, Problem> find_route(std::string_view method, const std::string& path, std::string& id) {
   std::string allow;
+  // A word where an id would be is no id.
+  const bool is_word = std::ranges::any_of(kRoutes, [&](const Route& route) { return route.pattern == path; });
   for (const auto& route : kRoutes) {
-    if (!matches(route.pattern, path, id)) continue;
-    if (path == kImport && route.pattern != kImport) continue;  // a word where an id would be
+    if (is_word ? route.pattern != path : !matches(route.pattern, path, id)) continue;
     if (route.method == method) return &route;
     allow += (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }

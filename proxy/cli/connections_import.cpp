@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMostAtATime = 64;
 
-struct ImportFlags {
+struct ConnectionImport {
   std::string file = "-", format;
   bool dry_run = false, stop = false, again = false;
   std::size_t parallel = 4;
@@ -65,7 +65,7 @@ class Progress {
 // One run: what its threads share is behind one mutex, which nobody holds while the daemon is asked.
 class Import {
  public:
-  Import(const ImportFlags& flags, Session& session, ImportReader& reader, ImportJournal journal, std::istream& in,
+  Import(const ConnectionImport& flags, Session& session, ImportReader& reader, ImportJournal journal, std::istream& in,
          std::uintmax_t size)
       : flags_(flags),
         session_(session),
@@ -128,7 +128,8 @@ class Import {
                                                  read->error().what)});
         continue;
       }
-      Task task{std::move(**read), journal_.key_of((*read)->body)};
+      std::string key = journal_.key_of((*read)->body);
+      Task task{std::move(**read), std::move(key)};
       if (!flags_.again && !flags_.dry_run && journal_.has(task.key)) {
         ++skipped_;
         continue;
@@ -181,7 +182,7 @@ class Import {
     progress_.step(made_, failed_, read_);
   }
 
-  const ImportFlags& flags_;
+  const ConnectionImport& flags_;
   Session& session_;
   ImportReader& reader_;
   ImportJournal journal_;
@@ -194,7 +195,7 @@ class Import {
   std::optional<Failure> end_;
 };
 
-Result<std::unique_ptr<ImportReader>> reader_of(const ImportFlags& flags, std::istream& in) {
+Result<std::unique_ptr<ImportReader>> reader_of(const ConnectionImport& flags, std::istream& in) {
   const bool named_csv = flags.file.size() > 4 && flags.file.ends_with(".csv");
   if (flags.format != "csv" && !(flags.format.empty() && named_csv)) return read_json_lines(in);
   auto reader = read_csv(in);
@@ -203,7 +204,7 @@ Result<std::unique_ptr<ImportReader>> reader_of(const ImportFlags& flags, std::i
   return fail(Exit::failed, fmt::format("{}:{}:{}: {}", flags.file, at.line, at.column, at.what));
 }
 
-Result<int> import(const ImportFlags& flags, Session& session) {
+Result<int> import(const ConnectionImport& flags, Session& session) {
   std::ifstream file;
   std::uintmax_t size = 0;
   if (flags.file != "-") {
@@ -225,7 +226,7 @@ Result<int> import(const ImportFlags& flags, Session& session) {
 }  // namespace
 
 void add_import_verb(CLI::App& connections, Command& command) {
-  auto flags = std::make_shared<ImportFlags>();
+  auto flags = std::make_shared<ConnectionImport>();
   CLI::App* verb =
       add_verb(connections, "import",
                "create the connections of a file. JSON lines: an object a line, as the API takes it. CSV (RFC 4180): "

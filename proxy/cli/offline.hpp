@@ -30,7 +30,7 @@ std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
 // The discovery documents that an OpenAPI document needs to be imported; `failed` with the place of what is wrong in
 // it.
-Result<std::vector<std::string>> discovery_of(const std::string& document, const ImportFlags& flags);
+Result<std::vector<std::string>> discovery_of(const std::string& document, const ProviderImport& flags);
 
 struct Initialized {
   std::filesystem::path config, state;

@@ -5,7 +5,7 @@
 
 namespace postern::cli::offline {
 
-Result<std::vector<std::string>> discovery_of(const std::string& document, const ImportFlags& flags) {
+Result<std::vector<std::string>> discovery_of(const std::string& document, const ProviderImport& flags) {
   config::ImportOptions options;
   options.file = flags.file;
   options.id = flags.id;

@@ -29,7 +29,7 @@ vault::Beside told(const char* action, std::map<std::string, std::string> detail
   event.actor = fmt::format("uid-{}", ::geteuid());
   event.action = action;
   event.detail = std::move(detail);
-  return {.event = std::move(event)};
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 std::unexpected<Failure> vault_failure(const char* what, const vault::Error& error) {

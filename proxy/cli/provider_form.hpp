@@ -27,7 +27,7 @@ struct ProviderForm {
 };
 
 // `providers import` as it was asked for.
-struct ImportFlags {
+struct ProviderImport {
   std::string source;  // a file, an https URL, "-"
   std::string file;    // what it is called in errors and in the entry
   std::string id, base_url, auth, discovery;

@@ -34,7 +34,8 @@ Result<std::string> read_source(const std::string& source, Session& session) {
 }
 
 // What each openIdConnect scheme points to: fetched from there, or the one file that was given.
-Result<json::object> read_discovery(const std::vector<std::string>& urls, const ImportFlags& flags, Session& session) {
+Result<json::object> read_discovery(const std::vector<std::string>& urls, const ProviderImport& flags,
+                                    Session& session) {
   json::object out;
   if (!flags.discovery.empty() && urls.size() > 1)
     return fail(Exit::usage, fmt::format("--discovery: the document has {} discovery URLs; leave all but one out with "
@@ -102,10 +103,10 @@ void print_report(const json::object& answer, bool dry_run, Session& session) {
                     id));
 }
 
-Result<int> import(const ImportFlags& flags, Session& session) {
+Result<int> import(const ProviderImport& flags, Session& session) {
   auto document = read_source(flags.source, session);
   if (!document) return std::unexpected(document.error());
-  ImportFlags named = flags;
+  ProviderImport named = flags;
   named.file = shown_name(flags.source);
   const auto urls = offline::discovery_of(*document, named);
   if (!urls) return std::unexpected(urls.error());
@@ -173,7 +174,7 @@ void add_id_verb(CLI::App& noun, Command& command, const char* name, const char*
 }  // namespace
 
 void add_provider_import_verbs(CLI::App& providers, Command& command) {
-  auto flags = std::make_shared<ImportFlags>();
+  auto flags = std::make_shared<ProviderImport>();
   CLI::App* verb = add_verb(providers, "import", "a draft of a catalog entry from an OpenAPI 3 document (JSON or YAML)",
                             "postern providers import https://api.example.com/openapi.json --id acme");
   verb->add_option("file", flags->source, "a file, an https URL, or - for stdin; at most 8 MiB")->required();

@@ -58,6 +58,7 @@ GOOD = {
     "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
                                      "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
                                      "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
+    "explain": lambda world: {"url": "http://api.test/v1"},
     "introspectAuthorization": lambda world: {"token": world.daemon.token()},
     "createOrganization": lambda world: {"name": f"Organization {next(numbers)}"},
     "changeOrganization": lambda world: {"name": f"Name {next(numbers)}"},
@@ -87,6 +88,11 @@ OBJECTS = {
 OBJECTS["changeProvider"] = OBJECTS["deleteProvider"] = lambda world: world.made(
     "/api/v1/providers/import", GOOD["importProvider"](world))["id"]
 OBJECTS["testConnection"] = lambda world: world.connect().id
+# What everybody may ask about themselves, asked about somebody else.
+OF_OTHERS = {
+    "introspectAuthorization": GOOD["introspectAuthorization"],
+    "explain": lambda world: {"url": "http://api.test/v1", "authorization": world.daemon.authorize()["id"]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +183,8 @@ def test_without_a_token_it_is_401(world, call, fields):
 def test_without_its_capability_it_is_403(world, call):
     path, method, _ = CALLS[call]
     weak = world.daemon.token(capabilities=["proxy:call"])
-    answer = world.daemon.api(method, path.replace("{id}", "unknown"), token=weak)
+    body = OF_OTHERS[call](world) if call in OF_OTHERS else None
+    answer = world.daemon.api(method, path.replace("{id}", "unknown"), body, token=weak)
     assert (answer.status, answer.code) == (403, "not-permitted")
 
 

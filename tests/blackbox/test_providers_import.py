@@ -66,7 +66,7 @@ def test_a_document_becomes_a_call_with_the_right_header(shop):
 
 def test_it_lasts_over_a_restart_and_a_reload_and_lists_name_it(shop):
     done(shop.verb("providers", "import", shop.document))
-    assert shop.verb("__complete", "providers", "enable", "test-").stdout == "test-shop\n"
+    assert shop.cli("__complete", "--config", shop.config, "providers", "enable", "test-").stdout == "test-shop\n"
     rows = {row["id"]: row for row in json.loads(done(shop.verb("providers", "list", "-o", "json")))["data"]}
     assert rows["test-shop"]["source"] == "IMPORTED" and rows["test-shop"]["enabled"] is False
     assert rows["stripe"]["source"] == "SHIPPED" and rows["stripe"]["enabled"] is True

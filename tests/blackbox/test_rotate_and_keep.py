@@ -18,7 +18,7 @@ def rotate(world, body):
 
 def sent(world):
     assert world.call().status == 200
-    return world.upstream.requests[-1].fields["Authorization"]
+    return world.upstream.last().fields.all("authorization")[0]
 
 
 def test_callers_get_the_new_value_at_once_and_the_old_one_after_undo(world):

@@ -140,6 +140,9 @@ class Contract:
             return [f"the content type {kind!r} is not documented ({', '.join(content)} is)"]
         if method == "HEAD":
             return []
+        if kind == "application/x-ndjson":
+            lines = content[kind]["schema"]["x-lines"]
+            return [wrong for line in body.splitlines() for wrong in self.mistakes(json.loads(line), lines)]
         if "json" not in kind:
             return self.mistakes(body.decode("utf-8", "replace"), content[kind]["schema"])
         try:

@@ -22,7 +22,7 @@ Beside say(std::string action, std::map<std::string, std::string> detail = {}) {
   event.request = "req-1";
   event.action = std::move(action);
   event.detail = std::move(detail);
-  return {.event = std::move(event)};
+  return {.event = std::move(event), .answer = std::nullopt};
 }
 
 Event told(std::string action, std::string organization = std::string(kDefaultOrganization)) {
