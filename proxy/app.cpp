@@ -180,7 +180,11 @@ std::string Daemon::start_admin() {
     return metas;
   };
   deps.announce = [this](const admin::Change& change) {
-    announce({change.kind == admin::Change::Kind::authorization, change.organization, change.project, change.id},
+    announce({.authorization = change.kind == admin::Change::Kind::authorization,
+              .organization = change.organization,
+              .project = change.project,
+              .id = change.id,
+              .user = change.user},
              change.ended);
   };
   deps.explain = [this](const observe::Question& question) -> std::optional<observe::Explanation> {

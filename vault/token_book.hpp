@@ -64,8 +64,8 @@ class TokenBook {
   virtual ~TokenBook() = default;
 
   // Fills id (unless given: ac_ and 20 characters), created, updated, status_since, version. Errors: exists (the id is
-  // taken in the organization), invalid (names the field: organization, project, provider and auth are references, the
-  // status is active or error, 256 KiB in all).
+  // taken in the organization), invalid (names the field: organization and project are there, provider and auth are
+  // references, the status is active or error, 256 KiB in all).
   virtual Result<AuthConfig> create_auth_config(AuthConfig auth_config, const Beside& beside = {}) = 0;
   // Within the organization: that project's own or one of all projects; with an empty project any.
   virtual Result<AuthConfig> find_auth_config(Space space, std::string_view id) const = 0;
@@ -116,7 +116,7 @@ class TokenBook {
   virtual Result<std::vector<Due>> due(std::int64_t before_ms, std::string_view after, std::size_t limit) const = 0;
 
   // Fills id, created, expires (unless given: 10 minutes from now), version; its state comes with update_link().
-  // Errors: invalid (names the field; 256 KiB in all).
+  // Errors: invalid (names the field: the project is there; 256 KiB in all).
   virtual Result<Link> create_link(Link link, const Beside& beside = {}) = 0;
   virtual Result<Link> find_link(Space space, std::string_view id) const = 0;
   // For a page that a browser opens: it knows the id and nothing else.

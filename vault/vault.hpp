@@ -18,8 +18,10 @@
 #include "vault/audit.hpp"
 #include "vault/error.hpp"
 #include "vault/imports.hpp"
+#include "vault/permission.hpp"
 #include "vault/provenance.hpp"
 #include "vault/record.hpp"
+#include "vault/scopes.hpp"
 #include "vault/token_book.hpp"
 #include "vault/upkeep.hpp"
 
@@ -115,6 +117,9 @@ class Vault {
   virtual Imports& imports() = 0;
   // What was done, by whom: likewise.
   virtual Audit& audit() = 0;
+  // Organizations, projects, users: likewise.
+  virtual Scopes& scopes() = 0;
+  virtual const Scopes& scopes() const = 0;
   // Makes a vault of a backup: `options.state` has none yet, and the key of the backup is the configured one. It is
   // opened before it is moved into place, and it knows from then on that it was restored. Errors: exists, not_found (no
   // whole backup there), wrong_key, corrupt, rolled_back, io.
@@ -134,7 +139,7 @@ class Vault {
   // Stores metadata and credential in one durable batch. Fills id (unless given: conn_ and 20 characters), alias
   // (unless given: `app`, then `app-2` …), created, updated, status_since, version, generation; what `credential` says
   // of its generation is not looked at. Errors: exists (alias taken in the project, id in the organization), invalid
-  // (names the field: organization, project, app and alias are references, destinations exact hosts, an auth config is
+  // (names the field: the project is there, app and alias are references, destinations exact hosts, an auth config is
   // one that TokenBook::find_auth_config() has for this project, 256 KiB in all).
   virtual Result<Connection> create_connection(Connection meta, const Credential& credential,
                                                const Beside& beside = {}) = 0;
@@ -142,7 +147,7 @@ class Vault {
   virtual Result<std::vector<Connection>> create_connections(std::vector<NewConnection> all,
                                                              const Beside& beside = {}) = 0;
   // By id or alias, within organization and project; ORGANIZATION-scoped connections of the organization's other
-  // projects are found by id.
+  // projects are found by id. With an empty project by id alone, whichever project it lies in.
   virtual Result<Connection> find_connection(Space space, std::string_view id_or_alias) const = 0;
   // The credential of meta.generation. Errors: not_found, conflict (rotated since `meta` was read: find it again).
   virtual Result<Credential> open_credential(const Connection& meta) const = 0;
@@ -167,7 +172,8 @@ class Vault {
   virtual Result<ConnectionPage> list_connections(const ConnectionQuery& query) const = 0;
 
   // Fills id, public_id, digest, created, version and returns the token, once. Errors: invalid (`expires` 0 outside the
-  // system, a project without an organization, "*" beside other connections, 256 KiB in all).
+  // system, a project without an organization, "*" beside other connections, an organization, a project or a user
+  // record (names_user()) that is not there, a project named twice, 256 KiB in all).
   virtual Result<NewToken> create_authorization(Authorization authorization, const Beside& beside = {}) = 0;
   // The authorization a token belongs to: checks grammar, checksum and digest in constant time. not_found for anything
   // that is not a token of this vault. Does not judge expiry or revocation: the caller does, with its own clock.
@@ -210,6 +216,16 @@ class Vault {
 // Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
 // Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
 Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
+// What an authorization stands on, beside itself.
+struct Standing {
+  std::vector<Authorization> makers;  // makers_of()
+  std::optional<User> user;           // whose permissions bound it; absent: nobody's that we know
+  std::int64_t expires = 0;           // when the first of it and its makers ends; 0: never
+};
+// Its own expiry and revocation are not judged, that of its makers is. Errors: as makers_of(); not_found also where a
+// maker has expired at `now_ms`, or its organization or its user is gone or disabled (the message says which).
+Result<Standing> standing_of(const Vault& vault, const Authorization& authorization, std::int64_t now_ms);
+
 inline constexpr std::int64_t kAnswerLifetime = 24LL * 3600 * 1000;
 
 // A new id: prefix, '_', 20 characters of lower-case Crockford base32 (100 random bits).

@@ -48,6 +48,10 @@ Result<AuthConfig> SealedVault::create_auth_config(AuthConfig auth_config, const
   auth_config.created = auth_config.updated = now_ms_();
   if (auth_config.status_since == 0) auth_config.status_since = auth_config.created;
   if (auto fine = check_rules(auth_config); !fine) return std::unexpected(fine.error());
+  const auto inside = hold_scopes();
+  if (auto fine = check_scope(auth_config.organization, auth_config.project); !fine) {
+    return std::unexpected(fine.error());
+  }
   const Reference to{auth_config.organization, auth_config.project, auth_config.id};
   const auto done = records_->commit(
       {

@@ -29,7 +29,7 @@ bool is_organization(std::string_view text) {
 Result<void> check_rules(const Authorization& authorization) {
   if (!is_organization(authorization.organization)) return invalid("organization: not an id");
   if (!authorization.project.empty() && !is_reference(authorization.project)) return invalid("project: not an id");
-  if (authorization.organization.empty() && !authorization.project.empty()) {
+  if (authorization.organization.empty() && (!authorization.project.empty() || authorization.projects)) {
     return invalid("project: a system authorization has none");
   }
   if (authorization.expires == 0 && !authorization.organization.empty()) {
@@ -47,6 +47,8 @@ Result<void> check_rules(const Authorization& authorization) {
 
 Result<NewToken> SealedVault::create_authorization(Authorization authorization, const Beside& beside) {
   if (auto fine = check_rules(authorization); !fine) return std::unexpected(fine.error());
+  const auto inside = hold_scopes();
+  if (auto fine = check_subject(authorization); !fine) return std::unexpected(fine.error());
   FreshToken token = make_token();
   authorization.id = new_id("tok");
   authorization.public_id = token.public_id;
@@ -181,13 +183,37 @@ Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authoriza
     if (!maker && missing(maker.error()) && !authorization.organization.empty()) {
       maker = vault.find_authorization({}, id);
     }
-    if (!maker) return missing(maker.error()) ? unknown() : std::unexpected(maker.error());
-    if (maker->revoked != 0) return unknown();
+    if (!maker && missing(maker.error())) return fail(Error::Code::not_found, "one that made it is gone");
+    if (!maker) return std::unexpected(maker.error());
+    if (maker->revoked != 0) return fail(Error::Code::not_found, "one that made it was revoked");
     if (makers.size() == kMost) return fail(Error::Code::corrupt, authorization.id + ": its makers lead in a circle");
     id = maker->parent;
     makers.push_back(std::move(*maker));
   }
   return makers;
+}
+
+Result<Standing> standing_of(const Vault& vault, const Authorization& authorization, std::int64_t now_ms) {
+  auto makers = makers_of(vault, authorization);
+  if (!makers) return std::unexpected(makers.error());
+  Standing found{.makers = std::move(*makers), .user = {}, .expires = authorization.expires};
+  for (const Authorization& maker : found.makers) {
+    if (maker.expires == 0) continue;
+    if (maker.expires <= now_ms) return fail(Error::Code::not_found, "one that made it has expired");
+    found.expires = found.expires == 0 ? maker.expires : std::min(found.expires, maker.expires);
+  }
+  if (authorization.organization.empty()) return found;
+  const auto organization = vault.scopes().find_organization(authorization.organization);
+  if (!organization && !missing(organization.error())) return std::unexpected(organization.error());
+  if (!organization || !organization->enabled) {
+    return fail(Error::Code::not_found, "its organization is gone or disabled");
+  }
+  if (!names_user(authorization.user)) return found;
+  auto user = vault.scopes().find_user(authorization.organization, authorization.user);
+  if (!user && !missing(user.error())) return std::unexpected(user.error());
+  if (!user || !user->enabled) return fail(Error::Code::not_found, "its user is gone or disabled");
+  found.user = std::move(*user);
+  return found;
 }
 
 }  // namespace postern::vault

@@ -89,6 +89,7 @@ Result<void> SealedVault::prepare(Connection& meta, const Credential& credential
     return invalid("id: must be conn_ and 20 characters of Crockford base32");
   }
   if (auto fine = check_rules(meta); !fine) return fine;
+  if (auto fine = check_scope(meta.organization, meta.project); !fine) return fine;
   if (auto fine = check_auth_config(meta); !fine) return fine;
   meta.generation = 1;
   meta.created = meta.updated = now_ms_();
@@ -119,6 +120,7 @@ Result<void> SealedVault::check_id_free(const Connection& meta) const {
 
 Result<Connection> SealedVault::create_connection(Connection meta, const Credential& credential, const Beside& beside) {
   const bool choose = meta.alias.empty();
+  const auto inside = hold_scopes();
   const auto held = hold_auth_configs();
   if (auto fine = prepare(meta, credential); !fine) return std::unexpected(fine.error());
   for (int look = 0; look < kLooks; ++look) {
@@ -150,6 +152,7 @@ Result<Connection> SealedVault::create_connection(Connection meta, const Credent
 Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewConnection> all, const Beside& beside) {
   std::vector<Connection> made;
   std::set<std::string> names;
+  const auto inside = hold_scopes();
   const auto held = hold_auth_configs();
   Batch batch;
   for (auto& [meta, credential] : all) {
@@ -175,21 +178,24 @@ Result<std::vector<Connection>> SealedVault::create_connections(std::vector<NewC
 }
 
 Result<Connection> SealedVault::find_connection(Space space, std::string_view id_or_alias) const {
-  if (!is_reference(id_or_alias) || !is_reference(space.organization) || !is_reference(space.project))
-    return unknown_connection();
-  return looks_like_id(id_or_alias) ? find_by_id(space, id_or_alias) : find_by_alias(space, id_or_alias);
+  if (!is_reference(id_or_alias) || !is_reference(space.organization)) return unknown_connection();
+  const bool by_id = looks_like_id(id_or_alias);
+  if (space.project.empty() ? !by_id : !is_reference(space.project)) return unknown_connection();
+  return by_id ? find_by_id(space, id_or_alias) : find_by_alias(space, id_or_alias);
 }
 
 Result<Connection> SealedVault::find_by_id(Space space, std::string_view id) const {
-  auto own = read_connection(space.organization, space.project, id);
-  if (own || !missing(own.error())) return own;
+  if (!space.project.empty()) {
+    auto own = read_connection(space.organization, space.project, id);
+    if (own || !missing(own.error())) return own;
+  }
   const Path locator{"locator", space.organization, {}, id};
   const auto located = records_->read<Reference>(locator);
   if (!located) return missing(located.error()) ? unknown_connection() : std::unexpected(located.error());
   const Reference& to = located->record;
   if (to.id != id || to.organization != space.organization) return astray(locator);
   auto found = read_connection(space.organization, to.project, id);
-  if (found && found->scope != Scope::organization) return unknown_connection();
+  if (found && found->scope != Scope::organization && !space.project.empty()) return unknown_connection();
   return found;
 }
 

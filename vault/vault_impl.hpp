@@ -48,7 +48,7 @@
 
 namespace postern::vault {
 
-class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports {
+class SealedVault final : public Vault, public Upkeep, public TokenBook, public Imports, public Scopes {
  public:
   SealedVault(std::unique_ptr<Records> records, std::shared_ptr<const KeyProvider> provider, Options options);
 
@@ -59,6 +59,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   TokenBook& tokens() override { return *this; }
   Imports& imports() override { return *this; }
   Audit& audit() override { return audit_; }
+  Scopes& scopes() override { return *this; }
+  const Scopes& scopes() const override { return *this; }
 
   Result<KeyStatus> keys() const override;
   Result<Rotation> rotate(const Beside& beside) override;
@@ -132,6 +134,27 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<void> erase_import(std::string_view id, std::uint64_t expected_version, const Beside& beside) override;
   Result<std::vector<ProviderUse>> uses_of(std::string_view provider, std::size_t limit) const override;
 
+  Result<Organization> create_organization(Organization organization, const Beside& beside) override;
+  Result<Organization> find_organization(std::string_view id) const override;
+  Result<ScopePage<Organization>> list_organizations(std::string_view after, std::size_t limit) const override;
+  Result<Organization> update_organization(Organization organization, const Beside& beside) override;
+  Result<void> erase_organization(std::string_view id, std::uint64_t expected_version, const Beside& beside) override;
+  Result<Project> create_project(Project project, const Beside& beside) override;
+  Result<Project> find_project(std::string_view organization, std::string_view id) const override;
+  Result<ScopePage<Project>> list_projects(std::string_view organization, std::string_view after,
+                                           std::size_t limit) const override;
+  Result<Project> update_project(Project project, const Beside& beside) override;
+  Result<void> erase_project(std::string_view organization, std::string_view id, std::uint64_t expected_version,
+                             const Beside& beside) override;
+  Result<Contents> contents(std::string_view organization, std::string_view project, std::size_t most) const override;
+  Result<User> create_user(User user, const Beside& beside) override;
+  Result<User> find_user(std::string_view organization, std::string_view id) const override;
+  Result<ScopePage<User>> list_users(std::string_view organization, std::string_view after,
+                                     std::size_t limit) const override;
+  Result<User> update_user(User user, const Beside& beside) override;
+  Result<void> erase_user(std::string_view organization, std::string_view id, std::uint64_t expected_version,
+                          const Beside& beside) override;
+
  private:
   Result<void> prepare(Connection& meta, const Credential& credential) const;
   Result<void> check_id_free(const Connection& meta) const;
@@ -169,6 +192,17 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<Link> read_link(std::string_view organization, std::string_view project, std::string_view id) const;
   std::string state_name(std::string_view state) const;
 
+  // Held from the look at a project until what lies in it is written: none goes in between. Taken before
+  // hold_auth_configs().
+  std::shared_lock<std::shared_mutex> hold_scopes() const;
+  // invalid, naming the field, unless they are there; an empty project is the whole organization.
+  Result<void> check_scope(std::string_view organization, std::string_view project) const;
+  Result<void> check_access(std::string_view organization, const std::vector<ProjectAccess>& projects) const;
+  Result<void> check_subject(const Authorization& authorization) const;
+  Result<void> check_empty(std::string_view organization, std::string_view project) const;
+  Result<void> erase_links(std::string_view organization, std::string_view project);
+  Result<void> erase_ended(std::string_view organization);
+
   std::shared_ptr<const KeyProvider> provider() const;
   Result<Found<RotationRecord>> rotation() const;
   void remember(std::optional<Found<RotationRecord>> state);
@@ -191,6 +225,8 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   std::optional<Found<RotationRecord>> rotation_;  // as of the last step; absent: as it lies in the store
   mutable std::mutex erasing_auth_config_;         // held by an erasure that waits for its turn
   mutable std::shared_mutex auth_configs_;         // shared by who writes a connection, exclusive while one is erased
+  mutable std::mutex erasing_scope_;               // held by an erasure that waits for its turn
+  mutable std::shared_mutex scopes_;               // shared by who writes into a project, exclusive while one is erased
   std::mutex reserving_;            // held while a default alias is looked for, never while something is written
   std::set<std::string> reserved_;  // keys of the default aliases that are being written
 };

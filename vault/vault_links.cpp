@@ -70,6 +70,8 @@ Result<Link> SealedVault::create_link(Link link, const Beside& beside) {
   if (link.expires == 0) link.expires = link.created + kLifetimeMs;
   link.state_digest.clear();
   if (auto fine = check_rules(link); !fine) return std::unexpected(fine.error());
+  const auto inside = hold_scopes();
+  if (auto fine = check_scope(link.organization, link.project); !fine) return std::unexpected(fine.error());
   const auto done = records_->commit(
       {
           records_->put(link_path(link), encode(link), 0),

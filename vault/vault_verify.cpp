@@ -207,8 +207,27 @@ Result<void> verify_index(const Records& records, const Entry& entry) {
 
 template <class T>
 Result<void> verify_plain(const Records& records, const Entry& entry, const Path&) {
+  if (const auto record = decoded<T>(records, entry); !record) return std::unexpected(record.error());
+  return {};
+}
+
+Result<void> verify_organization(const Records& records, const Entry& entry, const Path& path) {
+  const auto record = decoded<Organization>(records, entry);
+  if (!record) return std::unexpected(record.error());
+  if (record->id != path.id || path.organization != path.id) return bad("is another organization's");
+  return {};
+}
+
+// A project or a user: it lies in the organization that it names, which is there.
+template <class T>
+Result<void> verify_inside(const Records& records, const Entry& entry, const Path& path) {
   const auto record = decoded<T>(records, entry);
   if (!record) return std::unexpected(record.error());
+  if (record->id != path.id || record->organization != path.organization) return bad("belongs to another place");
+  // Whether that one opens is its own entry's matter.
+  const auto in = records.store().get(Path{"organization", path.organization, {}, path.organization}.key());
+  if (!in && missing(in.error())) return bad("is in an organization that is not there");
+  if (!in) return std::unexpected(in.error());
   return {};
 }
 
@@ -233,9 +252,9 @@ constexpr Verifier kVerifiers[] = {
     {"link_locator", verify_link_entry},
     {"state", verify_link_entry},
     {"ends", verify_link_entry},
-    {"organization", verify_plain<Organization>},
-    {"project", verify_plain<Project>},
-    {"user", verify_plain<User>},
+    {"organization", verify_organization},
+    {"project", verify_inside<Project>},
+    {"user", verify_inside<User>},
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
     {"import", verify_import},

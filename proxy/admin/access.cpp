@@ -45,6 +45,17 @@ FieldError not_held(std::string pointer) {
   return {.pointer = std::move(pointer), .parameter = "", .detail = "Your own authorization does not have this."};
 }
 
+// What it stands on now; absent: it is good for nothing.
+std::expected<std::optional<vault::Standing>, Problem> standing_now(const Service& service,
+                                                                    const vault::Authorization& authorization) {
+  const auto now = service.deps.now_ms();
+  if (has_ended(authorization, now)) return std::nullopt;
+  auto standing = vault::standing_of(*service.deps.vault, authorization, now);
+  if (standing) return std::move(*standing);
+  if (standing.error().code == vault::Error::Code::not_found) return std::nullopt;
+  return std::unexpected(vault_problem(standing.error()));
+}
+
 // Every item of `wanted` that `held` lacks.
 void lacking(const std::vector<std::string>& wanted, const std::vector<std::string>& held, const char* field,
              std::vector<FieldError>& errors) {
@@ -80,6 +91,26 @@ void lacking_paths(const std::optional<std::vector<std::string>>& wanted,
   }
 }
 
+// Projects and roles of `wanted` that its maker has not, or not as high.
+void roles_beyond(const Caller& maker, const vault::Authorization& wanted, std::vector<FieldError>& errors) {
+  const auto error = [&](std::string pointer, const char* detail) {
+    errors.push_back({.pointer = std::move(pointer), .parameter = "", .detail = detail});
+  };
+  if (wanted.organization.empty()) return;
+  if (!wanted.projects) {
+    // Bound by its project alone it would be an administrator there; without one, everywhere.
+    if (maker.role_in(wanted.project) != vault::Role::admin)
+      error("/project", wanted.project.empty() ? "Your own authorization is not for every project: name some."
+                                               : "There your own role is less than ADMIN: say which in `projects`.");
+    return;
+  }
+  for (std::size_t i = 0; i < wanted.projects->size(); ++i) {
+    const auto& access = (*wanted.projects)[i];
+    const auto own = maker.role_in(access.project);
+    if (!own || *own < access.role) error(fmt::format("/projects/{}", i), "Your own role there is less, or none.");
+  }
+}
+
 }  // namespace
 
 bool Caller::unbounded() const {
@@ -87,24 +118,125 @@ bool Caller::unbounded() const {
 }
 
 bool Caller::may(std::string_view capability) const {
-  if (unbounded() || contains(authorization.capabilities, capability)) return true;
-  return !system() && !capability.starts_with("system:") && contains(authorization.capabilities, "*");
+  if (unbounded()) return true;
+  if (!project().empty()) return may_in(project(), capability);
+  return !vault::reach(authorization, user ? &*user : nullptr, capability).nowhere();
+}
+
+bool Caller::may_in(std::string_view in, std::string_view capability) const {
+  return unbounded() || vault::allows(authorization, user ? &*user : nullptr, in, capability);
+}
+
+std::optional<vault::Role> Caller::role_in(std::string_view in) const {
+  return vault::role_in(authorization, user ? &*user : nullptr, in);
 }
 
 std::string Caller::organization() const {
-  return system() ? std::string(vault::kDefaultOrganization) : authorization.organization;
+  if (!system()) return authorization.organization;
+  return asked_organization.empty() ? std::string(vault::kDefaultOrganization) : asked_organization;
+}
+
+std::string Caller::home() const {
+  if (!project().empty()) return project();
+  if (role_in(vault::kDefaultProject)) return std::string(vault::kDefaultProject);
+  std::string only;
+  const auto consider = [&](const std::vector<vault::ProjectAccess>& projects) {
+    for (const auto& access : projects) {
+      if (access.project == only || !role_in(access.project)) continue;
+      if (!only.empty()) return false;
+      only = access.project;
+    }
+    return true;
+  };
+  const bool one =
+      (!authorization.projects || consider(*authorization.projects)) && (!user || consider(user->projects));
+  return one ? only : "";
 }
 
 bool Caller::sees(const vault::Connection& connection) const {
+  const bool wide = connection.scope == vault::Scope::organization;
   if (connection.organization != organization()) return false;
-  if (!project().empty() && connection.project != project() && connection.scope != vault::Scope::organization)
-    return false;
+  if (!project().empty() && connection.project != project() && !wide) return false;
+  const auto role = role_in(connection.project);
+  if (!role && !wide) return false;
+  const bool own = connection.owner == authorization.user;
+  if (connection.scope == vault::Scope::personal && !own && role != vault::Role::admin) return false;
   const auto& named = authorization.connections;
   return unbounded() || named.empty() || everything(named) || contains(named, connection.id);
 }
 
+bool Caller::sees(const vault::Authorization& other) const {
+  if (other.organization.empty()) return system() && asked_organization.empty() && asked_project.empty();
+  if (other.organization != organization()) return false;
+  if (other.id == authorization.id) return true;
+  const auto among = [&](std::string_view id) {
+    return other.project == id || (other.projects && std::any_of(other.projects->begin(), other.projects->end(),
+                                                                 [&](const auto& one) { return one.project == id; }));
+  };
+  if (!project().empty() && !among(project())) return false;
+  if (role_in("")) return true;
+  if (!other.project.empty()) return role_in(other.project).has_value();
+  return other.projects && std::all_of(other.projects->begin(), other.projects->end(),
+                                       [&](const auto& one) { return role_in(one.project).has_value(); });
+}
+
+bool Caller::may_change(const vault::Connection& connection) const {
+  const bool wide = connection.scope == vault::Scope::organization;
+  return may_in(wide ? std::string_view() : connection.project, "connections:write");
+}
+
 std::string Caller::key() const {
   return socket ? authorization.name : authorization.id;
+}
+
+std::expected<void, Problem> enter(const Service& service, Caller& caller,
+                                   const std::optional<std::string>& organization,
+                                   const std::optional<std::string>& project, bool body) {
+  const auto missing = [&](const char* code, const char* field, const char* detail) {
+    auto refusal = refuse(code, detail);
+    refusal.error().errors.push_back(
+        {.pointer = body ? '/' + std::string(field) : "", .parameter = body ? "" : field, .detail = detail});
+    return refusal;
+  };
+  const auto& scopes = service.deps.vault->scopes();
+  if (organization) {
+    const auto nowhere = [&] { return missing("not-found", "organization", "There is no such organization here."); };
+    if (caller.system()) {
+      const auto found = scopes.find_organization(*organization);
+      if (!found && found.error().code != vault::Error::Code::not_found)
+        return std::unexpected(vault_problem(found.error()));
+      if (!found) return nowhere();
+      caller.asked_organization = *organization;
+    } else if (*organization != caller.organization()) {
+      return nowhere();
+    }
+  }
+  if (!project) return {};
+  const auto nowhere = [&] {
+    return missing(body ? "invalid-request" : "not-found", "project", "There is no such project here.");
+  };
+  if (!caller.role_in(*project) || project->empty()) return nowhere();
+  const auto found = scopes.find_project(caller.organization(), *project);
+  if (!found && found.error().code != vault::Error::Code::not_found)
+    return std::unexpected(vault_problem(found.error()));
+  if (!found) return nowhere();
+  caller.asked_project = *project;
+  return {};
+}
+
+std::expected<void, Problem> settle(Caller& caller, std::string_view capability) {
+  const std::string home = caller.home();
+  if (home.empty()) {
+    return refuse_fields(
+        {{.pointer = "/project", .parameter = "", .detail = "Name the project: your authorization has several."}});
+  }
+  if (!caller.may_in(home, capability)) {
+    return refuse_permission({{.pointer = "/project",
+                               .parameter = "",
+                               .detail = fmt::format("There your role does not allow {}.", capability)}});
+  }
+  caller.asked_project = home;
+  return {};
 }
 
 std::expected<Caller, Problem> identify(const Service& service, const Request& request) {
@@ -123,21 +255,24 @@ std::expected<Caller, Problem> identify(const Service& service, const Request& r
     if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
     return unauthenticated("The token is not one of this postern.");
   }
-  const auto alive = is_alive(service, *found);
-  if (!alive) return std::unexpected(alive.error());
-  if (!*alive) return unauthenticated("The token has expired or was revoked.");
+  return caller_of(service, std::move(*found));
+}
+
+std::expected<Caller, Problem> caller_of(const Service& service, vault::Authorization authorization) {
+  auto standing = standing_now(service, authorization);
+  if (!standing) return std::unexpected(standing.error());
+  if (!*standing) return unauthenticated("The token has expired or was revoked.");
   Caller caller;
-  caller.authorization = std::move(*found);
+  caller.authorization = std::move(authorization);
+  caller.user = std::move((*standing)->user);
   if (caller.system() && caller.authorization.user.empty()) caller.authorization.user = kAdministrator;
   return caller;
 }
 
 std::expected<bool, Problem> is_alive(const Service& service, const vault::Authorization& authorization) {
-  if (has_ended(authorization, service.deps.now_ms())) return false;
-  const auto makers = vault::makers_of(*service.deps.vault, authorization);
-  if (makers) return true;
-  if (makers.error().code == vault::Error::Code::not_found) return false;
-  return std::unexpected(vault_problem(makers.error()));
+  const auto standing = standing_now(service, authorization);
+  if (!standing) return std::unexpected(standing.error());
+  return standing->has_value();
 }
 
 bool has_ended(const vault::Authorization& authorization, std::int64_t now_ms) {
@@ -156,6 +291,10 @@ bool is_capability(std::string_view text) {
                                                 "providers:read",
                                                 "audit:read",
                                                 "metrics:read",
+                                                "projects:read",
+                                                "projects:write",
+                                                "users:read",
+                                                "users:write",
                                                 "system:*",
                                                 "system:keys",
                                                 "system:backup",
@@ -181,7 +320,7 @@ std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& 
     if (!held) error(fmt::format("/capabilities/{}", i).c_str(), "Your own authorization does not have this.");
   }
   if (wanted.user != own.user) error("/user", "Only a system administrator makes them for other users.");
-  if (!own.project.empty() && wanted.project != own.project) error("/project", "Your own project is another.");
+  roles_beyond(maker, wanted, errors);
   if (!everything(own.connections)) {
     lacking(wanted.connections, own.connections, "connections", errors);
     // An empty list is no bound for managing (see sees()), so it must not come from a bounded maker.

@@ -27,6 +27,9 @@ struct Change {
   enum class Kind : std::uint8_t { connection, authorization } kind = Kind::connection;
   std::string organization, project, id;
   bool ended = false;  // revoked, disabled or deleted: running streams end too
+  // Of authorizations without an id: those of the organization, or of this user of it; with a project what ends are the
+  // calls that are about it.
+  std::string user = {};
 };
 
 // What a reload changed. Settings that need a restart are listed, and keep their running value.

@@ -34,7 +34,7 @@ Answer list_auth_configs(Service& service, Call& call) {
           const auto page = service.deps.vault->tokens().list_auth_configs(query);
           if (!page) return std::unexpected(vault_problem(page.error()));
           for (const auto& one : page->data) {
-            if (lower(one.name).find(filters->search) == std::string::npos) continue;
+            if (!may_use(call.caller, one) || lower(one.name).find(filters->search) == std::string::npos) continue;
             const bool more = visit({one.id, one.name, one.created, one.updated}, [&] {
               auto object = object_of(service, one);
               if (!object && !failed) failed = object.error();

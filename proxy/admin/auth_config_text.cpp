@@ -70,7 +70,12 @@ std::expected<vault::AuthConfig, Problem> find_auth_config(const Service& servic
   auto found = service.deps.vault->tokens().find_auth_config({organization, caller.project()}, id);
   if (!found && found.error().code == vault::Error::Code::not_found) return none();
   if (!found) return std::unexpected(vault_problem(found.error()));
+  if (!may_use(caller, *found)) return refuse("not-found", "There is no auth config with this id here.");
   return std::move(*found);
+}
+
+bool may_use(const Caller& caller, const vault::AuthConfig& auth_config) {
+  return auth_config.project.empty() || caller.role_in(auth_config.project);
 }
 
 std::expected<std::vector<vault::Connection>, Problem> connections_of(const Service& service,

@@ -25,6 +25,8 @@ std::expected<boost::json::object, Problem> object_of(const Service& service, co
 // If the caller's project may use it; 404 otherwise.
 std::expected<vault::AuthConfig, Problem> find_auth_config(const Service& service, const Caller& caller,
                                                            std::string_view id);
+// One of all projects is for every caller of the organization, one of a project for those who have a role there.
+bool may_use(const Caller& caller, const vault::AuthConfig& auth_config);
 std::expected<std::vector<vault::Connection>, Problem> connections_of(const Service& service,
                                                                       const vault::AuthConfig& auth_config);
 

@@ -8,6 +8,7 @@
 
 #include "config/hosts.hpp"
 #include "proxy/admin/connection_text.hpp"
+#include "proxy/admin/scope_input.hpp"
 
 namespace postern::admin {
 namespace {
@@ -53,7 +54,9 @@ class Reading {
 
  private:
   void read_capabilities();
+  void read_user();
   void read_project();
+  void check_place();
   void read_connections();
   void read_hosts();
   void read_methods();
@@ -71,6 +74,7 @@ class Reading {
   FieldReader reader_;
   Authorization made_;
   std::vector<FieldError> forbidden_;
+  std::optional<Problem> failed_;  // the vault could not be asked
 };
 
 std::optional<FoundConnection> Reading::find(std::string_view id_or_alias) {
@@ -95,14 +99,52 @@ void Reading::read_capabilities() {
   made_.capabilities = std::move(*capabilities);
 }
 
+// A record of the organization, or a name that stands for nobody we know.
+void Reading::read_user() {
+  if (!vault::names_user(made_.user) || made_.user == caller_.authorization.user) return;
+  if (made_.organization.empty())
+    return reader_.mistake("user", "A system authorization stands for no user of an organization.");
+  if (!caller_.unbounded()) return;  // refused, whoever it is
+  const auto found = service_.deps.vault->scopes().find_user(made_.organization, made_.user);
+  if (!found && found.error().code != vault::Error::Code::not_found) failed_ = vault_problem(found.error());
+  if (!found || !found->enabled) reader_.mistake("user", "There is no enabled user with this id here.");
+}
+
+// Which projects, and as what there: never more than the maker is.
 void Reading::read_project() {
-  made_.project = caller_.project().empty() ? std::string(vault::kDefaultProject) : caller_.project();
-  if (made_.organization.empty()) made_.project.clear();
-  if (reader_.has("project") && reader_.is_null("project")) made_.project.clear();  // every project
+  const bool every = reader_.has("project") && reader_.is_null("project");
   const auto project = reader_.text("project", 64);
-  if (!project) return;
-  if (!vault::is_reference(*project)) return reader_.mistake("project", "Has to be the id of a project.");
-  made_.project = *project;
+  if (made_.organization.empty()) {
+    if (project || reader_.array("projects") != nullptr)
+      reader_.mistake("project", "A system authorization has no project.");
+    return;
+  }
+  if (reader_.has("projects") && !reader_.is_null("projects")) {
+    if (project) reader_.mistake("project", "Give project or projects, not both.");
+    made_.projects = read_access(service_, caller_, reader_, failed_);
+    return;
+  }
+  if (every) return;
+  const std::string id = project ? *project : caller_.home();
+  if (id.empty()) return reader_.mistake("project", "Name it, or give `projects`: your own authorization has several.");
+  const auto role = caller_.role_in(id);
+  if (!role || !is_project(service_, caller_, id, failed_))
+    return reader_.mistake("project", "There is no such project here.");
+  if (*role == vault::Role::admin)
+    made_.project = id;
+  else
+    made_.projects = {{{id, *role}}};
+}
+
+// Where it is to be good for something, its maker makes authorizations.
+void Reading::check_place() {
+  if (made_.organization.empty()) return;
+  const auto check = [this](const char* pointer, std::string_view project) {
+    if (!caller_.may_in(project, "authorizations:write"))
+      forbidden_.push_back({.pointer = pointer, .parameter = "", .detail = "You make no authorizations there."});
+  };
+  if (!made_.projects) return check("/project", made_.project);
+  for (const auto& access : *made_.projects) check("/projects", access.project);
 }
 
 void Reading::read_connections() {
@@ -124,7 +166,7 @@ void Reading::read_connections() {
       continue;
     }
     const auto& c = found->connection;
-    if (c.scope == vault::Scope::personal && c.owner != caller_.authorization.user)
+    if (c.scope == vault::Scope::personal && c.owner != caller_.authorization.user && c.owner != made_.user)
       forbidden_.push_back({.pointer = '/' + at, .parameter = "", .detail = "Only its owner shares a personal one."});
     if (!is_listed(c.id)) made_.connections.push_back(c.id);
   }
@@ -279,7 +321,8 @@ void Reading::read_expiry() {
 
 std::expected<Authorization, Problem> Reading::read() {
   reader_.refuse_unknown({"name", "capabilities", "connections", "hosts", "methods", "default_for", "defaultFor",
-                          "expires", "expiresIn", "project", "user", "budget", "paths", "run"});
+                          "expires", "expiresIn", "organization", "project", "projects", "user", "budget", "paths",
+                          "run"});
   made_.organization = caller_.organization();
   made_.user = reader_.text("user", 128).value_or(caller_.authorization.user);
   made_.parent = caller_.authorization.id;
@@ -287,6 +330,7 @@ std::expected<Authorization, Problem> Reading::read() {
     made_.name = reader_.text("name", 200).value_or("");
   made_.run = reader_.text("run", 200).value_or(caller_.authorization.run);  // what it makes is of the same run
   read_capabilities();
+  read_user();
   read_project();
   read_connections();
   read_hosts();
@@ -295,36 +339,12 @@ std::expected<Authorization, Problem> Reading::read() {
   read_budget();
   read_default_for();
   read_expiry();
+  if (failed_) return std::unexpected(std::move(*failed_));
   if (!reader_.errors.empty()) return refuse_fields(std::move(reader_.errors));
+  check_place();
   for (auto& error : beyond(caller_, made_)) forbidden_.push_back(std::move(error));
   if (!forbidden_.empty()) return refuse_permission(std::move(forbidden_));
   return std::move(made_);
-}
-
-json::value list_or_null(const std::optional<std::vector<std::string>>& list) {
-  if (!list) return nullptr;
-  return json::array(list->begin(), list->end());
-}
-
-json::value limits_or_null(const vault::Budget& budget) {
-  if (budget == vault::Budget()) return nullptr;
-  json::object out;
-  if (budget.total) out["total"] = *budget.total;
-  if (budget.writes) out["writes"] = *budget.writes;
-  return out;
-}
-
-// Of what is limited. What a worker holds of a block and has not used is not spent, if this process knows of it.
-json::value spent_or_null(const Service& service, const Authorization& a) {
-  if (a.budget == vault::Budget()) return nullptr;
-  std::optional<vault::Calls> calls = service.deps.spent ? service.deps.spent(a.id) : std::nullopt;
-  if (!calls) {
-    const auto stored = service.deps.vault->find_spent(a.organization, a.id);
-    if (!stored) return nullptr;
-    calls = stored->calls;
-  }
-  return limits_or_null({.total = a.budget.total ? std::optional(calls->total) : std::nullopt,
-                         .writes = a.budget.writes ? std::optional(calls->writes) : std::nullopt});
 }
 
 }  // namespace
@@ -332,33 +352,6 @@ json::value spent_or_null(const Service& service, const Authorization& a) {
 std::expected<Authorization, Problem> read_authorization(const Service& service, const Caller& caller,
                                                          const json::object& body) {
   return Reading(service, caller, body).read();
-}
-
-json::object shown(const Service& service, const Authorization& a) {
-  json::object out;
-  out["id"] = a.id;
-  out["name"] = a.name;
-  out["status"] = a.revoked != 0 ? "REVOKED" : has_ended(a, service.deps.now_ms()) ? "EXPIRED" : "ACTIVE";
-  out["organization"] = text_or_null(a.organization);
-  out["project"] = text_or_null(a.project);
-  out["user"] = a.user;
-  out["parent"] = text_or_null(a.parent);
-  out["publicId"] = a.public_id;
-  out["capabilities"] = json::array(a.capabilities.begin(), a.capabilities.end());
-  out["connections"] = json::array(a.connections.begin(), a.connections.end());
-  out["hosts"] = list_or_null(a.hosts);
-  out["methods"] = list_or_null(a.methods);
-  out["paths"] = list_or_null(a.paths);
-  out["budget"] = limits_or_null(a.budget);
-  out["spent"] = spent_or_null(service, a);
-  out["run"] = text_or_null(a.run);
-  out["default_for"] = json::array(a.default_for.begin(), a.default_for.end());
-  out["created"] = to_time(a.created);
-  out["createdAt"] = to_time(a.created);
-  out["expires"] = time_or_null(a.expires);
-  out["revoked"] = time_or_null(a.revoked);
-  out["version"] = a.version;
-  return out;
 }
 
 }  // namespace postern::admin

@@ -19,7 +19,13 @@ bool is_wanted(const Service& service, const Link& link) {
   if (link.requested_by.empty()) return true;
   for (const std::string& organization : {link.organization, std::string()}) {
     const auto found = service.deps.vault->find_authorization(organization, link.requested_by);
-    if (found) return found->revoked == 0;
+    if (!found) continue;
+    if (found->revoked != 0) return false;
+    // One that has merely run out had asked while it could, and so had its makers: as of the beginning of time.
+    const auto standing = vault::standing_of(*service.deps.vault, *found, 0);
+    if (!standing) return false;
+    const auto* user = standing->user ? &*standing->user : nullptr;
+    return organization.empty() || vault::allows(*found, user, link.project, "connections:write");
   }
   return false;
 }

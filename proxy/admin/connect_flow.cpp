@@ -162,14 +162,14 @@ Response reconnect(Service& service, const Request& request) {
       token ? service.deps.vault->authenticate(*token) : vault::fail(vault::Error::Code::not_found, "");
   if (!authorization && authorization.error().code != vault::Error::Code::not_found)
     return to_response(unavailable_page());
-  Caller caller;
-  const bool valid = authorization && !has_ended(*authorization, service.deps.now_ms());
-  if (valid) caller.authorization = std::move(*authorization);
+  auto caller = authorization ? caller_of(service, std::move(*authorization)) : refuse("unauthenticated", "");
+  const bool valid = caller.has_value();
+  if (!valid && caller.error().code != "unauthenticated") return to_response(unavailable_page());
   std::expected<Link, Problem> link = refuse("not-permitted", "");
-  if (valid && connection && caller.may("connections:write")) {
+  if (valid && connection && caller->may("connections:write")) {
     LinkInput input;
     input.connection = *connection;
-    link = make_link(service, caller, input, told(request, caller, "link.created", {{"connection", *connection}}));
+    link = make_link(service, *caller, input, told(request, *caller, "link.created", {{"connection", *connection}}));
   }
   if (!link) {
     Response response = to_response(refused);

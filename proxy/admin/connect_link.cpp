@@ -95,8 +95,7 @@ std::expected<Link, Problem> for_old(Service& service, const Caller& caller, con
   meta = std::move(found->connection);
   if (is_foreign_personal(caller, meta))
     return refuse("not-permitted", "Only its owner reconnects a personal connection.");
-  if (!caller.project().empty() && meta.project != caller.project())
-    return refuse("not-permitted", "This connection belongs to another project of the organization.");
+  if (!caller.may_change(meta)) return refuse("not-permitted", kNotYours);
   const bool more =
       input.name || input.alias || input.owner || input.scope || input.end_user || input.tags || input.config;
   if (more) return wrong("/connection", "A connection that is there keeps what it is: leave the other fields out.");

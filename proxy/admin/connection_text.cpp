@@ -82,8 +82,11 @@ std::expected<FoundConnection, Problem> find_connection(const Service& service, 
                                                         std::string_view id_or_alias) {
   if (!vault::is_reference(id_or_alias)) return no_such_connection();
   const std::string organization = caller.organization();
-  const std::string project = caller.project().empty() ? std::string(vault::kDefaultProject) : caller.project();
+  const std::string project = caller.home();
   auto found = service.deps.vault->find_connection({organization, project}, id_or_alias);
+  // An id says enough where the call is about every project that the caller has.
+  if (!found && found.error().code == vault::Error::Code::not_found && caller.project().empty() && !project.empty())
+    found = service.deps.vault->find_connection({organization, ""}, id_or_alias);
   if (found) {
     if (caller.sees(*found)) return FoundConnection{std::move(*found), false};
     return no_such_connection();

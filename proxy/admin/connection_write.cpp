@@ -66,9 +66,12 @@ void announce(Service& service, const vault::AuthConfig& auth_config) {
 
 std::vector<FieldError> beyond_scope(const Caller& caller, const Connection& meta) {
   std::vector<FieldError> errors;
+  if (meta.scope == vault::Scope::personal && (meta.owner.empty() || meta.owner == "service"))
+    errors.push_back({.pointer = "/scope", .parameter = "", .detail = "A personal one belongs to somebody."});
   if (caller.unbounded()) return errors;
-  if (meta.scope == vault::Scope::organization && !caller.project().empty())
-    errors.push_back({.pointer = "/scope", .parameter = "", .detail = "Your own authorization is for one project."});
+  if (meta.scope == vault::Scope::organization && !caller.may_in("", "connections:write"))
+    errors.push_back(
+        {.pointer = "/scope", .parameter = "", .detail = "This is for the organization's administrators."});
   if (meta.owner != caller.authorization.user && meta.owner != "service")
     errors.push_back({.pointer = "/owner", .parameter = "", .detail = "Name yourself or `service`."});
   return errors;
@@ -83,9 +86,7 @@ std::expected<FoundConnection, Problem> find_changeable(Service& service, const 
   if (!found) return found;
   if (found->declared)
     return refuse("declared-connection", "Change the file that declares this connection; the API cannot.");
-  const auto& project = call.caller.project();
-  if (!project.empty() && found->connection.project != project)
-    return refuse("not-permitted", "This connection belongs to another project of the organization.");
+  if (!call.caller.may_change(found->connection)) return refuse("not-permitted", kNotYours);
   if (auto matches = check_if_match(call.request, found->connection.version); !matches)
     return std::unexpected(matches.error());
   return found;

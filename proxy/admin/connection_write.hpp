@@ -20,12 +20,13 @@ void announce(Service& service, const vault::Connection& connection, bool ended)
 // The same for whatever an auth config concerns.
 void announce(Service& service, const vault::AuthConfig& auth_config);
 
-// Only what the caller's permission covers may be made: a caller of one project makes nothing for the others, and a
+// Only what the caller's permission covers may be made: what is for the organization needs it as a whole, and a
 // connection belongs to the caller or to nobody.
 std::vector<FieldError> beyond_scope(const Caller& caller, const vault::Connection& meta);
+inline constexpr const char* kNotYours = "Your role where this connection belongs does not allow this.";
 // A personal connection is changed by its owner alone; others may disable or delete it.
 bool is_foreign_personal(const Caller& caller, const vault::Connection& meta);
-// Stored, of the caller's project, and of the version that If-Match names.
+// Stored, where the caller may write, and of the version that If-Match names.
 std::expected<FoundConnection, Problem> find_changeable(Service& service, const Call& call);
 
 bool is_declared_alias(const Service& service, std::string_view alias);

@@ -1,6 +1,10 @@
 #include "proxy/admin/idempotency.hpp"
 
 #include <algorithm>
+
+#include "proxy/admin/body.hpp"
+#include "proxy/admin/scope_input.hpp"
+
 namespace postern::admin {
 namespace {
 
@@ -15,12 +19,17 @@ std::unexpected<Problem> made_before(const vault::KeptAnswer& kept, std::string 
   return refusal;
 }
 
-Answer replay(const vault::KeptAnswer& kept, const std::string& body, Call& call,
+Answer replay(const Service& service, const vault::KeptAnswer& kept, const std::string& body, Call& call,
               const std::function<Answer(Call&)>& again) {
   if (kept.body != body) return refuse("idempotency-mismatch", "Use another Idempotency-Key for another body.");
   if (kept.token)
     return made_before(kept, "This call made a token before, which is shown once: revoke `id` and make a new one.");
   call.id = kept.id;
+  // It may have been made in another organization than the caller's own, if its body says so.
+  auto sent = parse_body(call.request, true);
+  if (!sent) return std::unexpected(sent.error());
+  if (auto entered = enter_by_body(service, call.caller, sent->get_object()); !entered)
+    return std::unexpected(entered.error());
   auto answer = again(call);
   if (!answer && answer.error().code == "not-found")
     return made_before(kept, "What this call made before is gone: use another Idempotency-Key to make it again.");
@@ -70,7 +79,7 @@ Answer run_once(Service& service, Call& call, const Run& run, const std::functio
   const Turn turn{*service.running_keys, key};
   const std::string& organization = call.caller.authorization.organization;
   const auto kept = vault.find_answer(organization, key);
-  if (kept) return replay(*kept, body, call, again);
+  if (kept) return replay(service, *kept, body, call, again);
   if (kept.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(kept.error()));
   call.answer = vault::KeptAnswer{.organization = organization,
                                   .key = key,

@@ -38,6 +38,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/connections/*", "connections:read", show_connection},
     {"PATCH", "/api/v1/connections/*", "connections:write", change_connection, kDisk},
     {"DELETE", "/api/v1/connections/*", "connections:write", delete_connection, kNetwork},
+    {"POST", "/api/v1/connections/*/escalate", "connections:write", escalate_connection, kDisk, show_connection},
     {"POST", "/api/v1/connections/*/rotate", "connections:write", rotate_connection, kNetwork, show_connection},
     {"POST", "/api/v1/connections/*/test", "connections:write", test_connection, kNetwork},
     {"POST", "/api/v1/connections/*/revoke", "connections:write", revoke_connection, kNetwork},
@@ -56,6 +57,21 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/api/v1/authorizations/*", "authorizations:write", delete_authorization},
     {"POST", "/api/v1/authorizations/*/revoke", "authorizations:write", revoke_authorization, Waits::no,
      show_authorization},
+    {"GET", "/api/v1/organizations", "system:organizations", list_organizations, kDisk},
+    {"POST", "/api/v1/organizations", "system:organizations", create_organization, kDisk, show_organization},
+    {"GET", "/api/v1/organizations/*", "system:organizations", show_organization},
+    {"PATCH", "/api/v1/organizations/*", "system:organizations", change_organization, kDisk},
+    {"DELETE", "/api/v1/organizations/*", "system:organizations", delete_organization, kDisk},
+    {"GET", "/api/v1/projects", "projects:read", list_projects, kDisk},
+    {"POST", "/api/v1/projects", "projects:write", create_project, kDisk, show_project},
+    {"GET", "/api/v1/projects/*", "projects:read", show_project},
+    {"PATCH", "/api/v1/projects/*", "projects:write", change_project, kDisk},
+    {"DELETE", "/api/v1/projects/*", "projects:write", delete_project, kDisk},
+    {"GET", "/api/v1/users", "users:read", list_users, kDisk},
+    {"POST", "/api/v1/users", "users:write", create_user, kDisk, show_user},
+    {"GET", "/api/v1/users/*", "users:read", show_user},
+    {"PATCH", "/api/v1/users/*", "users:write", change_user, kDisk},
+    {"DELETE", "/api/v1/users/*", "users:write", delete_user, kDisk},
     {"GET", "/api/v1/providers", "providers:read", list_providers},
     {"GET", "/api/v1/providers/*", "providers:read", show_provider},
     {"PATCH", "/api/v1/providers/*", "system:providers", change_provider},
@@ -131,6 +147,32 @@ bool ends_itself(const Route& route, const Call& call) {
   return ending && !call.id.empty() && call.id == call.caller.authorization.id;
 }
 
+// `organization` and `project` of the query say what the call is about, whatever it does; no route sees them again.
+std::expected<void, Problem> enter_by_query(const Service& service, Url& url, Caller& caller) {
+  std::optional<std::string> organization, project;
+  for (const auto& [key, value] : url.parameters) {
+    auto* const into = key == "organization" ? &organization : key == "project" ? &project : nullptr;
+    if (into == nullptr) continue;
+    if (*into) return refuse_parameter(key, "Give it once.");
+    *into = value;
+  }
+  std::erase_if(url.parameters, [](const auto& one) { return one.first == "organization" || one.first == "project"; });
+  return enter(service, caller, organization, project, false);
+}
+
+// They look at the parameters of the query themselves; the others have none.
+constexpr Answer (*kReadParameters[])(Service&, Call&) = {
+    list_connections,    create_connection,  delete_connection, list_auth_configs, delete_auth_config,
+    list_authorizations, list_organizations, list_projects,     list_users,        list_providers,
+    import_provider,     list_audit,         export_audit,      verify_audit,      show_metrics,
+};
+
+std::expected<void, Problem> refuse_parameters(const Route& route, const Url& url) {
+  if (url.parameters.empty() || std::ranges::find(kReadParameters, route.run) != std::end(kReadParameters)) return {};
+  const std::string& name = url.parameters.front().first;
+  return refuse_parameter(is_plain_name(name) ? name : "", "There is no such parameter here.");
+}
+
 void log_change(const Call& call, const Route& route, const Answer& answer) {
   if (route.method == "GET" || route.asks) return;
   const auto& id = call.caller.authorization.id;
@@ -165,12 +207,17 @@ Answer dispatch(Service& service, const Request& request, Handled& later) {
   if (url->path != "/metrics" && !url->path.starts_with("/api/v1/")) return no_such_path();
   auto caller = identify(service, request);
   if (!caller) return std::unexpected(caller.error());
+  // The audit log is asked for what is in it, also of what is gone.
+  if (!url->path.starts_with("/api/v1/audit")) {
+    if (auto entered = enter_by_query(service, *url, *caller); !entered) return std::unexpected(entered.error());
+  }
   Call call{.request = request, .url = *url, .caller = std::move(*caller), .id = ""};
   const auto found = find_route(asked_method(request), url->path, call.id);
   if (!found) return std::unexpected(found.error());
   const Route& route = **found;
   if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
     return lacks(route.capability);
+  if (auto none = refuse_parameters(route, *url); !none) return std::unexpected(none.error());
   if (route.waits == Waits::no) return run(service, call, route);
   later.waits = route.waits;
   later.work = [&service, &request, &route, url = *url, caller = std::move(call.caller), id = std::move(call.id)] {

@@ -37,6 +37,7 @@ Answer create_connection(Service& service, Call& call);
 Answer show_connection(Service& service, Call& call);
 Answer change_connection(Service& service, Call& call);
 Answer rotate_connection(Service& service, Call& call);
+Answer escalate_connection(Service& service, Call& call);
 Answer delete_connection(Service& service, Call& call);
 
 Answer test_connection(Service& service, Call& call);
@@ -58,6 +59,22 @@ Answer show_authorization(Service& service, Call& call);
 Answer revoke_authorization(Service& service, Call& call);
 Answer delete_authorization(Service& service, Call& call);
 Answer introspect_authorization(Service& service, Call& call);
+
+Answer list_organizations(Service& service, Call& call);
+Answer create_organization(Service& service, Call& call);
+Answer show_organization(Service& service, Call& call);
+Answer change_organization(Service& service, Call& call);
+Answer delete_organization(Service& service, Call& call);
+Answer list_projects(Service& service, Call& call);
+Answer create_project(Service& service, Call& call);
+Answer show_project(Service& service, Call& call);
+Answer change_project(Service& service, Call& call);
+Answer delete_project(Service& service, Call& call);
+Answer list_users(Service& service, Call& call);
+Answer create_user(Service& service, Call& call);
+Answer show_user(Service& service, Call& call);
+Answer change_user(Service& service, Call& call);
+Answer delete_user(Service& service, Call& call);
 
 Answer list_providers(Service& service, Call& call);
 Answer show_provider(Service& service, Call& call);

@@ -75,7 +75,17 @@ std::expected<void, Problem> take(Asked& asked, const std::string& key, const st
   return {};
 }
 
-// A caller of one project sees what is of that project.
+// What is of the organization as a whole is for those who have every project of it; others see one of theirs.
+std::expected<void, Problem> keep_to_project(const Caller& caller, std::string& project) {
+  const auto reach = vault::reach(caller.authorization, caller.user ? &*caller.user : nullptr, "audit:read");
+  if (caller.system() || reach.every) return {};
+  if (project.empty() && reach.projects.size() != 1)
+    return refuse_parameter("project", "Name it: your authorization has several.");
+  if (project.empty()) project = reach.projects.front();
+  if (!reach.contains(project)) return refuse("not-found", "There is no such project here.");
+  return {};
+}
+
 std::expected<vault::AuditQuery, Problem> read_query(const Call& call, std::size_t limit, std::size_t most) {
   Asked asked;
   asked.query.limit = limit;
@@ -84,10 +94,7 @@ std::expected<vault::AuditQuery, Problem> read_query(const Call& call, std::size
   auto chain = chain_of(call, asked.organization);
   if (!chain) return std::unexpected(chain.error());
   asked.query.organization = std::move(*chain);
-  const std::string& own = call.caller.project();
-  if (!own.empty() && !asked.query.project.empty() && asked.query.project != own)
-    return refuse("not-found", "There is no such project here.");
-  if (!own.empty()) asked.query.project = own;
+  if (auto kept = keep_to_project(call.caller, asked.query.project); !kept) return std::unexpected(kept.error());
   return std::move(asked.query);
 }
 

@@ -230,16 +230,34 @@ std::unexpected<Problem> in_use(const Service& service, const Caller& caller, co
   return refusal;
 }
 
+// One of all projects is changed by those who may do so in every one.
+std::expected<AuthConfig, Problem> find_writable(const Service& service, const Call& call) {
+  auto found = find_auth_config(service, call.caller, call.id);
+  if (!found) return found;
+  if (!call.caller.may_in(found->project, "auth_configs:write"))
+    return refuse("not-permitted", found->project.empty() ? "It is for all projects: an administrator changes it."
+                                                          : "Your role in its project does not allow this.");
+  if (auto matches = check_if_match(call.request, found->version); !matches) return std::unexpected(matches.error());
+  return found;
+}
+
 }  // namespace
 
 Answer create_auth_config(Service& service, Call& call) {
   auto body = parse_body(call.request, false);
   if (!body) return std::unexpected(body.error());
   ConnectionInput input;
-  auto errors = read_connection_input(
-      body->get_object(),
-      {"name", "app", "provider", "toolkitSlug", "auth", "value", "config", "scopes", "hosts", "enabled"}, input);
+  auto errors = read_connection_input(body->get_object(),
+                                      {"name", "app", "provider", "toolkitSlug", "auth", "value", "config", "scopes",
+                                       "hosts", "enabled", "organization", "project"},
+                                      input);
   if (!errors.empty()) return refuse_fields(std::move(errors));
+  if (auto placed = enter(service, call.caller, input.organization, input.project, true); !placed)
+    return std::unexpected(placed.error());
+  // Without a project it is for all of them, if the caller may do that.
+  if (!call.caller.project().empty() || !call.caller.may_in("", "auth_configs:write")) {
+    if (auto placed = settle(call.caller, "auth_configs:write"); !placed) return std::unexpected(placed.error());
+  }
   const auto provider = find_provider(service, input.app, "/provider");
   if (!provider) return std::unexpected(provider.error());
   const auto entry = choose_entry(**provider, input.auth);
@@ -279,9 +297,8 @@ Answer show_auth_config(Service& service, Call& call) {
 Answer change_auth_config(Service& service, Call& call) {
   auto body = parse_body(call.request, false);
   if (!body) return std::unexpected(body.error());
-  auto found = find_auth_config(service, call.caller, call.id);
+  auto found = find_writable(service, call);
   if (!found) return std::unexpected(found.error());
-  if (auto matches = check_if_match(call.request, found->version); !matches) return std::unexpected(matches.error());
   ConnectionInput input;
   auto errors =
       read_connection_input(body->get_object(), {"name", "enabled", "value", "config", "scopes", "hosts"}, input);
@@ -323,21 +340,20 @@ Answer change_auth_config(Service& service, Call& call) {
 }
 
 Answer delete_auth_config(Service& service, Call& call) {
-  auto found = find_auth_config(service, call.caller, call.id);
+  auto found = find_writable(service, call);
   if (!found) return std::unexpected(found.error());
-  if (auto matches = check_if_match(call.request, found->version); !matches) return std::unexpected(matches.error());
   const auto cascade = read_flag(call.url, "cascade", {"revoke"});
   if (!cascade) return std::unexpected(cascade.error());
   const auto revoke = read_flag(call.url, "revoke", {"cascade"});
   if (!revoke) return std::unexpected(revoke.error());
   if (*revoke && !*cascade) return refuse_parameter("revoke", "Goes with cascade=true: an auth config has no tokens.");
   if (*cascade) {
-    if (!call.caller.may("connections:write"))
+    if (!call.caller.may_in(found->project, "connections:write"))
       return refuse("not-permitted", "Deleting its connections needs the capability connections:write.");
     if (auto done = erase_connections(service, call, *found, *revoke); !done) return std::unexpected(done.error());
   }
   auto gone =
-      service.deps.vault->tokens().erase_auth_config({found->organization, call.caller.project()}, found->id,
+      service.deps.vault->tokens().erase_auth_config({found->organization, found->project}, found->id,
                                                      *cascade ? 0 : found->version, told(call, "auth_config.deleted"));
   if (!gone && gone.error().code == vault::Error::Code::exists) return in_use(service, call.caller, *found);
   if (!gone) return std::unexpected(vault_problem(gone.error()));

@@ -6,6 +6,7 @@
 #include "proxy/admin/authorization_input.hpp"
 #include "proxy/admin/if_match.hpp"
 #include "proxy/admin/listing.hpp"
+#include "proxy/admin/scope_input.hpp"
 
 namespace postern::admin {
 namespace {
@@ -19,15 +20,9 @@ std::unexpected<Problem> no_such_authorization() {
   return refuse("not-found", "There is no authorization with this id here.");
 }
 
-// An organization's callers see what is in their organization and project; a system one sees the system's too.
-bool sees(const Caller& caller, const Authorization& a) {
-  if (caller.system()) return a.organization.empty() || a.organization == caller.organization();
-  return a.organization == caller.authorization.organization &&
-         (caller.project().empty() || a.project == caller.project());
-}
-
+// A system caller that names no organization sees the system's too.
 std::vector<std::string> organizations(const Caller& caller) {
-  if (caller.system()) return {"", caller.organization()};
+  if (caller.system() && caller.asked_organization.empty()) return {"", caller.organization()};
   return {caller.organization()};
 }
 
@@ -49,7 +44,7 @@ std::expected<void, Problem> scan_authorizations(const Service& service, const C
                                                  const std::function<bool(const Authorization&)>& visit) {
   const auto all = organizations(caller);
   if (all.size() == 1) {
-    return each_of(service, all.front(), after, [&](const Authorization& a) { return !sees(caller, a) || visit(a); });
+    return each_of(service, all.front(), after, [&](const Authorization& a) { return !caller.sees(a) || visit(a); });
   }
   // System authorizations are few: they are held while the organization's pass by.
   std::vector<Authorization> system;
@@ -58,11 +53,11 @@ std::expected<void, Problem> scan_authorizations(const Service& service, const C
   auto next = system.begin();
   bool more = true;
   read = each_of(service, all[1], after, [&](const Authorization& a) {
-    for (; more && next != system.end() && next->id < a.id; ++next) more = visit(*next);
-    return more = more && visit(a);
+    for (; more && next != system.end() && next->id < a.id; ++next) more = !caller.sees(*next) || visit(*next);
+    return more = more && (!caller.sees(a) || visit(a));
   });
   if (!read) return read;
-  for (; more && next != system.end(); ++next) more = visit(*next);
+  for (; more && next != system.end(); ++next) more = !caller.sees(*next) || visit(*next);
   return {};
 }
 
@@ -74,6 +69,18 @@ void announce(const Service& service, const Authorization& a) {
                          .ended = true});
 }
 
+// Where what this one made may be: a system one makes them for every organization.
+std::expected<std::set<std::string>, Problem> levels_below(const Service& service, const Authorization& root) {
+  std::set<std::string> levels{root.organization};
+  if (!root.organization.empty()) return levels;
+  for (std::string after;;) {
+    const auto page = service.deps.vault->scopes().list_organizations(after, kBatch);
+    if (!page) return std::unexpected(vault_problem(page.error()));
+    for (const auto& one : page->data) levels.insert(after = one.id);
+    if (!page->has_more || page->data.empty()) return levels;
+  }
+}
+
 // Everything made by it, by what it made, and so on, in both levels; not itself.
 std::expected<std::vector<Authorization>, Problem> descendants(const Service& service, const Authorization& root) {
   // Most tokens could never make another (a step's, an exec's): nothing to look for.
@@ -81,8 +88,9 @@ std::expected<std::vector<Authorization>, Problem> descendants(const Service& se
   maker.authorization = root;
   if (!maker.may("authorizations:write")) return std::vector<Authorization>();
   std::multimap<std::string, Authorization> by_parent;
-  const std::set<std::string> levels{"", std::string(vault::kDefaultOrganization), root.organization};
-  for (const auto& organization : levels) {
+  const auto levels = levels_below(service, root);
+  if (!levels) return std::unexpected(levels.error());
+  for (const auto& organization : *levels) {
     auto read = each_of(service, organization, "", [&](const Authorization& a) {
       if (!a.parent.empty()) by_parent.emplace(a.parent, a);
       return true;
@@ -123,6 +131,12 @@ std::expected<void, Problem> mark_revoked(const Service& service, const Call& ca
   return {};
 }
 
+bool may_end(const Caller& caller, const Authorization& a) {
+  const auto in = [&](std::string_view project) { return caller.may_in(project, "authorizations:write"); };
+  if (!a.projects) return in(a.project);
+  return std::all_of(a.projects->begin(), a.projects->end(), [&](const auto& one) { return in(one.project); });
+}
+
 // What goes with `root`: many in one write, told as one; where one of them was changed meanwhile, each by itself.
 std::expected<void, Problem> mark_revoked(const Service& service, const Call& call, std::vector<Authorization> all,
                                           const std::string& root) {
@@ -150,6 +164,8 @@ std::expected<Authorization, Problem> end(Service& service, Call& call) {
   const bool own = root->id == call.caller.authorization.id || root->parent == call.caller.authorization.id;
   Authorization held = *root;
   held.expires = call.caller.authorization.expires;  // that it would end later is no reason to keep it alive
+  if (!own && !may_end(call.caller, held))
+    return refuse("not-permitted", "Your role where it may be used does not allow this.");
   if (!call.caller.unbounded() && !own && !beyond(call.caller, held).empty())
     return refuse("not-permitted", "It has more than your own authorization; ask an administrator to revoke it.");
   if (auto done = mark_revoked(service, call, *root); !done) return std::unexpected(done.error());
@@ -168,7 +184,7 @@ std::expected<Authorization, Problem> find_authorization(const Service& service,
   for (const auto& organization : organizations(caller)) {
     auto found = service.deps.vault->find_authorization(organization, id);
     if (found) {
-      if (!sees(caller, *found)) return no_such_authorization();
+      if (!caller.sees(*found)) return no_such_authorization();
       return std::move(*found);
     }
     if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
@@ -205,6 +221,8 @@ Answer list_authorizations(Service& service, Call& call) {
 Answer create_authorization(Service& service, Call& call) {
   auto body = parse_body(call.request, false);
   if (!body) return std::unexpected(body.error());
+  if (auto entered = enter_by_body(service, call.caller, body->get_object()); !entered)
+    return std::unexpected(entered.error());
   auto wanted = read_authorization(service, call.caller, body->get_object());
   if (!wanted) return std::unexpected(wanted.error());
   const auto makers = vault::makers_of(*service.deps.vault, *wanted);
@@ -268,7 +286,7 @@ Answer introspect_authorization(Service& service, Call& call) {
   const bool own = found && found->id == call.caller.authorization.id;
   if (!own && !call.caller.may("authorizations:read"))
     return refuse("not-permitted", "Your authorization does not have the capability authorizations:read.");
-  if (!found || !(own || sees(call.caller, *found))) return json_response({{"active", false}});
+  if (!found || !(own || call.caller.sees(*found))) return json_response({{"active", false}});
   const auto alive = is_alive(service, *found);
   if (!alive) return std::unexpected(alive.error());
   if (!*alive) return json_response({{"active", false}});

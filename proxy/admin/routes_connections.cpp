@@ -67,15 +67,10 @@ Answer create_connection(Service& service, Call& call) {
                             {"name", "app", "provider", "toolkitSlug", "type", "auth", "value", "config", "scope",
                              "alias", "owner", "endUser", "tags", "enabled", "organization", "project", "authConfig"},
                             input);
-  if (input.organization && *input.organization != call.caller.organization()) {
-    errors.push_back({.pointer = "/organization", .parameter = "", .detail = "There is no such organization here."});
-  }
-  const std::string& own_project = call.caller.project();
-  if (input.project &&
-      *input.project != (own_project.empty() ? vault::kDefaultProject : std::string_view(own_project))) {
-    errors.push_back({.pointer = "/project", .parameter = "", .detail = "There is no such project here."});
-  }
   if (!errors.empty()) return refuse_fields(std::move(errors));
+  if (auto placed = enter(service, call.caller, input.organization, input.project, true); !placed)
+    return std::unexpected(placed.error());
+  if (auto placed = settle(call.caller, "connections:write"); !placed) return std::unexpected(placed.error());
   auto provider = find_provider(service, input.app);
   if (!provider) return std::unexpected(provider.error());
   if (!input.value) input.value.emplace();  // what is missing in it is named by its field
@@ -130,6 +125,35 @@ Answer change_connection(Service& service, Call& call) {
   }
   const auto beside = told(call, "connection.changed", {{"fields", names_of(body->get_object())}});
   return change(service, input, std::move(found->connection), keep_ms, beside);
+}
+
+// Wider, never back. Whoever may use it afterwards, it is theirs: nobody's in particular, so that it outlives who made
+// it.
+Answer escalate_connection(Service& service, Call& call) {
+  auto body = parse_body(call.request, false);
+  if (!body) return std::unexpected(body.error());
+  auto found = find_changeable(service, call);
+  if (!found) return std::unexpected(found.error());
+  Connection& meta = found->connection;
+  if (is_foreign_personal(call.caller, meta))
+    return refuse("not-permitted", "Only its owner escalates a personal connection.");
+  ConnectionInput input;
+  auto errors = read_connection_input(body->get_object(), {"scope", "project"}, input);
+  if (!input.scope && errors.empty())
+    errors.push_back({.pointer = "/scope", .parameter = "", .detail = "Has to be PROJECT or ORGANIZATION."});
+  if (input.project && *input.project != meta.project) {
+    errors.push_back({.pointer = "/project",
+                      .parameter = "",
+                      .detail = "A connection stays in the project it was made in; ORGANIZATION is for all of them."});
+  }
+  if (!errors.empty()) return refuse_fields(std::move(errors));
+  if (*input.scope <= meta.scope)
+    return refuse("already-there", "It is as wide as that already; a connection is never made narrower.");
+  meta.scope = *input.scope;
+  meta.owner = "service";
+  if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
+  const auto beside = made_by(call, 200, told(call, "connection.escalated", {{"scope", vault::to_string(meta.scope)}}));
+  return change(service, input, std::move(meta), 0, beside);
 }
 
 Answer delete_connection(Service& service, Call& call) {

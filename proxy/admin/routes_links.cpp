@@ -1,5 +1,6 @@
 #include "proxy/admin/audit_event.hpp"
 #include "proxy/admin/connect_link.hpp"
+#include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/listing.hpp"
 
 namespace postern::admin {
@@ -7,12 +8,20 @@ namespace {
 
 constexpr std::int64_t kLongest = 600;  // seconds
 
-// Links lie in the project that they were made for; without one in the default one.
-vault::Result<vault::Link> find(const Service& service, const Call& call) {
-  const std::string organization = call.caller.organization();
-  const std::string project =
-      call.caller.project().empty() ? std::string(vault::kDefaultProject) : call.caller.project();
-  return service.deps.vault->tokens().find_link({organization, project}, call.id);
+// A link is seen by those who have a role in its project; one for a personal connection by who made it, its owner, and
+// administrators.
+std::expected<vault::Link, Problem> find(const Service& service, const Call& call) {
+  const Caller& caller = call.caller;
+  auto found = service.deps.vault->tokens().find_link(call.id);
+  if (!found) return std::unexpected(vault_problem(found.error()));
+  const auto role = caller.role_in(found->project);
+  const bool here = found->organization == caller.organization() && role &&
+                    (caller.project().empty() || found->project == caller.project());
+  const bool others = found->scope == vault::Scope::personal && found->owner != caller.authorization.user &&
+                      found->requested_by != caller.authorization.id;
+  if (!here || (others && role != vault::Role::admin))
+    return std::unexpected(vault_problem({vault::Error::Code::not_found, ""}));
+  return std::move(*found);
 }
 
 }  // namespace
@@ -37,12 +46,19 @@ Answer create_link(Service& service, Call& call) {
   object.erase("connection");
   object.erase("expiresIn");
   object.erase("device");
-  for (auto& error : read_connection_input(object,
-                                           {"authConfig", "provider", "app", "toolkitSlug", "auth", "name", "alias",
-                                            "scope", "owner", "endUser", "tags", "config", "scopes"},
-                                           input))
+  for (auto& error :
+       read_connection_input(object,
+                             {"authConfig", "provider", "app", "toolkitSlug", "auth", "name", "alias", "scope", "owner",
+                              "endUser", "tags", "config", "scopes", "organization", "project"},
+                             input))
     errors.push_back(std::move(error));
   if (!errors.empty()) return refuse_fields(std::move(errors));
+  if (auto placed = enter(service, call.caller, input.organization, input.project, true); !placed)
+    return std::unexpected(placed.error());
+  // One that reconnects lies where its connection does.
+  if (!input.connection) {
+    if (auto placed = settle(call.caller, "connections:write"); !placed) return std::unexpected(placed.error());
+  }
   auto made =
       make_link(service, call.caller, input, told(call, "link.created", {{"provider", input.app.value_or("")}}));
   if (!made) return std::unexpected(made.error());
@@ -54,13 +70,14 @@ Answer create_link(Service& service, Call& call) {
 
 Answer show_link(Service& service, Call& call) {
   const auto found = find(service, call);
-  if (!found) return std::unexpected(vault_problem(found.error()));
+  if (!found) return std::unexpected(found.error());
   return json_response(shown(service, *found));
 }
 
 Answer delete_link(Service& service, Call& call) {
   const auto found = find(service, call);
-  if (!found) return std::unexpected(vault_problem(found.error()));
+  if (!found) return std::unexpected(found.error());
+  if (!call.caller.may_in(found->project, "connections:write")) return refuse("not-permitted", kNotYours);
   auto gone = service.deps.vault->tokens().erase_link({found->organization, found->project}, found->id,
                                                       told(call, "link.deleted"));
   if (!gone) return std::unexpected(vault_problem(gone.error()));

@@ -134,7 +134,8 @@ Answer show_self(Service& service, Call& call) {
   if (!own.connections.empty() && call.caller.may("proxy:call")) {
     auto read = scan_connections(service, call.caller, {}, [&](const vault::Connection& c, bool declared) {
       const bool foreign = c.scope == vault::Scope::personal && c.owner != own.user;
-      if (!c.enabled || foreign) return true;
+      const bool wide = c.scope == vault::Scope::organization && call.caller.may("proxy:call");
+      if (!c.enabled || foreign || (!wide && !call.caller.may_in(c.project, "proxy:call"))) return true;
       if (callable.size() == kMostCallable) return more = true, false;
       json::object one;
       one["id"] = c.id;

@@ -82,6 +82,9 @@ Failure problem(int status, std::string_view path, std::string_view body) {
 }
 
 Result<Response> Api::send(Request request, std::string_view path) {
+  for (const auto& [name, value] : scope_)
+    request.target +=
+        fmt::format("{}{}={}", request.target.find('?') == std::string::npos ? '?' : '&', name, encode(value));
   if (!token_.empty()) request.fields.emplace_back("Authorization", fmt::format("Bearer {}", token_.expose()));
   auto response = transport_->send(request);
   wipe(request.body);

@@ -31,8 +31,9 @@ struct ListRange {
 
 class Api {
  public:
-  Api(std::unique_ptr<Transport> transport, Hidden token)
-      : transport_(std::move(transport)), token_(std::move(token)) {}
+  // `scope`: goes with every call, the organization and the project that it is about.
+  Api(std::unique_ptr<Transport> transport, Hidden token, Query scope = {})
+      : transport_(std::move(transport)), token_(std::move(token)), scope_(std::move(scope)) {}
 
   // `path` is below /api/v1/: "connections/billing". Absent ids and foreign ones are both not_found.
   Result<json::value> get(std::string_view path);
@@ -57,6 +58,7 @@ class Api {
 
   std::unique_ptr<Transport> transport_;
   Hidden token_;
+  Query scope_;
 };
 
 // Percent-encodes everything but unreserved characters: for one path segment, query value or user name.

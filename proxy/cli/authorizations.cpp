@@ -18,8 +18,8 @@ constexpr Column kColumns[] = {{"ID", "id"},
                                {"STATUS", "status"}};
 
 struct CreateFlags {
-  std::string name, expires, project, run;
-  std::vector<std::string> capabilities, connections, hosts, methods, paths, default_for;
+  std::string name, expires, project, run, user;
+  std::vector<std::string> capabilities, connections, hosts, methods, paths, default_for, access;
   std::optional<std::uint64_t> total, writes;
 };
 
@@ -91,6 +91,12 @@ Result<int> create(const CreateFlags& flags, Session& session) {
   if (!flags.run.empty()) body["run"] = flags.run;
   if (!flags.default_for.empty()) body["default_for"] = defaults_from(flags.default_for);
   if (!flags.project.empty()) body["project"] = flags.project;
+  if (!flags.user.empty()) body["user"] = flags.user;
+  if (!flags.access.empty()) {
+    auto access = access_from(flags.access, "--access");
+    if (!access) return std::unexpected(access.error());
+    body["projects"] = std::move(*access);
+  }
   if (!flags.expires.empty()) {
     auto when = expiry(flags.expires, session.around.now_ms());
     if (!when) return std::unexpected(when.error());
@@ -170,6 +176,11 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   verb->add_option("--budget-writes", flags->writes, "at most so many with other methods than GET, HEAD, OPTIONS")
       ->type_name("N");
   verb->add_option("--run", flags->run, "the run it is for: a label in lists and in the access log");
+  verb->add_option("--user", flags->user, "in whose name: their roles bound it, as they are from now on");
+  verb->add_option("--access", flags->access, "only these projects, as VIEWER, EDITOR or ADMIN: proj_…=EDITOR")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("PROJECT=ROLE");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return create(*flags, session); }; });
   auto source = std::make_shared<SecretSource>();
   verb = add_verb(*noun, "introspect", "whether a token is good for anything, and what for",

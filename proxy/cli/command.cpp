@@ -40,6 +40,9 @@ void add_globals(CLI::App& root, Globals& globals) {
   root.add_flag("-q,--quiet", globals.quiet, "print ids only");
   root.add_flag("-v,--verbose", globals.verbose, "say more on stderr");
   root.add_option("--server", globals.server, "admin API of another postern, https://host:port")->type_name("URL");
+  root.add_option("--organization", globals.organization, "what the call is about; for system administrators")
+      ->type_name("ID");
+  root.add_option("--project", globals.project, "only this project; what is made lies in it")->type_name("ID");
   root.add_option("--token-file", globals.token_file, "file with the token for --server (or POSTERN_TOKEN_FILE)")
       ->type_name("FILE");
 }
@@ -130,7 +133,8 @@ std::string closest(const std::string& word, const std::vector<std::string>& can
 CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string& purpose, const std::string& example) {
   CLI::App* verb = parent.add_subcommand(name, purpose);
   verb->footer("Example:\n  " + example +
-               "\n\nAlso: --config FILE, -o table|json|yaml, -q, -v, --server URL, --token-file FILE");
+               "\n\nAlso: --config FILE, -o table|json|yaml, -q, -v, --server URL, --token-file FILE,\n      "
+               "--organization ID, --project ID");
   return verb;
 }
 
@@ -165,6 +169,7 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_auth_config_verbs(root, command);
   add_authorization_verbs(root, command);
   add_explain_verb(root, command);
+  add_scope_verbs(root, command);
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);
   add_audit_verbs(root, command);

@@ -42,6 +42,10 @@ void add_import_verb(CLI::App& connections, Command& command);          // conne
 void add_export_verb(CLI::App& connections, Command& command);          // connections export
 void add_explain_verb(CLI::App& root, Command& command);                // explain
 void add_authorization_verbs(CLI::App& root, Command& command);         // authorizations (tokens) …
+void add_scope_verbs(CLI::App& root, Command& command);                 // organizations … projects … users …
+
+// "proj_x=EDITOR" of each, as the API wants it. Errors: usage, naming the flag.
+Result<json::array> access_from(const std::vector<std::string>& texts, std::string_view flag);
 
 // What may follow the words of an unfinished command line, one a line; see completion.cpp.
 int complete(const CLI::App& root, Command& command, const std::vector<std::string>& words, Surroundings& around);

@@ -110,6 +110,8 @@ Position walk(const CLI::App& root, const std::vector<std::string>& words, Globa
       if (name == "config") globals.config = word;
       if (name == "server") globals.server = word;
       if (name == "token-file") globals.token_file = word;
+      if (name == "organization") globals.organization = word;
+      if (name == "project") globals.project = word;
       at.value_of = nullptr;
     } else if (word == "--") {
       at.foreign = true;
@@ -167,6 +169,9 @@ std::vector<std::string> values(const CLI::Option& option, Session& session) {
   const std::string name = name_of(option);
   if (name == "connection" || name == "connections") return listed(session, "connections", {"alias", "id"});
   if (name == "authorization" || name == "as") return listed(session, "authorizations", {"id"});
+  if (name == "organization") return listed(session, "organizations", {"id"});
+  if (name == "project") return listed(session, "projects", {"id"});
+  if (name == "user") return listed(session, "users", {"id"});
   if (name == "provider" || name == "app") return providers(session);
   if (name == "output") return {"table", "json", "yaml"};
   if (name == "format") return {"sh", "docker", "k8s"};

@@ -319,6 +319,18 @@ void add_connection_verbs(CLI::App& root, Command& command) {
   verb->callback([&command, ids, yes, revoke_first] {
     command.action = [ids, yes, revoke_first](Session& session) { return erase(*ids, *yes, *revoke_first, session); };
   });
+  auto wider = std::make_shared<std::string>("PROJECT");
+  verb = add_verb(*noun, "escalate", "let more people use it; it belongs to nobody in particular from then on",
+                  "postern connections escalate billing --scope ORGANIZATION");
+  verb->add_option("connection", *id, "id or alias")->required();
+  verb->add_option("--scope", *wider, "PROJECT (default) or ORGANIZATION; never back");
+  verb->callback([&command, id, wider] {
+    command.action = [id, wider](Session& session) {
+      json::object body;
+      body["scope"] = *wider;
+      return session.create(path_to(*id) + "/escalate", body);
+    };
+  });
   verb = add_verb(*noun, "test", "try it at the service; exit 1 if it is refused", "postern connections test billing");
   verb->add_option("connection", *id, "id or alias")->required();
   verb->callback([&command, id] { command.action = [id](Session& session) { return test(*id, session); }; });

@@ -92,7 +92,10 @@ Result<Api> Session::api() {
     if (!read) return std::unexpected(read.error());
     token = std::move(*read);
   }
-  return Api(around.dial(endpoint), std::move(token));
+  Query scope;
+  if (!globals.organization.empty()) scope.emplace_back("organization", globals.organization);
+  if (!globals.project.empty()) scope.emplace_back("project", globals.project);
+  return Api(around.dial(endpoint), std::move(token), std::move(scope));
 }
 
 Result<ProviderForm> Session::provider(const std::string& id) {

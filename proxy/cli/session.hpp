@@ -54,8 +54,9 @@ struct Globals {
   Format format = Format::table;
   bool quiet = false;
   bool verbose = false;
-  std::string server;      // --server; empty: the unix socket
-  std::string token_file;  // --token-file; empty: POSTERN_TOKEN_FILE, which is read for --server only
+  std::string server;                 // --server; empty: the unix socket
+  std::string organization, project;  // what every call is about; empty: not said
+  std::string token_file;             // --token-file; empty: POSTERN_TOKEN_FILE, which is read for --server only
 };
 
 class Session {

@@ -54,8 +54,7 @@ Step admit(Request& request, const Common& common, net::Client* client);
 // --- 3 identify ---
 bool usable_now(const Caller& caller, std::int64_t now_ms);
 Problem unauthenticated(bool base_mode);
-inline constexpr std::string_view kProxyCall = "proxy:call";
-std::unexpected<Problem> incapable();  // without that capability
+std::unexpected<Problem> incapable();  // there is no project where the caller may call
 // Header, path, `user` (of the proxy URL; often empty), else what the authorization made the default for the host.
 Step name_connection(Request& request, std::string_view user);
 // Nothing was named and nothing lets it pass: `choices` are what could be.

@@ -142,10 +142,8 @@ std::string_view Caller::organization() const {
                                             : std::string_view(authorization.organization);
 }
 std::string_view Caller::project() const {
+  if (!home.empty()) return home;
   return authorization.project.empty() ? vault::kDefaultProject : std::string_view(authorization.project);
-}
-bool Caller::may(std::string_view capability) const {
-  return listed(authorization.capabilities, "*") || listed(authorization.capabilities, capability);
 }
 bool Caller::ends_with(std::string_view authorization_id) const {
   return authorization.id == authorization_id || listed(makers, authorization_id);
@@ -167,17 +165,27 @@ std::optional<std::string_view> Caller::named(std::string_view reference) const 
   if (at == permitted.end()) return std::nullopt;
   return at->second;
 }
+bool Caller::reaches(const vault::Connection& meta) const {
+  return meta.scope == vault::Scope::organization || reach.contains(meta.project);
+}
 bool Caller::may_use(const Known& known) const {
-  return known.meta.scope != vault::Scope::personal || known.meta.owner == authorization.user;
+  return reaches(known.meta) && (known.meta.scope != vault::Scope::personal || known.meta.owner == authorization.user);
 }
 
 Caller anybody() {
   Caller caller;
   caller.authorization.organization = vault::kDefaultOrganization;
   caller.authorization.project = vault::kDefaultProject;
-  caller.authorization.capabilities = {"proxy:call"};
+  caller.authorization.capabilities = {std::string(kProxyCall)};
   caller.any_connection = true;
+  caller.reach.projects = {std::string(vault::kDefaultProject)};
   return caller;
+}
+
+bool Forget::concerns(const Caller& caller) const {
+  if (!id.empty()) return caller.ends_with(id);
+  if (organization.empty()) return true;
+  return caller.organization() == organization && (user.empty() || caller.authorization.user == user);
 }
 
 Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr<Source> source, Bounds bounds)
@@ -241,20 +249,33 @@ net::Soon<Found<Known>> Directory::find(const Caller& caller, std::string_view r
     worker_.metrics().add(Counter::credential_cache_hits);
     return for_caller(caller, *known);
   }
+  if (caller.roams() && vault::looks_like_id(reference)) {
+    std::string wide(caller.organization());
+    wide.append("\n\n").append(reference);
+    if (const auto* known = known_.find(wide); known != nullptr) {
+      worker_.metrics().add(Counter::credential_cache_hits);
+      return for_caller(caller, *known);
+    }
+  }
   return look_up(caller, std::string(reference));
 }
 
 net::Task<Found<Known>> Directory::look_up(const Caller& caller, std::string ref) {
   worker_.metrics().add(Counter::credential_cache_misses);
-  const std::string key = key_, org(caller.organization()), proj(caller.project());
+  const std::string org(caller.organization()), proj(caller.project());
+  const bool roams = caller.roams();
+  std::string key = key_;
   for (;;) {
     const std::uint64_t before = epoch_;
-    auto loaded = co_await offload_.run(worker_.context(),
-                                        [&, source = source_] { return load_connection(*source, {org, proj}, ref); });
+    auto loaded = co_await offload_.run(
+        worker_.context(), [&, source = source_] { return load_callable(*source, {org, proj}, roams, ref); });
     if (before != epoch_) continue;
     if (!loaded) {
       co_return Found<Known>{nullptr, trouble_of(loaded.error()), loaded.error().message};
     }
+    // Of another project: its id is a name for whoever may call there, and for nobody else.
+    const bool roamed = loaded->meta.project != proj && loaded->meta.scope != vault::Scope::organization;
+    if (roamed) key = org + "\n\n" + loaded->meta.id;
     // The same connection may be known by another name already: one object, so that one forget() reaches all.
     const std::string id = loaded->meta.id;
     std::shared_ptr<Known> known;
@@ -314,7 +335,7 @@ void Directory::adopt(std::shared_ptr<Source> source) {
 void Directory::forget(const Forget& what) {
   ++epoch_;
   if (what.authorization) {
-    callers_.erase_if([&](const Caller& caller) { return what.id.empty() || caller.ends_with(what.id); });
+    callers_.erase_if([&](const Caller& caller) { return what.concerns(caller); });
     return;
   }
   if (what.id.empty()) {

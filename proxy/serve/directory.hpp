@@ -173,7 +173,9 @@ struct Caller {
   std::uint64_t serial = next_serial();  // of no other caller of this process
   bool live = true;
   bool any_connection = false;
-  Budgets::Purses budgets;                              // what its calls are debited to; empty: nothing
+  Budgets::Purses budgets;  // what its calls are debited to; empty: nothing
+  vault::Reach reach;       // where it may call, as its user's roles were when it was loaded
+  std::string home;  // the project whose aliases it may name; empty: as the authorization says, or the default one
   std::shared_ptr<std::atomic<std::size_t>> under_way;  // its requests, on all workers; null: not counted (open mode)
   // Of an explicit list: what it may name, by alias too.
   std::vector<std::pair<std::string, std::string>> permitted;    // alias, id
@@ -181,17 +183,21 @@ struct Caller {
   std::string_view organization() const;
   std::string_view project() const;
   bool ends_with(std::string_view authorization_id) const;  // its own id, or that of one of its makers
-  bool may(std::string_view capability) const;
+  // It may call in other projects than that: their connections are known to it by id.
+  bool roams() const { return reach.every || reach.projects.size() > 1; }
   bool may_method(std::string_view method) const;
   bool may_host(std::string_view host) const;
   bool may_path(std::string_view path) const;   // asked only where wire::path_is_ambiguous() says no
   static std::uint64_t next_serial() noexcept;  // from 1 on
   // Of an explicit list: the id behind what it names; nullopt: it does not.
   std::optional<std::string_view> named(std::string_view reference) const;
+  // Its project is one where it may call, or it is the whole organization's.
+  bool reaches(const vault::Connection& meta) const;
   // A personal connection of somebody else is as unknown as one that does not exist.
   bool may_use(const Known& known) const;
 };
 
+inline constexpr std::string_view kProxyCall = "proxy:call";
 // Who calls without a token where callers.mode is open.
 Caller anybody();
 
@@ -200,6 +206,9 @@ struct Forget {
   bool authorization = false;  // otherwise a connection
   std::string organization, project, id;
   bool renewed = false;  // only its token or status: what callers may name is the same
+  // Of authorizations without an id: those of the organization (empty: all), or of this user of it.
+  std::string user = {};
+  bool concerns(const Caller& caller) const;
 };
 
 Trouble trouble_of(const vault::Error& error);

@@ -113,8 +113,8 @@ class Explaining {
     if (question_.authorization.empty()) {
       Caller caller = anybody();
       if (!request_.settings().open_callers) {
-        caller.authorization.capabilities = {"*"};
         caller.authorization.user = question_.user;
+        caller.reach.every = true;
       }
       request_.caller = std::make_shared<Caller>(std::move(caller));
       return {};
@@ -136,7 +136,7 @@ class Explaining {
     if (Step step = find_caller(); !step) return step;
     const Caller& caller = *request_.caller;
     out_.caller = caller.authorization.id;
-    if (!caller.may(kProxyCall)) return incapable();
+    if (caller.reach.nowhere()) return incapable();
     if (Step step = name_connection(request_, {}); !step) return step;
     if (request_.reference.empty()) return nothing_named(part);
     part.rule = request_.base_mode ? "named by the path"
@@ -174,12 +174,14 @@ class Explaining {
       if (!named) return unavailable(part, "this authorization's list of connections does not name it");
       reference = *named;
     }
-    auto loaded = load_connection(source_, space(), reference);
+    auto loaded = load_callable(source_, space(), caller.roams(), reference);
     if (!loaded) {
       const Trouble trouble = trouble_of(loaded.error());
       if (trouble == Trouble::broken) part.reason = loaded.error().message;
       return std::unexpected(from_trouble(trouble, loaded.error().message));
     }
+    if (!caller.reaches(loaded->meta))
+      return unavailable(part, "its project is none where this authorization may call");
     if (!caller.may_use(*loaded)) return unavailable(part, "it is PERSONAL, and another user's");
     request_.connection = std::make_shared<Known>(std::move(*loaded));
     const vault::Connection& meta = request_.connection->meta;
@@ -194,7 +196,7 @@ class Explaining {
   // could ask for the connection itself.
   Step unavailable(Part& part, const char* reason) {
     if (question_.reasons) {
-      const auto found = load_connection(source_, space(), request_.reference);
+      const auto found = load_callable(source_, space(), request_.caller->roams(), request_.reference);
       if (found) {
         out_.connection = found->meta.id;
         part.reason = reason;

@@ -97,7 +97,7 @@ net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding) {
 
 // The caller is known. `user`: the connection that the proxy user name gives, often none.
 net::Soon<Step> with_caller(Call& call, const std::string& user) {
-  if (!call.caller->may(kProxyCall)) return Step(incapable());
+  if (call.caller->reach.nowhere()) return Step(incapable());
   if (Step step = take_turn(call); !step) return step;
   if (Step step = name_connection(call, user); !step) return step;
   if (call.reference.empty()) return nothing_named(call);
@@ -137,8 +137,10 @@ Problem unauthenticated(bool base_mode) {
 }
 
 std::unexpected<Problem> incapable() {
-  return refuse(Code::connection_unavailable,
-                "This token may not call through the proxy: it lacks the capability proxy:call.");
+  return refuse(
+      Code::connection_unavailable,
+      "This token may not call through the proxy: it lacks the capability proxy:call, or its user a role in a "
+      "project.");
 }
 
 Problem unnamed(std::vector<std::string> choices) {

@@ -10,10 +10,6 @@
 namespace postern::serve {
 namespace {
 
-// What things cost besides the text in them, as measured with glibc's allocator: a place in the cache with two names, a
-// node of a map with two short strings, a rule with its template, an injection with one rule, a block for a secret.
-constexpr std::size_t kSlot = 420, kNode = 112, kRule = 240, kInjection = 400, kSecret = 32;
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
@@ -270,6 +266,30 @@ vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(co
   return make_injection(known, std::move(rules));
 }
 
+vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference) {
+  auto known = load_connection(source, home, reference);
+  if (known || !roams || known.error().code != vault::Error::Code::not_found) return known;
+  return load_connection(source, {home.organization, {}}, reference);
+}
+
+namespace {
+
+// What it stands on, and where it may call as its user's roles are now.
+vault::Result<void> take_standing(const Source& source, Caller& caller) {
+  vault::Authorization& a = caller.authorization;
+  const auto standing = vault::standing_of(source.vault(), a, source.now_ms());
+  if (!standing) return std::unexpected(standing.error());
+  a.expires = standing->expires;
+  for (const vault::Authorization& maker : standing->makers) caller.makers.push_back(maker.id);
+  caller.budgets = source.budgets().of(a, standing->makers);
+  caller.reach = vault::reach(a, standing->user ? &*standing->user : nullptr, kProxyCall);
+  const bool some = !caller.reach.every && !caller.reach.projects.empty();
+  if (some && !caller.reach.contains(caller.project())) caller.home = caller.reach.projects.front();
+  return {};
+}
+
+}  // namespace
+
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token) {
   auto authorization = source.vault().authenticate(token.expose());
   if (!authorization) return std::unexpected(authorization.error());
@@ -283,19 +303,20 @@ vault::Result<Caller> load_caller(const Source& source, const vault::Secret& tok
 vault::Result<Caller> caller_of(const Source& source, vault::Authorization authorization) {
   Caller caller;
   caller.authorization = std::move(authorization);
+  if (auto taken = take_standing(source, caller); !taken) return std::unexpected(taken.error());
   const vault::Authorization& a = caller.authorization;
-  const auto makers = vault::makers_of(source.vault(), a);
-  if (!makers) return std::unexpected(makers.error());
-  for (const vault::Authorization& maker : *makers) caller.makers.push_back(maker.id);
-  caller.budgets = source.budgets().of(a, *makers);
   caller.any_connection = a.connections.size() == 1 && a.connections.front() == "*";
   const vault::Space space{caller.organization(), caller.project()};
   std::vector<Known> loaded;
   if (!caller.any_connection) {
     for (const std::string& id : a.connections) {
-      auto known = load_connection(source, space, id);
+      auto known = load_callable(source, space, caller.roams(), id);
       if (!known) continue;  // deleted since: simply no longer permitted
-      caller.permitted.emplace_back(known->meta.alias, known->meta.id);
+      const vault::Connection& meta = known->meta;
+      if (!caller.reaches(meta)) continue;
+      // An alias is a name in its own project only.
+      const bool at_home = meta.project == caller.project() || meta.scope == vault::Scope::organization;
+      caller.permitted.emplace_back(at_home ? meta.alias : meta.id, meta.id);
       loaded.push_back(std::move(*known));
     }
   }
@@ -332,7 +353,8 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     return found;
   }
   const auto declared = source.declared();
-  for (const auto& d : *declared) consider(d->meta);
+  for (const auto& d : *declared)
+    if (d->meta.organization == space.organization && d->meta.project == space.project) consider(d->meta);
   vault::ConnectionQuery query;
   query.organization = space.organization;
   query.project = space.project;
@@ -345,42 +367,6 @@ std::vector<std::string> load_choices(const Source& source, vault::Space space, 
     query.after = page->data.back().id;
   }
   return found;
-}
-
-std::size_t weight(const Known& known) {
-  const vault::Connection& meta = known.meta;
-  // A short string lies in its object; a long one has a block of its own.
-  const auto text = [](const std::string& s) { return s.capacity() < 16 ? 0 : s.capacity() + 16; };
-  const auto texts = [&](const std::vector<std::string>& all) {
-    std::size_t sum = all.capacity() * sizeof(std::string);
-    for (const auto& one : all) sum += text(one);
-    return sum;
-  };
-  std::size_t sum = sizeof(Known) + kSlot + text(meta.id) + text(meta.owner) + text(meta.alias) + text(meta.name) +
-                    text(meta.config) + text(meta.end_user) + text(meta.status_reason) + texts(meta.tags) +
-                    text(known.plan.config_json) + text(known.plan.base_url) + text(known.base_host) +
-                    text(known.base_path) + text(known.refused_challenge) + texts(known.strip_fields) +
-                    texts(known.strip_query) + texts(known.strip_cookies) + texts(known.pass);
-  for (const auto& to : meta.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
-  for (const auto& to : known.plan.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
-  for (const auto& [name, value] : known.plan.variables) sum += kNode + text(name) + text(value);
-  for (const auto& [host, path] : known.forbidden) sum += 2 * sizeof(std::string) + text(host) + text(path);
-  return sum + known.plan.inject.capacity() * kRule;
-}
-
-std::size_t weight_of_injection(const Known& known) {
-  std::size_t sum = kInjection + known.masks.capacity() * sizeof(std::string_view);
-  for (const auto& secret : known.secrets) sum += sizeof(secret) + 2 * (secret.size() + kSecret);
-  return sum;
-}
-
-std::size_t weight(const Caller& caller) {
-  const vault::Authorization& a = caller.authorization;
-  const std::size_t texts = a.capabilities.size() + a.connections.size() + 2 * caller.permitted.size() +
-                            2 * caller.default_for.size() + a.default_for.size() + (a.hosts ? a.hosts->size() : 0) +
-                            (a.methods ? a.methods->size() : 0) + (a.paths ? a.paths->size() : 0) +
-                            caller.makers.size() + caller.budgets.size();
-  return sizeof(Caller) + kSlot + 8 * kNode + texts * kNode;
 }
 
 }  // namespace postern::serve

@@ -8,11 +8,14 @@
 
 namespace postern::serve {
 
+// Errors: also not_found for an authorization that stands on nothing any more (vault::standing_of()). Its own expiry
+// and revocation are not judged here.
 vault::Result<Caller> load_caller(const Source& source, const vault::Secret& token);
-// The same of a record, without its token and its turns: for who looks and does not call. Errors: not_found (one that
-// it was made by is gone or revoked).
+// The same of a record, without its token and its turns: for who looks and does not call.
 vault::Result<Caller> caller_of(const Source& source, vault::Authorization authorization);
 vault::Result<Known> load_connection(const Source& source, vault::Space space, const std::string& reference);
+// The same for a caller of that project; one that roams finds those of the organization's other projects by id.
+vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference);
 struct Prepared {
   std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet
   TokenAge age;

@@ -18,6 +18,13 @@ constexpr std::int64_t kHalfClosedMs = 5'000;  // a caller that only ended its w
 constexpr std::size_t kSpareCalls = 64;
 constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
+// With a project: only what is called in it, or from it.
+bool ends(const Forget& what, const Call& call) {
+  if (!what.concerns(*call.caller)) return false;
+  if (!what.id.empty() || what.project.empty()) return true;
+  return call.caller->project() == what.project || (call.connection && call.connection->meta.project == what.project);
+}
+
 bool ends_with_host(std::string_view host, std::string_view suffix) {
   return host.size() > suffix.size() && host.ends_with(suffix);
 }
@@ -307,7 +314,7 @@ void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
   if (!ended) return;
   for (Call* call : active_) {
-    const bool same = what.authorization ? call->caller && call->caller->ends_with(what.id)
+    const bool same = what.authorization ? call->caller && ends(what, *call)
                                          : call->connection && call->connection->meta.id == what.id;
     if (same) call->end();
   }

@@ -58,9 +58,15 @@ GOOD = {
     "importProvider": lambda world: {"openapi": "3.1.0", "info": {"title": f"API {next(numbers)}", "version": "1"}, "paths": {},
                                      "servers": [{"url": "https://api.test"}], "security": [{"key": []}],
                                      "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}},
-    "introspectAuthorization": lambda world: {"token": world.daemon.admin_token},
     "explain": lambda world: {"url": "http://api.test/v1"},
     "introspectAuthorization": lambda world: {"token": world.daemon.token()},
+    "createOrganization": lambda world: {"name": f"Organization {next(numbers)}"},
+    "changeOrganization": lambda world: {"name": f"Name {next(numbers)}"},
+    "createProject": lambda world: {"name": f"Project {next(numbers)}"},
+    "changeProject": lambda world: {"name": f"Name {next(numbers)}"},
+    "createUser": lambda world: {"name": f"User {next(numbers)}", "projects": [{"id": "proj_default", "role": "EDITOR"}]},
+    "changeUser": lambda world: {"name": f"Name {next(numbers)}"},
+    "escalateConnection": lambda world: {"scope": "ORGANIZATION"},
     "verifyAudit": lambda world: {},
     "rotateKeys": lambda world: {},
     "rewrapKeys": lambda world: {"key": {"file": str(world.daemon.folder / "keys" / f"key-{next(numbers)}")}},
@@ -73,6 +79,9 @@ OBJECTS = {
     "/api/v1/auth_configs/{id}": lambda world: world.new_auth_config(name=f"Config {next(numbers)}")["id"],
     "/api/v1/links/{id}": lambda world: world.made("/api/v1/links", GOOD["createLink"](world))["id"],
     "/api/v1/authorizations/{id}": lambda world: world.daemon.authorize()["id"],
+    "/api/v1/organizations/{id}": lambda world: world.made("/api/v1/organizations", GOOD["createOrganization"](world))["id"],
+    "/api/v1/projects/{id}": lambda world: world.made("/api/v1/projects", GOOD["createProject"](world))["id"],
+    "/api/v1/users/{id}": lambda world: world.made("/api/v1/users", GOOD["createUser"](world))["id"],
     "/api/v1/providers/{id}": lambda world: "acme",
 }
 # A test needs a provider that can be asked; the daemon's own connection to api.test cannot be.
@@ -393,6 +402,8 @@ def test_a_list_takes_its_own_cursor_only(asking, world):
         world.daemon.connect(alias=f"c{next(numbers)}")
         world.daemon.authorize()
         world.new_auth_config(name=f"C {next(numbers)}")
+        for kind in ("Organization", "Project", "User"):
+            world.made(f"/api/v1/{kind.lower()}s", GOOD[f"create{kind}"](world))
     asking.ask()
     page = asking.ask(query="?limit=1").json()
     assert page["hasMore"] and page["cursor"]
@@ -417,6 +428,9 @@ MAKERS = {
     "listConnections": lambda world, name: world.daemon.connect(alias=f"l{next(numbers)}", name=name)["id"],
     "listAuthConfigs": lambda world, name: world.new_auth_config(name=name)["id"],
     "listAuthorizations": lambda world, name: world.daemon.authorize(name=name)["id"],
+    "listOrganizations": lambda world, name: world.made("/api/v1/organizations", {"name": name})["id"],
+    "listProjects": lambda world, name: world.made("/api/v1/projects", {"name": name})["id"],
+    "listUsers": lambda world, name: world.made("/api/v1/users", {"name": name})["id"],
 }
 
 

@@ -70,7 +70,7 @@ def test_capabilities_are_asked_for(oauth):
     made = oauth.new_auth_config()
 
     def token(*capabilities):
-        return oauth.daemon.authorize(capabilities=list(capabilities))["token"]
+        return oauth.daemon.authorize(capabilities=list(capabilities), project=None)["token"]  # it is of all projects
 
     reader, writer, caller = token("auth_configs:read"), token("auth_configs:read", "auth_configs:write"), token("proxy:call")
     one, body = f"{PATH}/{made['id']}", {"name": "x", "provider": "acme", "value": VALUE}

@@ -49,7 +49,7 @@ def test_a_code_of_another_status_is_noticed():
     assert wrong("GET", "/api/v1/links/x", 404, [PROBLEM], {**NOT_FOUND, "code": "not-permitted"})
     assert wrong("GET", "/api/v1/links/x", 404, [PROBLEM], {**NOT_FOUND, "status": 400})
     assert wrong("GET", "/api/v1/links", 404, [PROBLEM], NOT_FOUND) == []  # there is no GET: no such path
-    assert wrong("POST", "/api/v1/links", 404, [PROBLEM], NOT_FOUND)
+    assert wrong("POST", "/api/v1/organizations", 404, [PROBLEM], NOT_FOUND)
 
 
 def test_a_path_that_is_not_documented_is_noticed():

@@ -92,6 +92,63 @@ TEST_F(AuditRoom, every_route_that_changes_something_says_so_once) {
   }
 }
 
+TEST_F(AuditRoom, organizations_projects_and_users_say_so_once_in_the_chain_they_belong_to) {
+  const auto made = call("POST", "/api/v1/organizations", R"({"name":"Acme"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const std::string org = made.text("id"), there = "?organization=" + org, path = "/api/v1/organizations/" + org;
+  for (const char* change : {R"({"name":"A"})", R"({"enabled":false})", R"({"enabled":true,"name":"B"})"})
+    EXPECT_EQ(call("PATCH", path, change).status, 200);
+  EXPECT_THAT(said(""), ElementsAre("organization.created", "organization.changed", "organization.disabled",
+                                    "organization.enabled"));
+  EXPECT_EQ(last("").subject, org);
+
+  const auto blue = call("POST", "/api/v1/projects" + there, R"({"name":"Blue"})").text("id");
+  EXPECT_THAT(said(org), ElementsAre("project.created"));
+  EXPECT_EQ(last(org).project, blue);
+  EXPECT_EQ(call("PATCH", "/api/v1/projects/" + blue + there, R"({"name":"Red"})").status, 200);
+  EXPECT_THAT(said(org), ElementsAre("project.changed"));
+  const std::string ada =
+      "/api/v1/users/" + call("POST", "/api/v1/users" + there, R"({"name":"Ada"})").text("id") + there;
+  EXPECT_THAT(said(org), ElementsAre("user.created"));
+  for (const char* change : {R"({"role":"ADMIN"})", R"({"enabled":false})"})
+    EXPECT_EQ(call("PATCH", ada, change).status, 200);
+  EXPECT_THAT(said(org), ElementsAre("user.changed", "user.disabled"));
+  EXPECT_EQ(call("DELETE", ada).status, 204);
+  EXPECT_THAT(said(org), ElementsAre("user.deleted"));
+
+  const auto shared = create(R"("organization":")" + org + R"(","project":")" + blue + '"').text("id");
+  const std::string connection = "/api/v1/connections/" + shared;
+  EXPECT_EQ(call("POST", connection + "/escalate" + there, R"({"scope":"ORGANIZATION"})").status, 200);
+  EXPECT_EQ(call("DELETE", connection + there).status, 204);
+  EXPECT_THAT(said(org), ElementsAre("connection.created", "connection.escalated", "connection.deleted"));
+  EXPECT_EQ(call("DELETE", "/api/v1/projects/" + blue + there).status, 204);
+  EXPECT_THAT(said(org), ElementsAre("project.deleted"));
+  EXPECT_EQ(call("DELETE", path).status, 204);
+  EXPECT_THAT(said(""), ElementsAre("organization.deleted"));
+  EXPECT_THAT(said(), testing::IsEmpty());
+  EXPECT_THAT(call("GET", "/api/v1/audit/export" + there).body, HasSubstr("project.deleted"));  // it outlives that
+}
+
+TEST_F(AuditRoom, who_has_several_projects_reads_one_of_them_at_a_time) {
+  ASSERT_EQ(create().status, 201);
+  make_place(std::string(vault::kDefaultOrganization), "proj_blue");
+  using vault::Role;
+  const auto admin_of = [&](std::vector<vault::ProjectAccess> projects) {
+    return make_token({.capabilities = {"audit:read"}, .connections = {}, .projects = std::move(projects)});
+  };
+  const auto both = admin_of({{std::string(vault::kDefaultProject), Role::admin}, {"proj_blue", Role::admin}});
+  EXPECT_EQ(call("GET", "/api/v1/audit", "", both).pointer(), "project");
+  const auto count = [&](const std::string& query, const std::string& token) {
+    return call("GET", "/api/v1/audit" + query, "", token).object().at("data").as_array().size();
+  };
+  EXPECT_EQ(count("?project=proj_default", both), 1u);
+  EXPECT_EQ(count("?project=proj_blue", both), 0u);
+  EXPECT_EQ(call("GET", "/api/v1/audit?project=proj_nobody", "", both).status, 404);
+  const auto one = admin_of({{std::string(vault::kDefaultProject), Role::admin}, {"proj_blue", Role::viewer}});
+  EXPECT_EQ(count("", one), 1u);
+  EXPECT_EQ(call("GET", "/api/v1/audit?project=proj_blue", "", one).status, 404);
+}
+
 TEST_F(AuditRoom, what_is_of_no_organization_is_in_the_systems_chain) {
   said("");
   EXPECT_EQ(call("POST", "/api/v1/keys/rotate").status, 202);

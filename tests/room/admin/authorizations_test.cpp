@@ -123,7 +123,7 @@ TEST_F(AdminRoom, never_makes_more_than_the_maker_has) {
       {R"({"capabilities":["proxy:call"],"connections":["a"],"hosts":["api.test"],"methods":["PUT"]})", "/methods/0"},
       {R"({"capabilities":["proxy:call"],"connections":["a"],"hosts":["api.test"],"methods":["GET"],"expires":"2h"})",
        "/expires"},
-      {R"({"capabilities":["proxy:call"],"project":"proj_other",)" + fine, "/project"},
+      {R"({"capabilities":["proxy:call"],"project":null,)" + fine, "/project"},
       {R"({"capabilities":["proxy:call"],"user":"someone",)" + fine, "/user"},
   };
   for (const auto& [body, pointer] : beyond) {
@@ -133,6 +133,13 @@ TEST_F(AdminRoom, never_makes_more_than_the_maker_has) {
     EXPECT_EQ(reply.pointer(), pointer) << reply.body;
   }
   // What the maker does not see, it cannot name either.
+  make_place("org_default", "proj_other");
+  for (const char* project : {"proj_other", "proj_nobody"}) {
+    const auto reply = call(
+        "POST", kPath, R"({"capabilities":["proxy:call"],"project":")" + std::string(project) + "\"," + fine, maker);
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    EXPECT_EQ(reply.pointer(), "/project");
+  }
   EXPECT_EQ(call("POST", kPath, R"({"capabilities":["proxy:call"],"connections":["b"]})", maker).status, 400);
   // Its default ends with it.
   const auto short_lived =

@@ -213,9 +213,22 @@ class AdminRoom : public testing::Test {
     std::string project = {}, user = {};
     std::optional<std::vector<std::string>> hosts = std::nullopt, methods = std::nullopt;
     std::int64_t lifetime = 3'600'000;
+    std::optional<std::vector<vault::ProjectAccess>> projects = std::nullopt;
   };
+  // The organization and the project, where they are not there yet.
+  void make_place(const std::string& organization, const std::string& project) {
+    auto& scopes = vault->scopes();
+    if (!scopes.find_organization(organization)) {
+      EXPECT_TRUE(scopes.create_organization({.id = organization, .name = organization}));
+    }
+    if (!project.empty() && !scopes.find_project(organization, project)) {
+      EXPECT_TRUE(scopes.create_project({.id = project, .organization = organization, .name = project}));
+    }
+  }
   std::string make_token(const Wanted& wanted) {
+    if (!wanted.organization.empty()) make_place(wanted.organization, wanted.project);
     vault::Authorization a;
+    a.projects = wanted.projects;
     a.organization = wanted.organization;
     a.project = wanted.project;
     a.user = wanted.user;

@@ -184,5 +184,26 @@ TEST_F(Repetitions, or_not_creations_at_the_same_time_do_not_disturb_each_other)
   EXPECT_EQ(aliases.size(), std::size_t(kClients * kEach));
 }
 
+TEST_F(Repetitions, what_was_made_in_another_organization_is_shown_from_there) {
+  make_place("org_acme", "");
+  const std::string bearer = R"("app":"http","type":"BEARER","value":{"token":"x"},"config":{"hosts":["api.test"]})";
+  const std::pair<std::string, std::string> calls[] = {
+      {"/api/v1/connections", "{\"organization\":\"org_acme\"," + bearer + "}"},
+      {"/api/v1/connections?organization=org_acme", "{" + bearer + "}"},
+      {"/api/v1/projects", R"({"organization":"org_acme","name":"Blue"})"},
+      {"/api/v1/users", R"({"organization":"org_acme","name":"Ada"})"},
+      {"/api/v1/organizations", R"({"name":"Acme"})"},
+  };
+  for (std::size_t i = 0; i < std::size(calls); ++i) {
+    const auto& [path, body] = calls[i];
+    const auto made = post(path, body, std::to_string(i));
+    ASSERT_EQ(made.status, 201) << path << made.body;
+    const auto again = post(path, body, std::to_string(i));
+    EXPECT_EQ(again.status, 201) << path << again.body;
+    EXPECT_EQ(again.fields.at("idempotency-replayed"), "true");
+    EXPECT_EQ(again.text("id"), made.text("id"));
+  }
+}
+
 }  // namespace
 }  // namespace postern::admin

@@ -1,6 +1,8 @@
 // What a worker knows of callers and connections, and that it forgets all of it when it is told to.
 #include "proxy/serve/directory.hpp"
 
+#include <map>
+
 #include "proxy/serve/load.hpp"
 #include "world.hpp"
 
@@ -145,6 +147,115 @@ TEST_F(DirectoryRoom, never_keeps_a_caller_it_began_to_read_before_it_was_told_t
   loop.until([&] { return done; });
   ASSERT_TRUE(found_later.value);
   EXPECT_EQ(found_later.value->authorization.revoked, 1);
+}
+
+// A user with a role in some projects, and a token in their name that may use every connection.
+struct Member {
+  vault::User user;
+  vault::NewToken token;
+};
+class MemberRoom : public DirectoryRoom {
+ public:
+  MemberRoom() {
+    for (const char* id : {"proj_blue", "proj_red"}) {
+      EXPECT_TRUE(vault->scopes().create_project(
+          {.id = id, .organization = std::string(vault::kDefaultOrganization), .name = id}));
+      vault::Connection meta = connect(id + 5, "sk_live_default");
+      meta.id.clear();
+      meta.project = id;
+      connections[id] = vault->create_connection(meta, credential("sk_live_1"))->id;
+    }
+  }
+  Member member(std::vector<vault::ProjectAccess> projects) {
+    Member made;
+    made.user.projects = std::move(projects);
+    made.user = *vault->scopes().create_user(made.user);
+    vault::Authorization authorization;
+    authorization.organization = vault::kDefaultOrganization;
+    authorization.user = made.user.id;
+    authorization.capabilities = {"proxy:call"};
+    authorization.connections = {"*"};
+    authorization.expires = 4'000'000'000'000;
+    made.token = std::move(*vault->create_authorization(authorization));
+    return made;
+  }
+  bool may_call(Directory& directory, const Member& who, const std::string& reference) {
+    const auto caller = caller_of(directory, who.token);
+    return caller && loop.run(directory.find(*caller, reference)).value;
+  }
+  void change(Member& who, std::vector<vault::ProjectAccess> projects, bool enabled = true) {
+    who.user.projects = std::move(projects);
+    who.user.enabled = enabled;
+    who.user = *vault->scopes().update_user(who.user);
+  }
+  static Forget of(const Member& who) {
+    return {.authorization = true,
+            .organization = std::string(vault::kDefaultOrganization),
+            .project = {},
+            .id = {},
+            .user = who.user.id};
+  }
+  std::map<std::string, std::string> connections;
+};
+
+TEST_F(MemberRoom, calls_where_its_user_is_an_editor_by_id_everywhere_and_by_alias_at_home) {
+  Directory directory(loop.worker, offload, source, {});
+  const Member both = member({{"proj_blue", vault::Role::editor}, {"proj_red", vault::Role::admin}});
+  const Member one = member({{"proj_blue", vault::Role::editor}, {"proj_red", vault::Role::viewer}});
+  for (int round = 0; round < 2; ++round) {  // as it is read, and as it is remembered
+    EXPECT_TRUE(may_call(directory, both, connections["proj_blue"]));
+    EXPECT_TRUE(may_call(directory, both, connections["proj_red"]));
+    EXPECT_TRUE(may_call(directory, both, "blue"));  // the first of its projects
+    EXPECT_FALSE(may_call(directory, both, "red"));
+    EXPECT_TRUE(may_call(directory, one, connections["proj_blue"]));
+    EXPECT_FALSE(may_call(directory, one, connections["proj_red"]));
+    EXPECT_FALSE(may_call(directory, one, found("red").id));  // of the default project
+  }
+}
+
+TEST_F(MemberRoom, calls_nothing_more_once_its_user_lost_it_and_all_is_forgotten) {
+  Directory directory(loop.worker, offload, source, {});
+  Member who = member({{"proj_blue", vault::Role::editor}, {"proj_red", vault::Role::editor}});
+  const vault::NewToken other = permit();
+  const auto before = caller_of(directory, who.token), bystander = caller_of(directory, other);
+  EXPECT_TRUE(may_call(directory, who, connections["proj_blue"]));
+  EXPECT_TRUE(may_call(directory, who, connections["proj_red"]));
+  change(who, {{"proj_red", vault::Role::editor}});
+  directory.forget(of(who));
+  EXPECT_FALSE(before->live);
+  EXPECT_TRUE(bystander->live);
+  EXPECT_FALSE(may_call(directory, who, connections["proj_blue"]));
+  EXPECT_TRUE(may_call(directory, who, connections["proj_red"]));
+  change(who, {});
+  directory.forget(of(who));
+  EXPECT_TRUE(caller_of(directory, who.token)->reach.nowhere());
+  change(who, {{"proj_red", vault::Role::editor}}, false);
+  directory.forget(of(who));
+  EXPECT_FALSE(caller_of(directory, who.token));
+}
+
+TEST_F(MemberRoom, is_nobody_once_whoever_made_its_token_is_gone_or_its_organization_is_disabled) {
+  Directory directory(loop.worker, offload, source, {});
+  vault::NewToken maker = permit();
+  vault::Authorization wanted = maker.authorization;
+  wanted.parent = maker.authorization.id;
+  const vault::NewToken child = std::move(*vault->create_authorization(wanted));
+  maker.authorization.expires = 3'000'000'000'000;
+  maker.authorization = *vault->update_authorization(maker.authorization);
+  EXPECT_EQ(caller_of(directory, child)->authorization.expires, 3'000'000'000'000);
+  vault::Organization organization = *vault->scopes().find_organization(vault::kDefaultOrganization);
+  organization.enabled = false;
+  organization = *vault->scopes().update_organization(organization);
+  const Forget all{.authorization = true, .organization = organization.id, .project = {}, .id = {}};
+  directory.forget(all);
+  EXPECT_FALSE(caller_of(directory, child));
+  organization.enabled = true;
+  ASSERT_TRUE(vault->scopes().update_organization(organization));
+  EXPECT_TRUE(caller_of(directory, child));
+  maker.authorization.revoked = 1;
+  ASSERT_TRUE(vault->update_authorization(maker.authorization));
+  directory.forget(all);
+  EXPECT_FALSE(caller_of(directory, child));
 }
 
 TEST_F(DirectoryRoom, forgets_a_caller_that_two_requests_asked_for_at_once) {

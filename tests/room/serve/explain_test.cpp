@@ -87,7 +87,9 @@ class ExplainRoom : public ServiceRoom {
     make("orphan", header, [](auto& c) { c.app = "no-such-provider"; });
     make("mine", header, [](auto& c) { c.scope = vault::Scope::personal, c.owner = "user_1"; });
     make("theirs", header, [](auto& c) { c.scope = vault::Scope::personal, c.owner = "user_2"; });
-    make("foreign", header, [](auto& c) { c.project = "proj_other"; });
+    const std::string org(vault::kDefaultOrganization);
+    ASSERT_TRUE(vault->scopes().create_project({.id = "proj_other", .organization = org, .name = "Other"}));
+    foreign = make("foreign", header, [](auto& c) { c.project = "proj_other"; }).id;
     const auto gone = make("deleted", header);
     ASSERT_TRUE(vault->erase_connection({}, gone.id, 0));
   }
@@ -124,6 +126,22 @@ class ExplainRoom : public ServiceRoom {
     });
     caller("ended", [&](auto& a) { a.expires = now - 1; });
     caller("revoked", [&](auto& a) { a.revoked = now - 1; });
+    using Roles = std::vector<vault::ProjectAccess>;
+    const std::string home(vault::kDefaultProject);
+    caller("several", [&](auto& a) {
+      a.project = "";
+      a.projects = Roles{{home, vault::Role::editor}, {"proj_other", vault::Role::editor}};
+    });
+    caller("viewer", [&](auto& a) { a.projects = Roles{{home, vault::Role::viewer}}; });
+    const auto user_of = [&](bool enabled) {
+      vault::User user;
+      user.organization = vault::kDefaultOrganization;
+      user.projects = Roles{{home, vault::Role::viewer}};
+      user.enabled = enabled;
+      return vault->scopes().create_user(std::move(user))->id;
+    };
+    caller("of-a-viewer", [&](auto& a) { a.user = user_of(true); });
+    caller("of-a-disabled-user", [&](auto& a) { a.user = user_of(false); });
   }
 
   Question question(const Shape& shape) const {
@@ -212,7 +230,7 @@ class ExplainRoom : public ServiceRoom {
 
   std::string url(const std::string& path = "/v1/x") const { return "http://" + host + path; }
 
-  std::string host;
+  std::string host, foreign;  // the id of the connection in another project
   std::map<std::string, vault::NewToken> callers;
 };
 
@@ -249,6 +267,13 @@ TEST_F(ExplainRoom, agrees_with_the_data_path_on_every_kind_of_request) {
       {"reader", "plain", "GET", url(), {}, "connection-unavailable"},
       {"listed", "query", "GET", url(), {}, "connection-unavailable"},
       {"none", "plain", "GET", url(), {}, "connection-unavailable"},
+      {"viewer", "plain", "GET", url(), {}, "connection-unavailable"},
+      {"of-a-viewer", "plain", "GET", url(), {}, "connection-unavailable"},
+      {"of-a-disabled-user", "plain", "GET", url(), {}, "caller-unauthenticated"},
+      {"several", foreign, "GET", url(), {}, ""},
+      {"several", "plain", "GET", url(), {}, ""},
+      {"several", "foreign", "GET", url(), {}, "connection-unavailable"},
+      {"all", foreign, "GET", url(), {}, "connection-unavailable"},
       {"all", "deleted", "GET", url(), {}, "connection-unavailable"},
       {"all", "foreign", "GET", url(), {}, "connection-unavailable"},
       {"all", "theirs", "GET", url(), {}, "connection-unavailable"},

@@ -74,6 +74,78 @@ TEST(Attenuation, judges_a_limited_system_authorization_too) {
   EXPECT_EQ(beyond(maker, wanted).size(), 1u);
 }
 
+TEST(Places, home_is_the_named_project_the_default_one_or_the_only_one) {
+  auto everywhere = caller("org_a", {"*"});
+  EXPECT_EQ(everywhere.home(), "proj_default");
+  everywhere.asked_project = "proj_b";
+  EXPECT_EQ(everywhere.home(), "proj_b");
+  auto one = caller("org_a", {"*"});
+  one.authorization.projects = {{{"proj_b", vault::Role::viewer}}};
+  EXPECT_EQ(one.home(), "proj_b");
+  EXPECT_EQ(settle(one, "connections:read").has_value(), true);
+  EXPECT_EQ(settle(one, "connections:write").error().code, "not-permitted");
+  auto several = caller("org_a", {"*"});
+  several.authorization.projects = {{{"proj_b", vault::Role::admin}, {"proj_c", vault::Role::admin}}};
+  EXPECT_EQ(several.home(), "");
+  EXPECT_EQ(settle(several, "connections:write").error().code, "invalid-request");
+  several.authorization.projects->push_back({"proj_default", vault::Role::viewer});
+  EXPECT_EQ(several.home(), "proj_default");
+  auto member = caller("org_a", {"*"});
+  member.user.emplace();
+  member.user->projects = {{"proj_d", vault::Role::editor}};
+  EXPECT_EQ(member.home(), "proj_d");
+  member.user->enabled = false;
+  EXPECT_EQ(member.home(), "");
+}
+
+TEST(Places, a_connection_is_seen_by_those_with_a_role_where_it_is) {
+  vault::Connection meta;
+  meta.organization = "org_a";
+  meta.project = "proj_b";
+  meta.owner = "ada";
+  auto viewer = caller("org_a", {"*"});
+  viewer.authorization.projects = {{{"proj_b", vault::Role::viewer}}};
+  auto other = caller("org_a", {"*"});
+  other.authorization.projects = {{{"proj_c", vault::Role::admin}}};
+  const auto admin = caller("org_a", {"*"}), foreign = caller("org_z", {"*"});
+  EXPECT_TRUE(viewer.sees(meta));
+  EXPECT_FALSE(other.sees(meta));
+  EXPECT_FALSE(viewer.may_change(meta));
+  EXPECT_TRUE(admin.may_change(meta));
+  meta.scope = vault::Scope::organization;
+  EXPECT_TRUE(other.sees(meta));
+  EXPECT_FALSE(other.may_change(meta));
+  meta.scope = vault::Scope::personal;
+  EXPECT_FALSE(viewer.sees(meta));
+  EXPECT_TRUE(admin.sees(meta));
+  viewer.authorization.user = "ada";
+  EXPECT_TRUE(viewer.sees(meta));
+  EXPECT_FALSE(foreign.sees(meta));
+}
+
+TEST(Attenuation, compares_roles_as_the_makers_user_has_them_now) {
+  auto maker = caller("org_a", {"*"});
+  maker.authorization.user = "user_x";
+  vault::Authorization wanted;
+  wanted.organization = "org_a";
+  wanted.user = "user_x";
+  wanted.connections = {};
+  wanted.expires = 1;
+  EXPECT_TRUE(beyond(maker, wanted).empty());
+  maker.user.emplace();
+  maker.user->projects = {{"proj_b", vault::Role::editor}};
+  EXPECT_EQ(beyond(maker, wanted).front().pointer, "/project");  // every project
+  wanted.project = "proj_b";
+  EXPECT_EQ(beyond(maker, wanted).front().pointer, "/project");  // as an administrator there
+  wanted.project.clear();
+  wanted.projects = {{{"proj_b", vault::Role::editor}}};
+  EXPECT_TRUE(beyond(maker, wanted).empty());
+  wanted.projects = {{{"proj_b", vault::Role::admin}}};
+  EXPECT_EQ(beyond(maker, wanted).front().pointer, "/projects/0");
+  wanted.projects = {{{"proj_c", vault::Role::viewer}}};
+  EXPECT_EQ(beyond(maker, wanted).front().pointer, "/projects/0");
+}
+
 TEST(Endings, are_revocation_and_the_moment_of_expiry) {
   vault::Authorization a;
   EXPECT_FALSE(has_ended(a, 1'000));

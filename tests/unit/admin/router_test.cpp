@@ -78,6 +78,52 @@ class BrokenTokens final : public vault::TokenBook {
   Error::Code code_;
 };
 
+class BrokenScopes final : public vault::Scopes {
+ public:
+  explicit BrokenScopes(Error::Code code) : code_(code) {}
+  vault::Result<vault::Organization> create_organization(vault::Organization, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::Organization> find_organization(std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::Organization>> list_organizations(std::string_view,
+                                                                          std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Organization> update_organization(vault::Organization, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<void> erase_organization(std::string_view, std::uint64_t, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::Project> create_project(vault::Project, const vault::Beside&) override { return no(); }
+  vault::Result<vault::Project> find_project(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::Project>> list_projects(std::string_view, std::string_view,
+                                                                std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::Project> update_project(vault::Project, const vault::Beside&) override { return no(); }
+  vault::Result<void> erase_project(std::string_view, std::string_view, std::uint64_t, const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<vault::Contents> contents(std::string_view, std::string_view, std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::User> create_user(vault::User, const vault::Beside&) override { return no(); }
+  vault::Result<vault::User> find_user(std::string_view, std::string_view) const override { return no(); }
+  vault::Result<vault::ScopePage<vault::User>> list_users(std::string_view, std::string_view,
+                                                          std::size_t) const override {
+    return no();
+  }
+  vault::Result<vault::User> update_user(vault::User, const vault::Beside&) override { return no(); }
+  vault::Result<void> erase_user(std::string_view, std::string_view, std::uint64_t, const vault::Beside&) override {
+    return no();
+  }
+
+ private:
+  std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }
+  Error::Code code_;
+};
+
 class BrokenImports final : public vault::Imports {
  public:
   explicit BrokenImports(Error::Code code) : code_(code) {}
@@ -115,7 +161,10 @@ class BrokenAudit final : public vault::Audit {
 
 class BrokenVault final : public vault::Vault {
  public:
-  explicit BrokenVault(Error::Code code) : code_(code), upkeep_(code), tokens_(code), imports_(code), audit_(code) {}
+  explicit BrokenVault(Error::Code code)
+      : code_(code), upkeep_(code), tokens_(code), scopes_(code), imports_(code), audit_(code) {}
+  vault::Scopes& scopes() override { return scopes_; }
+  const vault::Scopes& scopes() const override { return scopes_; }
   vault::Upkeep& upkeep() override { return upkeep_; }
   vault::TokenBook& tokens() override { return tokens_; }
   vault::Imports& imports() override { return imports_; }
@@ -178,6 +227,7 @@ class BrokenVault final : public vault::Vault {
   Error::Code code_;
   BrokenUpkeep upkeep_;
   BrokenTokens tokens_;
+  BrokenScopes scopes_;
   BrokenImports imports_;
   BrokenAudit audit_;
   std::string id_ = "vault";
@@ -242,6 +292,20 @@ TEST_F(BrokenStore, is_503_with_a_retry_hint_and_announces_nothing) {
       {"POST", "/api/v1/authorizations/introspect", R"({"token":"x"})"},
       {"DELETE", "/api/v1/authorizations/x", ""},
       {"GET", "/api/v1/self", ""},
+      {"GET", "/api/v1/self?organization=org_x", ""},
+      {"GET", "/api/v1/self?project=proj_x", ""},
+      {"GET", "/api/v1/organizations", ""},
+      {"POST", "/api/v1/organizations", R"({"name":"x"})"},
+      {"PATCH", "/api/v1/organizations/x", R"({"name":"x"})"},
+      {"DELETE", "/api/v1/organizations/x", ""},
+      {"GET", "/api/v1/projects", ""},
+      {"POST", "/api/v1/projects", R"({"name":"x"})"},
+      {"GET", "/api/v1/projects/x", ""},
+      {"GET", "/api/v1/users", ""},
+      {"POST", "/api/v1/users", R"({"name":"x"})"},
+      {"POST", "/api/v1/users", R"({"name":"x","projects":[{"id":"proj_x","role":"ADMIN"}]})"},
+      {"PATCH", "/api/v1/users/x", R"({"name":"x"})"},
+      {"POST", "/api/v1/connections/x/escalate", R"({"scope":"PROJECT"})"},
   };
   for (const auto& [method, target, body] : calls) {
     const auto response = ask(Error::Code::read_only, method, target, body);

@@ -59,13 +59,12 @@ struct World {
   std::map<std::string, Connection> connections;
   std::map<std::string, Authorization> authorizations;
 
-  bool alive(const Authorization& a) const { return (a.expires == 0 || a.expires > now) && stands(a); }
-  // Neither it nor any that made it was ended. That a maker expires says nothing: what it made could not outlive it,
-  // but for a system administrator's, which nothing bounds.
-  bool stands(const Authorization& a) const {
-    if (a.revoked || a.parent.empty()) return !a.revoked;
+  // Neither it nor any that made it was ended or has expired.
+  bool alive(const Authorization& a) const {
+    if (a.revoked || (a.expires != 0 && a.expires <= now)) return false;
+    if (a.parent.empty()) return true;
     const auto maker = authorizations.find(a.parent);
-    return maker != authorizations.end() && stands(maker->second);
+    return maker != authorizations.end() && alive(maker->second);
   }
 
   // --- connections
@@ -74,12 +73,14 @@ struct World {
     if (!a.project.empty() && c.project != a.project && c.scope != Scope::organization) return false;
     return a.root() || a.connections.empty() || a.all_connections() || a.connections.contains(c.id);
   }
-  // By its id: in the caller's own project, or of the whole organization.
+  // By its id: wherever it is.
   const Connection* find(const Authorization& a, const std::string& id) const {
     const auto at = connections.find(id);
-    if (at == connections.end() || !sees(a, at->second)) return nullptr;
-    const auto& c = at->second;
-    return c.project == a.workplace() || c.scope == Scope::organization ? &c : nullptr;
+    return at == connections.end() || !sees(a, at->second) ? nullptr : &at->second;
+  }
+  // What is for the whole organization is changed by those who have all of it.
+  static bool may_change(const Authorization& a, const Connection& c) {
+    return a.project.empty() || (c.project == a.project && c.scope != Scope::organization);
   }
   static bool foreign_personal(const Authorization& a, const Connection& c) {
     return c.scope == Scope::personal && c.owner != a.user;
@@ -92,13 +93,14 @@ struct World {
   }
   Names callable(const Authorization& a) const {
     Names out;
-    if (a.connections.empty()) return out;
+    if (a.connections.empty() || !a.may("proxy:call")) return out;
     for (const auto& [id, c] : connections)
       if (sees(a, c) && c.enabled && !foreign_personal(a, c)) out.insert(id);
     return out;
   }
   // What others use may not be taken for the whole organization from one project, nor made in another's name.
   static bool may_own(const Authorization& a, Scope scope, const std::string& owner) {
+    if (scope == Scope::personal && owner == "service") return false;  // it belongs to somebody
     if (a.root()) return true;
     return (scope != Scope::organization || a.project.empty()) && (owner == a.user || owner == "service");
   }
@@ -161,12 +163,15 @@ struct World {
       a.expires = now + *wanted.lifetime;
     else if (bound != 0)
       a.expires = std::min(a.expires, bound);
+    // Another project than its maker's is not there.
+    if (!a.project.empty() && !maker.project.empty() && a.project != maker.project)
+      return {.status = 400, .authorization = {}};
     bool shares_foreign = false;
     for (const auto& id : a.connections) {
       if (id == "*") continue;
       const auto* c = find(maker, id);
       if (c == nullptr) return {.status = 400, .authorization = {}};
-      shares_foreign |= foreign_personal(maker, *c);
+      shares_foreign |= foreign_personal(maker, *c) && foreign_personal(a, *c);
     }
     if (!a.system() && a.expires > now + 90 * kDay) return {.status = 400, .authorization = {}};
     if (shares_foreign || !within(a, maker)) return {.status = 403, .authorization = {}};

@@ -57,6 +57,10 @@ class Rules : public testing::Test {
     service.deps.not_ready = [] { return std::vector<std::string>(); };
     service.deps.now_ms = [this] { return world.now; };
     service.addresses.admin = "127.0.0.1:8481";
+    ASSERT_TRUE(vault->scopes().create_organization({.id = model::kAway, .name = "Away"}));
+    for (const auto& organization : {model::kHome, model::kAway})
+      ASSERT_TRUE(
+          vault->scopes().create_project({.id = model::kSecond, .organization = organization, .name = "Second"}));
     plant("", "", "admin", {"*"});
     plant("", "", "keys", {"system:keys", "connections:read"});
     for (const auto& organization : {model::kHome, model::kAway}) {
@@ -210,7 +214,7 @@ class Rules : public testing::Test {
     if (const int refused = door(caller, "connections:write")) return refused;
     const auto* c = world.find(caller, id);
     if (c == nullptr) return 404;
-    return caller.project.empty() || c->project == caller.project ? 0 : 403;
+    return model::World::may_change(caller, *c) ? 0 : 403;
   }
 
   void change_connection(const model::Authorization& caller) {

@@ -124,17 +124,6 @@ TEST(Known, passes_what_its_catalog_entry_names) {
   EXPECT_FALSE(known.passes("key"));
 }
 
-TEST(Caller, may_what_its_capabilities_say) {
-  Caller caller;
-  EXPECT_FALSE(caller.may("proxy:call"));
-  caller.authorization.capabilities = {"connections:read"};
-  EXPECT_FALSE(caller.may("proxy:call"));
-  caller.authorization.capabilities = {"connections:read", "proxy:call"};
-  EXPECT_TRUE(caller.may("proxy:call"));
-  caller.authorization.capabilities = {"*"};
-  EXPECT_TRUE(caller.may("proxy:call"));
-}
-
 TEST(Caller, may_every_host_and_method_unless_they_are_listed_and_none_if_the_list_is_empty) {
   Caller caller;
   EXPECT_TRUE(caller.may_host("api.test"));

@@ -85,6 +85,18 @@ struct World {
   std::int64_t now = 1'700'000'000'000;
 };
 
+// A place for what a test makes: the organization and the project, where they are not there yet.
+inline void make_place(Vault& vault, std::string_view organization, std::string_view project = kDefaultProject) {
+  Scopes& scopes = vault.scopes();
+  if (!scopes.find_organization(organization)) {
+    EXPECT_TRUE(scopes.create_organization({.id = std::string(organization), .name = "made for a test"}));
+  }
+  if (!scopes.find_project(organization, project)) {
+    EXPECT_TRUE(scopes.create_project(
+        {.id = std::string(project), .organization = std::string(organization), .name = "made for a test"}));
+  }
+}
+
 inline Connection stripe() {
   Connection meta;
   meta.owner = "service";

@@ -22,6 +22,7 @@ class AuthConfigs : public testing::TestWithParam<StoreKind> {
     AuthConfig fresh = app();
     fresh.name = std::move(name);
     fresh.project = std::move(project);
+    if (!fresh.project.empty()) make_place(*vault, kDefaultOrganization, fresh.project);
     auto made = tokens.create_auth_config(std::move(fresh));
     EXPECT_TRUE(made) << made.error().message;
     return made ? std::move(*made) : AuthConfig{};
@@ -94,6 +95,8 @@ TEST_P(AuthConfigs, that_break_a_rule_are_refused) {
   };
   refused([](AuthConfig& one) { one.organization = "a/b"; });
   refused([](AuthConfig& one) { one.project = "a/b"; });
+  refused([](AuthConfig& one) { one.organization = "org_nobody"; });
+  refused([](AuthConfig& one) { one.project = "proj_nobody"; });
   refused([](AuthConfig& one) { one.provider = ""; });
   refused([](AuthConfig& one) { one.auth = "a b"; });
   refused([](AuthConfig& one) { one.id = "mine"; });
@@ -103,6 +106,7 @@ TEST_P(AuthConfigs, that_break_a_rule_are_refused) {
   AuthConfig again = app();
   again.id = make().id;
   again.project = "proj_other";
+  make_place(*vault, kDefaultOrganization, again.project);
   EXPECT_REFUSED(tokens.create_auth_config(std::move(again)), exists);
 }
 

@@ -153,7 +153,17 @@ TEST_P(Authorizations, refuses_what_breaks_the_rules_of_a_record) {
   refused([](Authorization& a) { a.expires = 0; });
   refused([](Authorization& a) { a.organization = "a/b"; });
   refused([](Authorization& a) { a.project = "a/b"; });
+  refused([](Authorization& a) { a.organization = "org_nobody"; });
+  refused([](Authorization& a) { a.project = "proj_nobody"; });
+  refused([](Authorization& a) { a.projects.emplace().push_back({"proj_nobody", Role::viewer}); });
+  refused([](Authorization& a) { a.projects = {{{"proj_default", Role::viewer}, {"proj_default", Role::admin}}}; });
+  refused([](Authorization& a) { a.user = new_id("user"); });
   refused([](Authorization& a) { a.organization = ""; });  // with a project
+  refused([](Authorization& a) {
+    a.organization.clear();
+    a.project.clear();
+    a.projects.emplace();
+  });
   refused([](Authorization& a) { a.connections = {"*", "conn_x"}; });
   refused([](Authorization& a) { a.name = std::string(300'000, 'x'); });
 }

@@ -160,6 +160,7 @@ TEST_P(Spending, makers_may_be_above_the_organizations_but_not_in_another) {
   system.organization = system.project = "";
   const auto above = vault->create_authorization(system)->authorization;
   EXPECT_EQ(makers_of(*vault, make({}, above.id))->front().id, above.id);
+  make_place(*vault, "org_other");
   Authorization foreign = step();
   foreign.organization = "org_other";
   const auto other = vault->create_authorization(foreign)->authorization;

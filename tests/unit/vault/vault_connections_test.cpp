@@ -116,6 +116,7 @@ TEST_P(Connections, refuses_an_alias_that_is_taken_in_the_project) {
   meta.alias = "billing";
   ASSERT_TRUE(vault->create_connection(meta, api_key("1")));
   EXPECT_REFUSED(vault->create_connection(meta, api_key("2")), exists);
+  make_place(*vault, kDefaultOrganization, "proj_other");
   meta.project = "proj_other";
   EXPECT_TRUE(vault->create_connection(meta, api_key("3")));
 }
@@ -136,6 +137,8 @@ TEST_P(Connections, refuses_what_breaks_the_rules_of_a_record) {
   refused([](Connection& meta) { meta.organization = ""; });
   refused([](Connection& meta) { meta.organization = "a/b"; });
   refused([](Connection& meta) { meta.project = "../x"; });
+  refused([](Connection& meta) { meta.organization = "org_nobody"; });
+  refused([](Connection& meta) { meta.project = "proj_nobody"; });
   refused([](Connection& meta) { meta.id = "conn_short"; });
   refused([](Connection& meta) { meta.id = new_id("tok"); });
   refused([](Connection& meta) { meta.destinations = {{"API.stripe.com", 443, ""}}; });
@@ -154,6 +157,7 @@ TEST_P(Connections, keeps_an_id_it_is_given_and_refuses_it_twice_in_an_organizat
   ASSERT_TRUE(made);
   EXPECT_EQ(made->id, meta.id);
   EXPECT_REFUSED(vault->create_connection(meta, api_key("2")), exists);
+  make_place(*vault, kDefaultOrganization, "proj_other");
   meta.project = "proj_other";
   EXPECT_REFUSED(vault->create_connection(meta, api_key("2")), exists);
   EXPECT_EQ(secret_of(*made), "1");
@@ -271,6 +275,8 @@ TEST_P(Connections, erasing_removes_the_record_its_alias_and_its_credential) {
 TEST_P(Connections, lists_by_id_page_by_page_within_a_project_or_over_all_of_them) {
   std::vector<std::string> all;
   std::vector<std::string> mine;
+  make_place(*vault, kDefaultOrganization, "proj_other");
+  make_place(*vault, "org_other");
   for (int i = 0; i < 7; ++i) {
     Connection meta = stripe();
     if (i % 2 == 0) meta.project = "proj_other";

@@ -160,6 +160,7 @@ TEST_P(Indexes, answer_filters_together_and_within_a_project) {
   make("b", "github", "api.github.com");
   Connection other = stripe();
   other.project = "proj_other";
+  make_place(*vault, kDefaultOrganization, other.project);
   other.name = "c";
   ASSERT_TRUE(vault->create_connection(other, {}));
   ConnectionQuery query;

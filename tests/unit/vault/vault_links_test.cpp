@@ -42,6 +42,7 @@ TEST_P(Links, last_ten_minutes_unless_told_otherwise) {
 }
 
 TEST_P(Links, are_found_by_id_in_their_project_and_by_id_alone) {
+  make_place(*vault, kDefaultOrganization, "proj_a");
   const Link made = make(google("proj_a"));
   EXPECT_EQ(tokens.find_link({kDefaultOrganization, "proj_a"}, made.id)->provider, "google");
   EXPECT_REFUSED(tokens.find_link({kDefaultOrganization, "proj_b"}, made.id), not_found);
@@ -106,6 +107,7 @@ TEST_P(Links, that_break_a_rule_are_refused) {
   };
   refused([](Link& link) { link.organization = ""; });
   refused([](Link& link) { link.project = "a/b"; });
+  refused([](Link& link) { link.project = "proj_nobody"; });
   refused([](Link& link) { link.provider = ""; });
   refused([](Link& link) { link.alias = "a b"; });
   refused([](Link& link) { link.text = std::string(300'000, 'x'); });
@@ -126,6 +128,7 @@ TEST_P(Links, are_swept_an_hour_after_their_end) {
   world.now += 5 * kMinute;
   Link foreign = google();
   foreign.organization = "org_other";
+  make_place(*vault, foreign.organization);
   const std::string second = make(std::move(foreign)).id;
   world.now += 65 * kMinute;
   EXPECT_EQ(tokens.sweep_links(world.now), 0U);

@@ -12,6 +12,8 @@ class Tampered : public testing::Test {
     auto vault = world.create();
     first = *vault->create_connection(stripe(), api_key("first"));
     second = *vault->create_connection(stripe(), api_key("second"));
+    make_place(*vault, kDefaultOrganization, "proj_other");
+    make_place(*vault, "org_other", "proj_other");
     Connection meta = stripe();
     meta.project = "proj_other";
     elsewhere = *vault->create_connection(meta, api_key("elsewhere"));
@@ -187,6 +189,7 @@ TEST_F(Tampered, an_intent_or_an_auth_config_moved_elsewhere_does_not_open) {
   ASSERT_TRUE(vault->tokens().begin_refresh(first, "h", nullptr));
   AuthConfig of_project = app();
   of_project.project = "proj_mine";
+  make_place(*vault, kDefaultOrganization, of_project.project);
   const std::string moved = vault->tokens().create_auth_config(std::move(of_project))->id;
   const std::string other = vault->tokens().create_auth_config(app())->id;
   vault.reset();

@@ -21,6 +21,7 @@ class Refreshes : public testing::TestWithParam<StoreKind> {
   Connection make(std::string project = std::string(kDefaultProject)) {
     Connection meta = stripe();
     meta.project = std::move(project);
+    make_place(*vault, meta.organization, meta.project);
     auto made = vault->create_connection(meta, token_pair("first"));
     EXPECT_TRUE(made) << made.error().message;
     return made ? std::move(*made) : Connection{};
@@ -273,6 +274,7 @@ TEST_P(Refreshes, of_all_organizations_are_pending_one_page_after_another) {
   const Connection a = make(), b = make("proj_b");
   Connection other = stripe();
   other.organization = "org_other";
+  make_place(*vault, other.organization);
   const Connection c = *vault->create_connection(other, token_pair("x"));
   for (const auto& one : {a, b, c}) begin(one);
   EXPECT_EQ(pending().size(), 3U);
@@ -332,6 +334,7 @@ TEST_P(DueOnes, are_of_all_organizations) {
   at(100);
   Connection other = stripe();
   other.organization = "org_other";
+  make_place(*vault, other.organization);
   other.name = "other";
   other.expires = 50;
   ASSERT_TRUE(vault->create_connection(other, token_pair("x")));
