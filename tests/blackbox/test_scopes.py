@@ -58,7 +58,7 @@ def pages(daemon, path, token):
         joint = "&" if "?" in path else "?"
         answer = daemon.api("GET", f"{path}{joint}limit=1" + (f"&cursor={cursor}" if cursor else ""), token=token)
         yield answer
-        if answer.status != 200 or not answer.json()["hasMore"]:
+        if answer.status != 200 or not answer.json()["hasMore"] or "page=" in path:  # one of the two ways on
             return
         cursor = answer.json()["cursor"]
     raise AssertionError("the list does not end")
@@ -155,7 +155,7 @@ def test_a_caller_of_one_project_sees_that_one(tenants):
 def test_organizations_are_the_systems_alone(tenants):
     daemon, all_of = tenants
     for mine in all_of:
-        for path in ("/api/v1/organizations", f"/api/v1/organizations/{mine['id']}", "/api/v1/keys", "/api/v1/status?x=1"):
+        for path in ("/api/v1/organizations", f"/api/v1/organizations/{mine['id']}", "/api/v1/keys", "/api/v1/status"):
             answer = daemon.api("GET", path, token=mine["admin"])
             assert answer.status == (200 if "status" in path else 403), path
         assert daemon.api("GET", f"/api/v1/connections?organization={all_of[0]['id']}",
