@@ -58,7 +58,7 @@ def pages(daemon, path, token):
         joint = "&" if "?" in path else "?"
         answer = daemon.api("GET", f"{path}{joint}limit=1" + (f"&cursor={cursor}" if cursor else ""), token=token)
         yield answer
-        if answer.status != 200 or not answer.json()["hasMore"] or "page=" in path:  # that goes without a cursor
+        if answer.status != 200 or not answer.json()["hasMore"] or "page=" in path:  # one of the two ways on
             return
         cursor = answer.json()["cursor"]
     raise AssertionError("the list does not end")

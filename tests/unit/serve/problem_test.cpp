@@ -30,6 +30,7 @@ constexpr Expected kTable[] = {
     {403, "budget-exhausted", "http_request_denied", Retry::no, false},
     {403, "destination-not-allowed", "http_request_denied", Retry::no, false},
     {403, "destination-address-prohibited", "destination_ip_prohibited", Retry::no, false},
+    {403, "budget-exhausted", "http_request_denied", Retry::no, false},
     {429, "rate-limited", "connection_limit_reached", Retry::yes, false},
     {403, "browser-request-refused", "http_request_denied", Retry::no, false},
     {403, "tunnel-not-supported", "http_request_denied", Retry::no, false},
