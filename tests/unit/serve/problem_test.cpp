@@ -27,7 +27,6 @@ constexpr Expected kTable[] = {
     {403, "connection-error", "http_request_denied", Retry::no, false},
     {403, "auth-config-disabled", "http_request_denied", Retry::no, false},
     {403, "connection-needs-reconnect", "http_request_denied", Retry::no, false},
-    {403, "budget-exhausted", "http_request_denied", Retry::no, false},
     {403, "destination-not-allowed", "http_request_denied", Retry::no, false},
     {403, "destination-address-prohibited", "destination_ip_prohibited", Retry::no, false},
     {403, "budget-exhausted", "http_request_denied", Retry::no, false},
