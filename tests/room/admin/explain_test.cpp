@@ -24,7 +24,6 @@ class ExplainRoom : public AdminRoom {
       asked.push_back(question);
       return answer;
     };
-    start_server();
     connection = create(R"("alias":"billing")").text("id");
   }
   // The connection was found and the request goes on.
