@@ -309,6 +309,29 @@ def test_a_backup_does_not_overwrite(world):
     assert (again.status, again.code) == (409, "already-there")
 
 
+def has_no_parameters(path, method, operation):
+    return "400" in operation["responses"] and not any(
+        place == "query" and name not in ("organization", "project") for place, name in CONTRACT.parameters(path, operation))
+
+
+@those(has_no_parameters)
+def test_a_parameter_where_there_is_none_is_400(world, call):
+    path, method, _ = CALLS[call]
+    answer = world.daemon.api(method, path.replace("{id}", "unknown") + "?nonsense=1")
+    assert (answer.status, answer.code) == (400, "invalid-request")
+    assert [error["parameter"] for error in answer.json()["errors"]] == ["nonsense"]
+
+
+def test_a_configuration_that_is_wrong_is_422_and_not_taken_over(world):
+    file = world.daemon.folder / "postern.yaml"
+    good = file.read_text()
+    file.write_text(good + "nonsense: 1\n")
+    answer = world.daemon.api("POST", "/api/v1/reload")
+    file.write_text(good)
+    assert (answer.status, answer.code) == (422, "configuration-invalid")
+    assert world.daemon.api("POST", "/api/v1/reload").status == 200
+
+
 def test_a_target_over_8_kib_is_414(world):
     fits = "/api/v1/connections?search=" + "a" * (8192 - len("/api/v1/connections?search="))
     assert world.daemon.api("GET", fits).status == 200
