@@ -96,7 +96,7 @@ struct Settings {
   std::vector<std::filesystem::path> catalog;
   std::vector<DeclaredConnection> connections;
   std::uint64_t audit_quota = 64ULL << 20;               // audit.quota, of each organization
-  Millis audit_retention{std::chrono::hours(24 * 400)};  // audit.retention; 0: for ever
+  Millis audit_retention{std::chrono::hours(24 * 365)};  // audit.retention; 0: for ever
   std::string log_level = "info";                        // log.level: trace … error
   bool access_log = true;                                // log.access
   bool dev = false;  // run --dev: open callers on loopback, key may live in the state directory

@@ -172,8 +172,10 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   verb->add_option("--expires", flags->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->add_option("--project", flags->project, "only in this project");
   verb->add_option("--budget-total", flags->total, "at most so many calls, of it and of all that it makes")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   verb->add_option("--budget-writes", flags->writes, "at most so many with other methods than GET, HEAD, OPTIONS")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   verb->add_option("--run", flags->run, "the run it is for: a label in lists and in the access log");
   verb->add_option("--user", flags->user, "in whose name: their roles bound it, as they are from now on");

@@ -277,8 +277,8 @@ TEST(Server, a_remote_one_is_asked_which_field_a_bare_secret_is) {
   const std::string file = testing::TempDir() + "postern_cli_token_2";
   std::ofstream(file) << "pst_admin";
   world.in.str("s3cret\n");
-  world.server.answer(200, R"({"id":"own","title":"Own","baseUrl":null,"hosts":["own.example"],"config":[],"auth":[
-      {"name":"key","type":"API_KEY","title":"Key","fields":[{"name":"theKey","title":"Key","secret":true,"required":true}]}]})");
+  world.server.answer(200, R"({"id":"own","title":"Own","base_url":null,"hosts":["own.example"],"fields":{},"auth":{
+      "key":{"type":"API_KEY","title":"Key","fields":{"theKey":{"title":"Key","secret":true,"required":true}}}}})");
   world.server.answer(201, R"({"id":"conn_1","alias":"own","hosts":["own.example:443"]})");
   EXPECT_EQ(world.run({"connect", "own", "--from-stdin", "--server", "http://127.0.0.1:1", "--token-file", file}), 0)
       << world.err.str();
