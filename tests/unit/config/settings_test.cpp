@@ -34,7 +34,7 @@ TEST(Settings, have_the_documented_defaults) {
   EXPECT_EQ(s->body_buffer, 1U << 20);
   EXPECT_EQ(s->cache_size, 64U << 20);
   EXPECT_EQ(s->audit_quota, 64U << 20);
-  EXPECT_EQ(s->audit_retention, std::chrono::days(400));
+  EXPECT_EQ(s->audit_retention, std::chrono::days(365));
   EXPECT_EQ(s->cache_idle, std::chrono::minutes(10));
   EXPECT_EQ(s->workers, 1U);
   EXPECT_EQ(s->drain, 30s);
