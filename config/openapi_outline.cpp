@@ -11,6 +11,8 @@
 #include <yaml-cpp/yaml.h>
 #include <boost/json/basic_parser_impl.hpp>
 
+#include "config/reading.hpp"
+
 namespace postern::config {
 namespace {
 
@@ -20,10 +22,6 @@ constexpr std::size_t kMaxKeys = 200'000;  // of the maps that are open at a tim
 // yaml-cpp reads a whole `[…]` or `{…}` into tokens of about 100 bytes before it says anything of it, so these marks
 // are counted first. JSON has its own parser, which does not.
 constexpr std::size_t kMaxFlowMarks = 500'000;
-
-struct Stop {
-  Error error;
-};
 
 // The parts of a document: what is below each decides what is kept.
 enum class Part : unsigned char { root, info, components, paths, path, operation, whole, skip };
@@ -274,19 +272,6 @@ class JsonEvents {
   std::string text_;
 };
 
-std::pair<int, int> line_and_column(std::string_view text, std::size_t offset) {
-  int line = 1, column = 1;
-  for (const char c : text.substr(0, offset)) {
-    if (c == '\n') {
-      ++line;
-      column = 1;
-    } else if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) {
-      ++column;
-    }
-  }
-  return {line, column};
-}
-
 void read_json(std::string_view bytes, Outline& outline, std::string_view file) {
   boost::json::parse_options options;
   options.max_depth = kMaxDepth + 1;  // the outline tells it, with the place
@@ -317,19 +302,6 @@ void read_yaml(std::string_view bytes, Outline& outline) {
   }
 }
 
-// yaml-cpp ends quietly at byte 4 and reads UTF-16 by its mark: control characters are refused before it looks.
-void refuse_bytes(std::string_view bytes, std::string_view file) {
-  if (bytes.size() > kMaxOpenApi) throw Stop{{std::string(file), 0, 0, "", "larger than 8 MiB, the most that is read"}};
-  const auto odd = std::find_if(bytes.begin(), bytes.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\n' && c != '\t' && c != '\r') || byte == 0x7f || byte >= 0xfe;
-  });
-  if (odd == bytes.end()) return;
-  const auto [line, column] = line_and_column(bytes, static_cast<std::size_t>(odd - bytes.begin()));
-  throw Stop{{std::string(file), line, column, "",
-              fmt::format("control character 0x{:02x}", static_cast<unsigned char>(*odd))}};
-}
-
 }  // namespace
 
 Result<Node> read_outline(std::string_view bytes, std::string_view file) {
@@ -337,9 +309,10 @@ Result<Node> read_outline(std::string_view bytes, std::string_view file) {
   if (bytes.starts_with(mark)) bytes.remove_prefix(mark.size());
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool json = first != bytes.npos && bytes[first] == '{';
-  try {
+  if (auto refused = refuse_bytes(bytes, file, kMaxOpenApi, "larger than 8 MiB, the most that is read"))
+    return std::unexpected(std::move(*refused));
+  return caught(file, "cannot be read", [&]() -> Result<Node> {
     Outline outline(file, json);
-    refuse_bytes(bytes, file);
     if (json)
       read_json(bytes, outline, file);
     else
@@ -347,13 +320,7 @@ Result<Node> read_outline(std::string_view bytes, std::string_view file) {
     Node root = outline.take();
     if (!root.is_map()) return std::unexpected(root.error("an OpenAPI document is a map"));
     return root;
-  } catch (const Stop& stop) {
-    return std::unexpected(stop.error);
-  } catch (const YAML::Exception& e) {
-    return std::unexpected(Error{std::string(file), e.mark.line + 1, e.mark.column + 1, "", e.msg});
-  } catch (const std::exception& e) {
-    return std::unexpected(Error{std::string(file), 0, 0, "", fmt::format("cannot be read: {}", e.what())});
-  }
+  });
 }
 
 std::string place_of(const Node& node) {

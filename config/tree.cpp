@@ -12,16 +12,13 @@
 #include <yaml-cpp/yaml.h>
 #include <boost/json.hpp>
 
+#include "config/reading.hpp"
+
 namespace postern::config {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNodes = 100'000;
-
-// yaml-cpp is left only through exceptions; this one carries our own error out of it.
-struct Stop {
-  Error error;
-};
 
 std::size_t count(const Node& node) {
   std::size_t n = 1;
@@ -145,24 +142,6 @@ class Builder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
 };
 
-// yaml-cpp ends quietly at byte 4 and reads UTF-16 by its mark, so control characters are refused before it looks.
-std::optional<Error> refuse_bytes(std::string_view text, std::string_view file) {
-  if (text.size() > kMaxDocument) return Error{std::string(file), 0, 0, "", "larger than 1 MiB"};
-  int line = 1, column = 1;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t' && c != '\r') || byte == 0x7f || byte >= 0xfe)
-      return Error{std::string(file), line, column, "", fmt::format("control character 0x{:02x}", byte)};
-    if (c == '\n') {
-      ++line;
-      column = 1;
-    } else if ((byte & 0xc0) != 0x80) {
-      ++column;
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 const Node* Node::find(std::string_view key) const {
@@ -176,8 +155,9 @@ Error Node::error(std::string message) const {
 }
 
 Result<Node> parse_yaml(std::string_view text, std::string_view file) {
-  if (auto refused = refuse_bytes(text, file)) return std::unexpected(std::move(*refused));
-  try {
+  if (auto refused = refuse_bytes(text, file, kMaxDocument, "larger than 1 MiB"))
+    return std::unexpected(std::move(*refused));
+  return caught(file, "cannot be read as YAML", [&]() -> Result<Node> {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
     Builder builder(file);
@@ -187,13 +167,7 @@ Result<Node> parse_yaml(std::string_view text, std::string_view file) {
     Builder second(file);
     if (parser.HandleNextDocument(second)) return std::unexpected(second.take().error("more than one document"));
     return root;
-  } catch (const Stop& stop) {
-    return std::unexpected(stop.error);
-  } catch (const YAML::Exception& e) {
-    return std::unexpected(Error{std::string(file), e.mark.line + 1, e.mark.column + 1, "", e.msg});
-  } catch (const std::exception& e) {
-    return std::unexpected(Error{std::string(file), 0, 0, "", fmt::format("cannot be read as YAML: {}", e.what())});
-  }
+  });
 }
 
 Result<std::string> read_document(const std::string& path) {

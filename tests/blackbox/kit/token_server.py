@@ -239,7 +239,7 @@ class TokenServer:
         self.token_requests, self.revocations, self.introspections = [], [], []
         self.authorizations, self.redirected = [], []
         self.gates = {}
-        self.answered = 0  # token requests that have been answered
+        self.answered = 0  # token requests that got an answer
         self.upstream = Upstream(certificate, key)
         self.upstream.answer = self.serve
         self.upstream.before_handshake = self._connected
@@ -285,8 +285,8 @@ class TokenServer:
         except Refusal as refusal:
             reply = refusal.answer
         if reply is not None:
+            self.answered += route in (self.token, self.login, self.installation)  # before the asker can look at it
             exchange.send(reply)
-            self.answered += route in (self.token, self.login, self.installation)
 
     def form(self, request):
         kind = request.fields.get("content-type") or ""

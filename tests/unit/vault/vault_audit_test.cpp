@@ -1,11 +1,10 @@
 // The audit: what was done is on record with it, in a chain that tells when somebody has been at it.
 #include <gmock/gmock.h>
-#include <rocksdb/db.h>
 
 #include <thread>
 
 #include "tests/support/faults.hpp"
-#include "tests/unit/vault/scratch.hpp"
+#include "tests/unit/vault/raw_store.hpp"
 #include "vault/vault_impl.hpp"
 
 namespace postern::vault::test {
@@ -417,7 +416,7 @@ TEST(Audit, the_chain_is_whole_after_writes_that_failed) {
 }
 
 // Somebody who can write the store.
-class AuditTampered : public testing::Test {
+class AuditTampered : public RawStore {
  protected:
   static constexpr int kEvents = 10;
   void SetUp() override {
@@ -428,24 +427,6 @@ class AuditTampered : public testing::Test {
     vault.reset();
     world.open().reset();  // everything is in tables now
   }
-  template <class Change>
-  void raw(Change&& change) {
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, (world.options.state / "vault").string(), &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    change(*db);
-  }
-  std::string get(const std::string& key) {
-    std::string value;
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Get({}, key, &value).ok()) << key; });
-    return value;
-  }
-  void put(const std::string& key, const std::string& value) {
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Put({}, key, value).ok()); });
-  }
-  void remove(const std::string& key) {
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, key).ok()); });
-  }
   static std::string key(std::uint64_t sequence, std::string_view organization = kDefaultOrganization) {
     return "audit/" + std::string(organization) + "//" + event_name(sequence);
   }
@@ -454,7 +435,6 @@ class AuditTampered : public testing::Test {
     return faults(checked(*world.open(), std::move(anchor)));
   }
 
-  World world;
   AuditAnchor end;
 };
 

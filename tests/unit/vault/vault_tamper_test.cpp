@@ -1,12 +1,10 @@
 // Someone who can write the store, but has no key: what they can do is make a record unreadable, not make it another.
-#include <rocksdb/db.h>
-
-#include "tests/unit/vault/scratch.hpp"
+#include "tests/unit/vault/raw_store.hpp"
 
 namespace postern::vault::test {
 namespace {
 
-class Tampered : public testing::Test {
+class Tampered : public RawStore {
  protected:
   void SetUp() override {
     auto vault = world.create();
@@ -26,21 +24,6 @@ class Tampered : public testing::Test {
     world.open().reset();  // everything is in tables now
   }
 
-  template <class Change>
-  void raw(Change&& change) {
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, (world.options.state / "vault").string(), &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    change(*db);
-  }
-  std::string get(const std::string& key) {
-    std::string value;
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Get({}, key, &value).ok()) << key; });
-    return value;
-  }
-  void put(const std::string& key, const std::string& value) {
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Put({}, key, value).ok()); });
-  }
   std::vector<std::string> keys(const std::string& prefix) {
     std::vector<std::string> found;
     raw([&](rocksdb::DB& db) {
@@ -55,7 +38,6 @@ class Tampered : public testing::Test {
     return std::string(type) + "/" + of.organization + "/" + of.project + "/" + of.id;
   }
 
-  World world;
   Connection first, second, elsewhere, foreign;
   Authorization authorization;
   Secret token;
@@ -108,7 +90,7 @@ TEST_F(Tampered, an_earlier_record_under_a_later_version_number_does_not_open) {
 }
 
 TEST_F(Tampered, a_credential_that_was_removed_alone_is_damage_and_not_absence) {
-  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("credential", first)).ok()); });
+  remove(path("credential", first));
   EXPECT_REFUSED(world.open()->open_credential(first), corrupt);
 }
 
@@ -124,7 +106,7 @@ TEST_F(Tampered, an_alias_that_leads_to_another_connection_is_noticed) {
 }
 
 TEST_F(Tampered, an_alias_whose_connection_was_removed_is_damage) {
-  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("connection", first)).ok()); });
+  remove(path("connection", first));
   EXPECT_REFUSED(world.open()->find_connection({}, first.alias), corrupt);
 }
 
@@ -147,7 +129,7 @@ TEST_F(Tampered, an_index_entry_under_another_name_is_noticed) {
 }
 
 TEST_F(Tampered, an_index_entry_whose_connection_was_removed_is_damage) {
-  raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, path("connection", first)).ok()); });
+  remove(path("connection", first));
   ConnectionQuery query;
   query.app = first.app;
   EXPECT_REFUSED(world.open()->list_connections(query), corrupt);
@@ -273,7 +255,7 @@ TEST_F(Tampered, a_header_or_data_key_that_was_changed_is_refused) {
   put(data_keys[0], one);
   for (const std::string& key : data_keys) {
     const std::string good = get(key);
-    raw([&](rocksdb::DB& db) { EXPECT_TRUE(db.Delete({}, key).ok()); });
+    remove(key);
     EXPECT_EQ(world.refusal(), Error::Code::corrupt);
     put(key, good);
   }
