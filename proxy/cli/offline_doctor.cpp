@@ -204,7 +204,7 @@ Check check_clock(const config::Settings& settings) {
 // getaddrinfo has no deadline of its own: the thread may stay behind, and ends with the process.
 Check check_dns(const config::Settings& settings) {
   std::string name = "example.com";
-  for (const config::EgressRule& rule : settings.egress_allow)
+  for (const config::HostRule& rule : settings.egress_allow)
     if (!rule.wildcard && rule.host.find_first_not_of("0123456789.:") != std::string::npos) name = rule.host;
   struct Answer {
     std::mutex mutex;
