@@ -79,7 +79,7 @@ struct Settings {
   std::vector<unsigned> socket_uids;     // admin.socket_uids; empty: the daemon's own
   bool egress_allow_by_default = false;  // egress.default: allow
   std::vector<HostRule> egress_allow;
-  std::vector<HostRule> intercept_hosts;  // names only: CONNECT tunnels to these are opened, with leaves of our own CA
+  std::vector<HostRule> intercept_hosts;  // CONNECT tunnels to these are opened, with leaves of our own CA
   std::vector<HostException> upstream_hosts;
   std::filesystem::path upstream_trust;  // upstream.trust: roots instead of the system's, for every host; empty: system
   Timeouts timeouts;

@@ -135,9 +135,7 @@ DeclaredConnection read_connection(const Node& node, Reading& in) {
   return row;
 }
 
-enum class Literals : bool { allowed, refused };
-
-std::vector<HostRule> read_rules(const Node& list, Literals literals, Reading& in) {
+std::vector<HostRule> read_rules(const Node& list, Reading& in) {
   std::vector<HostRule> rules;
   std::set<std::string> seen;
   for (const Node& item : list.items) {
@@ -147,10 +145,6 @@ std::vector<HostRule> read_rules(const Node& list, Literals literals, Reading& i
     const auto parsed = parse_host_port(written, true);
     if (!parsed) {
       in.mistakes.add(item, parsed.error());
-      continue;
-    }
-    if (parsed->ip && literals == Literals::refused) {
-      in.mistakes.add(item, fmt::format("'{}' is an address: only names are intercepted", written));
       continue;
     }
     HostRule rule{parsed->host, parsed->wildcard, parsed->has_port ? parsed->port : std::uint16_t{443}};
@@ -195,7 +189,7 @@ Value show_upstream_hosts(const Settings& settings) {
 void read_egress_allow(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list())
     return in.mistakes.add(node, "must be a list of hosts like [\"pypi.org:443\", \"*.debian.org\"]");
-  out.egress_allow = read_rules(node, Literals::allowed, in);
+  out.egress_allow = read_rules(node, in);
 }
 
 Value show_egress_allow(const Settings& settings) {
@@ -205,7 +199,7 @@ Value show_egress_allow(const Settings& settings) {
 void read_intercept_hosts(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list())
     return in.mistakes.add(node, "must be a list of hosts like [\"api.github.com\", \"*.slack.com\"]");
-  out.intercept_hosts = read_rules(node, Literals::refused, in);
+  out.intercept_hosts = read_rules(node, in);
 }
 
 Value show_intercept_hosts(const Settings& settings) {

@@ -124,7 +124,7 @@ std::string describe(const User& user) {
   return "user " + user.id + " of " + user.organization + (user.enabled ? "" : ", disabled");
 }
 
-std::string describe(const Authority& authority) {
+std::string describe(const AuthorityRecord& authority) {
   return "authority of version " + std::to_string(authority.version) +
          (authority.previous.empty() ? "" : ", one before it");
 }

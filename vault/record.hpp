@@ -172,10 +172,10 @@ struct Link {
   std::uint64_t version = 0;
 };
 
-// The local CA: what the leaves of intercepted hosts are signed with. At most one; the vault looks into none of it.
-struct Authority {
+// The local CA: what the leaves of intercepted hosts are signed with, as it is kept. At most one.
+struct AuthorityRecord {
   std::string certificate;  // PEM; everybody may see it
-  Secret key;               // PKCS #8, PEM
+  Secret key;               // PKCS #8, DER
   std::string previous;     // the certificate before the last rotation, for a transition; empty: none. Its key is gone
   std::int64_t created = 0;
   std::int64_t updated = 0;
@@ -281,6 +281,6 @@ std::string describe(const Link& link);
 std::string describe(const Previous& previous);
 std::string describe(const KeptAnswer& answer);
 std::string describe(const User& user);
-std::string describe(const Authority& authority);
+std::string describe(const AuthorityRecord& authority);
 
 }  // namespace postern::vault

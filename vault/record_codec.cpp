@@ -357,7 +357,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::imported_provider, recode_as<ImportedProvider>},
       {Kind::kept_answer, recode_as<KeptAnswer>},
       {Kind::previous, recode_as<Previous>},
-      {Kind::authority, recode_as<Authority>},
+      {Kind::authority, recode_as<AuthorityRecord>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

@@ -4,7 +4,7 @@
 
 namespace postern::vault {
 
-std::string encode(const Authority& record) {
+std::string encode(const AuthorityRecord& record) {
   Writer out(Kind::authority, 64 + record.certificate.size() + record.key.size() + record.previous.size());
   out.text(record.certificate);
   out.text(record.key.expose());
@@ -15,9 +15,9 @@ std::string encode(const Authority& record) {
 }
 
 template <>
-Result<Authority> decode(std::string_view bytes) {
+Result<AuthorityRecord> decode(std::string_view bytes) {
   Reader in(bytes, Kind::authority);
-  Authority record;
+  AuthorityRecord record;
   record.certificate = in.text();
   record.key = Secret(in.view());
   record.previous = in.text();

@@ -206,12 +206,12 @@ class Vault {
   virtual Result<void> keep_answer(const KeptAnswer& answer) = 0;
 
   // The local CA. Errors: not_found (none was made).
-  virtual Result<Authority> find_authority() const = 0;
+  virtual Result<AuthorityRecord> find_authority() const = 0;
   // Makes it (expected_version 0) or puts another in its place, durably: compare-and-set on the version of the one that
   // was read. Fills created, updated, version. Errors: exists (0, and there is one), conflict, not_found, invalid
   // (without a certificate or a key; 256 KiB in all).
-  virtual Result<Authority> put_authority(Authority authority, std::uint64_t expected_version,
-                                          const Beside& beside = {}) = 0;
+  virtual Result<AuthorityRecord> put_authority(AuthorityRecord authority, std::uint64_t expected_version,
+                                                const Beside& beside = {}) = 0;
 
   // Erases what has outlived its time at `now_ms`: previous credentials, kept answers, links. At most about 1,000 of
   // each at a time; answers how many there were.

@@ -13,16 +13,16 @@ Beside of_instance(const Beside& beside) {
 
 }  // namespace
 
-Result<Authority> SealedVault::find_authority() const {
-  auto found = records_->read<Authority>(kPath);
+Result<AuthorityRecord> SealedVault::find_authority() const {
+  auto found = records_->read<AuthorityRecord>(kPath);
   if (!found && missing(found.error())) return fail(Error::Code::not_found, "no local CA was made");
   if (!found) return std::unexpected(found.error());
   found->record.version = found->version;
   return std::move(found->record);
 }
 
-Result<Authority> SealedVault::put_authority(Authority authority, std::uint64_t expected_version,
-                                             const Beside& beside) {
+Result<AuthorityRecord> SealedVault::put_authority(AuthorityRecord authority, std::uint64_t expected_version,
+                                                   const Beside& beside) {
   if (authority.certificate.empty()) return invalid("certificate: is missing");
   if (authority.key.empty()) return invalid("key: is missing");
   authority.created = authority.updated = now_ms_();

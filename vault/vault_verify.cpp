@@ -258,7 +258,7 @@ constexpr Verifier kVerifiers[] = {
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
     {"import", verify_import},
-    {"authority", verify_plain<Authority>},
+    {"authority", verify_plain<AuthorityRecord>},
     {"audit", verify_event},
     {"audit_head", verify_audit_head},
 };

@@ -186,8 +186,9 @@ class BrokenVault final : public vault::Vault {
   vault::Result<vault::Connection> restore_credential(const vault::Connection&, const vault::Beside&) override {
     return no();
   }
-  vault::Result<vault::Authority> find_authority() const override { return no(); }
-  vault::Result<vault::Authority> put_authority(vault::Authority, std::uint64_t, const vault::Beside&) override {
+  vault::Result<vault::AuthorityRecord> find_authority() const override { return no(); }
+  vault::Result<vault::AuthorityRecord> put_authority(vault::AuthorityRecord, std::uint64_t,
+                                                      const vault::Beside&) override {
     return no();
   }
   vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }

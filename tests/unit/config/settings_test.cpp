@@ -50,7 +50,7 @@ callers: {mode: open}
 insecure_listen: true
 admin: {public_url: "https://postern.example.com/x/", socket_uids: [0, 1000]}
 egress: {default: allow, allow: ["pypi.org:443", "*.Debian.org", "[2001:db8::1]:80"]}
-intercept: {hosts: [API.github.com, "*.slack.com:8443"]}
+intercept: {hosts: [API.github.com, "*.slack.com:8443", "[2001:DB8::1]"]}
 upstream:
   hosts:
     "API.internal:443": {resolve: "127.0.0.1:9443", trust: ./ca.pem}
@@ -88,12 +88,13 @@ log: {level: debug, access: false}
   EXPECT_TRUE(s->egress_allow[1].wildcard);
   EXPECT_EQ(s->egress_allow[1].port, 443);
   EXPECT_EQ(s->egress_allow[2].host, "2001:db8::1");
-  ASSERT_EQ(s->intercept_hosts.size(), 2U);
+  ASSERT_EQ(s->intercept_hosts.size(), 3U);
   EXPECT_EQ(s->intercept_hosts[0].host, "api.github.com");
   EXPECT_EQ(s->intercept_hosts[0].port, 443);
   EXPECT_EQ(s->intercept_hosts[1].host, ".slack.com");
   EXPECT_TRUE(s->intercept_hosts[1].wildcard);
   EXPECT_EQ(s->intercept_hosts[1].port, 8443);
+  EXPECT_EQ(s->intercept_hosts[2].host, "2001:db8::1");
   ASSERT_EQ(s->upstream_hosts.size(), 3U);
   EXPECT_EQ(s->upstream_hosts[0].pattern, "api.internal:443");
   EXPECT_EQ(s->upstream_hosts[0].resolve, "127.0.0.1:9443");

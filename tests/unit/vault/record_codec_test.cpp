@@ -117,8 +117,8 @@ ImportedProvider imported() {
   record.updated = -2;
   return record;
 }
-Authority authority() {
-  Authority record;
+AuthorityRecord authority() {
+  AuthorityRecord record;
   record.certificate = "-----BEGIN CERTIFICATE-----\n";
   record.key =
       Secret(std::string_view("\0\xff"
@@ -349,7 +349,7 @@ TEST(RecordCodec, the_default_of_every_record_survives) {
   EXPECT_TRUE(decode<Link>(encode(Link{})));
   EXPECT_TRUE(decode<Previous>(encode(Previous{})));
   EXPECT_TRUE(decode<KeptAnswer>(encode(KeptAnswer{})));
-  EXPECT_TRUE(decode<Authority>(encode(Authority{})));
+  EXPECT_TRUE(decode<AuthorityRecord>(encode(AuthorityRecord{})));
   EXPECT_TRUE(decode<Organization>(encode(Organization{})));
   EXPECT_TRUE(decode<Project>(encode(Project{})));
   EXPECT_TRUE(decode<User>(encode(User{})));

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view kKey = "-----BEGIN PRIVATE KEY-----\nthe key\n";
 
-Authority ca(std::string certificate = "first certificate", std::string_view key = kKey) {
-  Authority authority;
+AuthorityRecord ca(std::string certificate = "first certificate", std::string_view key = kKey) {
+  AuthorityRecord authority;
   authority.certificate = std::move(certificate);
   authority.key = Secret(key);
   return authority;
@@ -57,7 +57,7 @@ TEST_P(LocalAuthority, is_replaced_by_who_has_read_it_last) {
   EXPECT_REFUSED(vault->put_authority(ca(), 1), not_found);
   const auto made = vault->put_authority(ca(), 0);
   world.now += 7;
-  Authority next = ca("second certificate", "second key");
+  AuthorityRecord next = ca("second certificate", "second key");
   next.previous = made->certificate;
   const auto replaced = vault->put_authority(std::move(next), made->version);
   ASSERT_TRUE(replaced) << replaced.error().message;
