@@ -7,7 +7,8 @@
 namespace postern::config {
 
 HostResult<std::string> parse_authority_name(std::string_view text) {
-  auto parsed = parse_host_port(text, true);
+  const bool bare = text.find(':') != text.npos && parse_address(text);  // IPv6, as destinations have it
+  auto parsed = parse_host_port(bare ? fmt::format("[{}]", text) : std::string(text), true);
   if (!parsed) return std::unexpected(parsed.error());
   if (parsed->has_port) return std::unexpected(fmt::format("'{}': a certificate knows no ports", text));
   std::string name = parsed->wildcard ? parsed->host.substr(1) : std::move(parsed->host);

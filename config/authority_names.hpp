@@ -15,7 +15,8 @@ namespace postern::config {
 // A suffix under which every callers' host may be written (DESIGN section 5): it resolves nowhere.
 inline constexpr std::string_view kInternalSuffix = "postern.internal";
 
-// A host, *.suffix or address, without a port, in normal form: "*.suffix" is ".suffix" no more, but "suffix".
+// A host, *.suffix or address (IPv6 with or without brackets), without a port, in normal form: "*.suffix" is ".suffix"
+// no more, but "suffix".
 HostResult<std::string> parse_authority_name(std::string_view text);
 // Each once, sorted, without those that lie below another.
 std::vector<std::string> least_names(std::vector<std::string> names);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <iterator>
@@ -181,9 +182,8 @@ TEST_F(CaVerbs, a_bundle_inside_a_bundle_does_not_grow) {
     ASSERT_TRUE(bundle());
     world.around.environment["SSL_CERT_FILE"] = (folder / "ca-bundle.pem").string();
   }
-  EXPECT_EQ(certificates_in(read(folder / "ca-bundle.pem")).back() + "\n", pem("ours"));
-  const std::string text = read(folder / "ca-bundle.pem");
-  EXPECT_EQ(text.find("ours"), text.rfind("ours"));
+  const std::string one = pem("ours").substr(0, pem("ours").size() - 1);
+  EXPECT_EQ(std::ranges::count(certificates_in(read(folder / "ca-bundle.pem")), one), 1);
 }
 
 TEST_F(CaVerbs, a_bundle_replaces_a_link_and_not_what_it_leads_to) {

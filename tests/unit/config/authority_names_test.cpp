@@ -30,6 +30,7 @@ TEST(AuthorityNames, are_read_in_one_form) {
   EXPECT_EQ(parse_authority_name("API.GitHub.com."), "api.github.com");
   EXPECT_EQ(parse_authority_name("*.slack.com"), "slack.com");
   EXPECT_EQ(parse_authority_name("[2001:DB8::7]"), "2001:db8::7");
+  EXPECT_EQ(parse_authority_name("2001:DB8:0::7"), "2001:db8::7");
 }
 
 TEST(AuthorityNames, have_no_port_and_cover_no_public_suffix) {
