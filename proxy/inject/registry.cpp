@@ -1,6 +1,7 @@
 // Every injection kind, one row each.
 #include <algorithm>
 
+#include "proxy/inject/aws_sigv4.hpp"
 #include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
 #include "proxy/inject/injection.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr Row kRows[] = {
     {"field", make_field},
+    {"aws-sigv4", make_aws_sigv4},
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 
