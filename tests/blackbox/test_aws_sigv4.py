@@ -11,17 +11,15 @@ import re
 import threading
 import urllib.parse
 
+import botocore.session
 import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
 from conftest import World, world_settings
 from kit import row, until
 from kit.upstream import answer
-
-botocore = pytest.importorskip("botocore", reason="python3-botocore: scripts/install test")
-import botocore.session  # noqa: E402
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth  # noqa: E402
-from botocore.awsrequest import AWSRequest  # noqa: E402
-from botocore.config import Config  # noqa: E402
-from botocore.credentials import Credentials  # noqa: E402
 
 ID, KEY, TOKEN = "AKIAPOSTERNEXAMPLE00", "real/Secret+Key/of/the/upstream", "real+session/token=="
 DUMMY = Credentials("AKIDNOBODY0000000000", "nothing")
