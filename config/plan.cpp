@@ -9,6 +9,7 @@
 #include "config/decode.hpp"
 #include "config/destinations.hpp"
 #include "config/hosts.hpp"
+#include "config/sign.hpp"
 
 namespace postern::config {
 namespace {
@@ -40,6 +41,7 @@ class Planner {
     if (auth_ && config_read_) {
       provider_.generic ? plan_generic() : plan_entry();
       absent_fields();
+      plan_sign();
       if (checks_ == Checks::all || checks_ == Checks::app) check_values();
       if (checks_ != Checks::none)
         for (const auto& [name, text] : plan_.variables) check_landing(name, text, "/config/");
@@ -94,6 +96,7 @@ class Planner {
     plan_.type = auth_->type;
     fields_ = of_app() ? auth_->app_fields : auth_->fields;
     plan_.inject = auth_->inject;
+    sign_ = auth_->sign;
   }
 
   // --- config -----------------------------------------------------------------------------------------------------
@@ -114,6 +117,10 @@ class Planner {
       const Node* node = config_.find(name);
       if (!node && of_app()) continue;
       std::string text = spec.default_value;
+      if (node && spec.list) {
+        plan_list(name, spec, *node, normal);
+        continue;
+      }
       if (node && !(node->is_scalar() && node->quoted)) {
         if (checks_ != Checks::none) mistakes_.add(*node, fmt::format("'{}' must be a string", name));
         continue;
@@ -139,6 +146,36 @@ class Planner {
     }
   }
 
+  // A list, or one text with commas, as a command line gives it. Kept with commas.
+  void plan_list(const std::string& name, const FieldSpec& spec, const Node& node, boost::json::object& normal) {
+    Names items;
+    const auto split = [&](std::string_view text) {
+      for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t end = std::min(text.find(',', at), text.size());
+        std::string_view item = text.substr(at, end - at);
+        while (item.starts_with(' ')) item.remove_prefix(1);
+        while (item.ends_with(' ')) item.remove_suffix(1);
+        if (!item.empty()) items.emplace_back(item);
+        at = end + 1;
+      }
+    };
+    bool texts = node.is_list() || (node.is_scalar() && node.quoted);
+    if (node.is_scalar()) split(node.text);
+    for (const Node& item : node.items) {
+      texts = texts && item.is_scalar() && item.quoted;
+      split(item.text);
+    }
+    if (checks_ != Checks::none) {
+      if (!texts) return mistakes_.add(node, fmt::format("'{}' must be a list of strings", name));
+      if (items.empty() && spec.required) return add("/config/" + name, fmt::format("'{}' is empty", name));
+      for (const std::string& item : items) check_text("/config/" + name, name, spec, item);
+    }
+    std::sort(items.begin(), items.end());
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+    plan_.variables[name] = fmt::format("{}", fmt::join(items, ","));
+    if (!items.empty()) normal[name] = boost::json::array(items.begin(), items.end());
+  }
+
   static std::string missing(const std::string& name, const FieldSpec& spec) {
     const bool titled = !spec.title.empty() && spec.title != name;
     return fmt::format("'{}'{} is required", name, titled ? " (" + spec.title + ")" : "");
@@ -150,8 +187,13 @@ class Planner {
     const Node* hosts = in.get("hosts");
     const Node* inject = in.get("inject");
     const Node* base = in.get("base_url");
+    const Node* sign = sign_ ? in.get("sign") : nullptr;
     in.finish();
     boost::json::object normal;
+    if (sign) {
+      sign_ = decode_sign(sign, *sign, plan_.type, {}, mistakes_);
+      normal["sign"] = to_json(*sign);
+    }
     if (!hosts || !hosts->is_list() || hosts->items.empty())
       add("/config/hosts", "hosts is required: the list of hosts that may see the secret, like [\"api.example.com\"]");
     else
@@ -159,7 +201,7 @@ class Planner {
     if (inject) {
       generic_inject(*inject);
       normal["inject"] = to_json(*inject);
-    } else if (plan_.inject.empty()) {
+    } else if (plan_.inject.empty() && !sign_) {
       add("/config/inject", fmt::format("inject is required for type {}, like [{{\"header\": \"X-Api-Key\", \"value\": "
                                         "\"${{apiKey}}\"}}]",
                                         plan_.type));
@@ -218,6 +260,14 @@ class Planner {
   void absent_fields() {
     for (const auto& [name, spec] : fields_)
       if (!spec.required && !input_.value.contains(name)) plan_.variables.emplace(name, spec.default_value);
+  }
+
+  void plan_sign() {
+    if (!sign_) return;
+    plan_.scheme = sign_->scheme;
+    plan_.sign = expand_sign(*sign_, plan_.variables);
+    for (const auto& [name, spec] : fields_)
+      if (spec.required) plan_.required.push_back(name);
   }
 
   void check_values() {
@@ -286,6 +336,7 @@ class Planner {
   const Checks checks_;
   const Auth* auth_ = nullptr;
   std::map<std::string, FieldSpec> fields_;
+  std::optional<Sign> sign_;
   Node config_;
   bool config_read_ = false;
   Mistakes mistakes_;

@@ -12,12 +12,19 @@
 #include <string_view>
 
 #include "proxy/net/client.hpp"
+#include "proxy/net/spill.hpp"
 #include "proxy/serve/problem.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/wire/head.hpp"
 #include "proxy/wire/target.hpp"
 
 namespace postern::serve {
+
+// What a signer is shown of a request, kept while it signs. Views point into the head and into this.
+struct Outbound {
+  std::string path, query, cookies, length, nonce;
+  std::vector<inject::NameValue> fields, sent;
+};
 
 // Fields are filled in in the order of the steps and are valid from the step that is named beside them.
 struct Request {
@@ -40,6 +47,9 @@ struct Request {
   // 6 collect
   bool collected = false;
   std::string collected_body;
+  std::unique_ptr<net::Spill> spilled;  // instead of collected_body: too large for memory
+  // Of the body that was collected, before the injection.
+  std::uint64_t collected_size() const noexcept { return spilled ? spilled->size() : collected_body.size(); }
   // 7 inject
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
@@ -74,7 +84,8 @@ std::string why_not_by_token(const Request& request);
 std::unexpected<Problem> refuse_renewed(const Request& request, const Common& common, const grants::Renewed& renewed);
 
 // --- 6 collect ---
-bool injection_asks_for_body(const Request& request);
+// Of the body of this request: what the injection needs of needs_body and needs_body_hash.
+std::uint8_t asked_of_body(const Request& request);
 std::size_t most_collected(const config::Settings& settings);
 // Of the head of a request whose body is to be edited or held.
 Step may_collect(const Request& request);
@@ -96,6 +107,8 @@ enum class Fate : std::uint8_t {
 Fate fate_of(const Request& request, const wire::Field& field);
 bool passes_cookies(const Known& known);
 bool drops_parameter(const Known& known, std::string_view name);
+// The caller's fields and query as they came, for a signer.
+void show_sent(const Request& request, inject::Inputs& in, Outbound& shown);
 // Writes `out`. `authority`: what Host says.
 Step inject(Request& request, const Common& common, std::string_view authority);
 // What counts against a budget of writes.

@@ -44,6 +44,8 @@ constexpr std::array<Row, std::size_t(Code::count_)> kRows{{
      Whose::caller, Retry::yes, true, 0},
     {Code::body_too_large, "body-too-large", 413, "Request body too large", "http_request_denied", Whose::caller,
      Retry::no, true, 0},
+    {Code::body_too_large_to_sign, "body-too-large-to-sign", 413, "Request body too large to sign",
+     "http_request_denied", Whose::caller, Retry::no, true, 0},
     {Code::target_too_long, "target-too-long", 414, "Request target too long", "http_request_error", Whose::caller,
      Retry::no, true, 0},
     {Code::head_too_large, "head-too-large", 431, "Request head too large", "http_request_error", Whose::caller,
@@ -192,6 +194,8 @@ Problem from_fault(net::Fault fault, std::string_view host, std::string_view rea
                   "The chunked body of the request is malformed; nothing after the bad chunk was sent.");
     case Fault::body_too_large:
       return make(Code::body_too_large, "The request body is larger than limits.body allows.");
+    case Fault::body_lost:
+      return make(Code::internal_error, "The request body that was kept could not be read back; send it again.");
     case Fault::client_timeout:
       return make(Code::request_timeout, "The request body stopped coming; send it again.");
     case Fault::ended:

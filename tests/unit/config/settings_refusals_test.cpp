@@ -58,6 +58,8 @@ TEST(SettingsRefuse, durations_and_sizes_without_a_unit_of_theirs) {
             "postern.yaml:1:16: '1MB' is not a size like 512, 64KiB, 1MiB or 1GiB (at most 1TiB), or none");
   EXPECT_EQ(mistake("limits: {body_buffer: none}"),
             "postern.yaml:1:23: 'none' is not a size like 512, 64KiB, 1MiB or 1GiB (at most 1TiB)");
+  EXPECT_EQ(mistake("limits: {body_spill: much}"),
+            "postern.yaml:1:22: 'much' is not a size like 512, 64KiB, 1MiB or 1GiB (at most 1TiB), or none");
   EXPECT_EQ(mistake("limits: {body_buffer: 2GiB}"), "postern.yaml:1:23: a body held in memory is at most 1GiB");
   EXPECT_EQ(mistake("vault: {cache: {size: 128GiB}}"), "postern.yaml:1:23: a cache is at most 64GiB");
   EXPECT_EQ(mistake("vault: {cache: {idle: 0s}}"), "postern.yaml:1:23: must be longer than zero");

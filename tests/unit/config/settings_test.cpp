@@ -32,6 +32,7 @@ TEST(Settings, have_the_documented_defaults) {
   EXPECT_EQ(s->client_max, 10'000U);
   EXPECT_FALSE(s->body_limit);
   EXPECT_EQ(s->body_buffer, 1U << 20);
+  EXPECT_EQ(s->body_spill, 1U << 30);
   EXPECT_EQ(s->cache_size, 64U << 20);
   EXPECT_EQ(s->audit_quota, 64U << 20);
   EXPECT_EQ(s->audit_retention, std::chrono::days(365));
@@ -60,7 +61,7 @@ upstream:
   pool: {isolate: connection, max_idle: 7}
   trust: /etc/roots.pem
 client: {idle: 8s, head: 9s, max: 10}
-limits: {body: 64KiB, body_buffer: 32KiB}
+limits: {body: 64KiB, body_buffer: 32KiB, body_spill: none}
 workers: 4
 shutdown: {drain: 0s}
 catalog: [./p, /q]
@@ -109,6 +110,7 @@ log: {level: debug, access: false}
   EXPECT_TRUE(s->isolate_connections);
   EXPECT_EQ(s->body_limit, 65'536U);
   EXPECT_EQ(s->body_buffer, 32'768U);
+  EXPECT_EQ(s->body_spill, 0U);
   EXPECT_EQ(s->cache_size, 1U << 30);
   EXPECT_EQ(s->cache_idle, std::chrono::seconds(90));
   EXPECT_EQ(s->drain, 0s);
