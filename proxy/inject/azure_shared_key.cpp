@@ -17,10 +17,9 @@ constexpr std::string_view kTableVersion = "2019-02-02";  // the last one that T
 
 constexpr std::string_view kDate = "x-ms-date", kVersionField = "x-ms-version";
 // Between the verb and the canonicalized headers. Date is empty: x-ms-date stands for it.
-constexpr std::string_view kStandard[] = {"Content-Encoding", "Content-Language",    "Content-Length", "Content-MD5",
-                                          "Content-Type",     "",                    "If-Modified-Since",
-                                          "If-Match",         "If-None-Match",       "If-Unmodified-Since",
-                                          "Range"};
+constexpr std::string_view kStandard[] = {
+    "Content-Encoding",  "Content-Language", "Content-Length", "Content-MD5",         "Content-Type", "",
+    "If-Modified-Since", "If-Match",         "If-None-Match",  "If-Unmodified-Since", "Range"};
 
 std::string_view find_field(std::span<const NameValue> fields, std::string_view name) {
   for (const NameValue& field : fields)
@@ -45,7 +44,7 @@ Parameters canonical_headers(std::span<const NameValue> fields) {
     }
     out.emplace_back(std::move(name), std::move(value));
   }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(out.begin(), out.end());
   return out;
 }
 
@@ -128,9 +127,8 @@ class AzureInjection final : public Injection {
     }
     const std::string text =
         service_ == Service::table ? table_string_to_sign(in, account_, date) : string_to_sign(in, account_, headers);
-    const std::string signature = placeholder_.empty()
-                                      ? encode(Encoding::base64, hmac(Hash::sha256, key_.expose(), text))
-                                      : placeholder_;
+    const std::string signature =
+        placeholder_.empty() ? encode(Encoding::base64, hmac(Hash::sha256, key_.expose(), text)) : placeholder_;
     out.headers.push_back({"Authorization", out.keep("SharedKey " + account_ + ":" + signature)});
     return {};
   }

@@ -85,7 +85,8 @@ std::string base64(std::string_view bytes, std::string_view last_two, bool padde
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::string_view group = bytes.substr(i, 3);
     unsigned bits = 0;
-    for (std::size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < group.size() ? static_cast<unsigned char>(group[k]) : 0);
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < group.size() ? static_cast<unsigned char>(group[k]) : 0);
     for (std::size_t k = 0; k <= group.size(); ++k) out += letter(bits >> (18 - 6 * k) & 63);
     if (padded) out.append(3 - group.size(), '=');
   }

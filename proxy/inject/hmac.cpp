@@ -103,9 +103,9 @@ class HmacInjection final : public Injection {
     auto signature = mac_of(request);
     if (!signature) return std::unexpected(std::move(signature.error()));
     request.signature = *signature;
-    const std::string_view value = request.out.keep(plan_.value.text(
-        [&](std::string_view name) { return variable(request, name); },
-        [&](std::string_view name) { return field(request, name); }));
+    const std::string_view value =
+        request.out.keep(plan_.value.text([&](std::string_view name) { return variable(request, name); },
+                                          [&](std::string_view name) { return field(request, name); }));
     if (!plan_.signature.header.empty() && !wire::is_field_value(value)) return cannot_write(plan_.signature.header);
     put(plan_.signature, value, request.out);
     return {};
@@ -136,8 +136,8 @@ class HmacInjection final : public Injection {
                         [&](std::string_view name) { return field(request, name); },
                         [&](const Message::Part& part, std::string_view text) {
                           const auto& argument = part.arguments.front();
-                          const bool body = part.function == Message::Function::none && !argument.quoted &&
-                                            argument.text == "body";
+                          const bool body =
+                              part.function == Message::Function::none && !argument.quoted && argument.text == "body";
                           if (!body) return mac.add(text);
                           if (request.in.content != nullptr)
                             whole = request.in.content->each([&](std::string_view piece) { mac.add(piece); }) && whole;
@@ -148,8 +148,10 @@ class HmacInjection final : public Injection {
 
   std::string_view variable(const Request& request, std::string_view name) const {
     const std::array<std::string_view, std::size(kNames)> texts{
-        request.in.method, request.in.authority, request.in.path, request.query, request.sorted_query,
-        request.target,    request.timestamp,    request.nonce,   {},            request.body_hash};
+        request.in.method, request.in.authority, request.in.path,
+        request.query,     request.sorted_query, request.target,
+        request.timestamp, request.nonce,        {},
+        request.body_hash};
     if (const auto* const at = std::find(std::begin(kNames), std::end(kNames), name); at != std::end(kNames))
       return texts[static_cast<std::size_t>(at - std::begin(kNames))];
     if (name == "signature") return request.signature;
@@ -228,7 +230,8 @@ std::expected<std::unique_ptr<Injection>, std::string> make_hmac(Recipe recipe) 
   check_names(options, plan.message, recipe, false);
   check_names(options, plan.value, recipe, true);
   const auto written = options.choice<KeyEncoding>("key_encoding", key_encoding_names());
-  auto key = recipe.placeholder.empty() ? decode_key(written, options.needed("key")) : vault::Secret(recipe.placeholder);
+  auto key =
+      recipe.placeholder.empty() ? decode_key(written, options.needed("key")) : vault::Secret(recipe.placeholder);
   if (!key) options.refuse("the key is empty or not what sign.key_encoding says");
   if (options.mistake()) return std::unexpected(*options.mistake());
   return std::make_unique<HmacInjection>(std::move(plan), std::move(*key), std::move(recipe.values),

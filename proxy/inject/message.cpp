@@ -53,8 +53,9 @@ std::expected<Message::Part, std::string> read_part(std::string_view inside) {
   std::string_view list = inside;
   std::size_t wanted = 1;
   if (const std::size_t open = inside.find('('); open != inside.npos) {
-    const auto* const at = std::find_if(std::begin(kFunctions), std::end(kFunctions),
-                                        [&](const FunctionName& f) { return f.name == trimmed(inside.substr(0, open)); });
+    const auto* const at = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const FunctionName& f) {
+      return f.name == trimmed(inside.substr(0, open));
+    });
     if (at == std::end(kFunctions)) return wrong(inside, "no such function");
     if (!inside.ends_with(')')) return wrong(inside, "the parenthesis is not closed");
     part.function = at->function;
@@ -105,7 +106,8 @@ std::expected<Message, std::string> Message::parse(std::string_view text) {
       continue;
     }
     const std::size_t close = text.find('}');
-    if (!text.starts_with("${") || close == text.npos) return std::unexpected("a '$' that begins no ${…}; write $$ for it");
+    if (!text.starts_with("${") || close == text.npos)
+      return std::unexpected("a '$' that begins no ${…}; write $$ for it");
     auto part = read_part(text.substr(2, close - 2));
     if (!part) return std::unexpected(std::move(part.error()));
     end_literal();

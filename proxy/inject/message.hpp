@@ -1,5 +1,6 @@
 #pragma once
-// Texts that a signer fills in for each request: "${timestamp}.${method}${target}.${body}", "HMAC ${keyId}:${signature}".
+// Texts that a signer fills in for each request: "${timestamp}.${method}${target}.${body}", "HMAC
+// ${keyId}:${signature}".
 // `${name}` is a variable; `${basic(user, password)}`, `${header("Name")}` and `${lower(text)}` are functions, whose
 // arguments are variables or "quoted texts"; `$$` is a dollar sign. What the names mean is told when it is written.
 // Thread safety: const after parsing. Pure.

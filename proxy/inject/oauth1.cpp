@@ -17,8 +17,8 @@ constexpr std::string_view kPlacements[] = {"header", "query"};
 
 // What we write, in the order in which we write it; the caller's own are removed. oauth_callback and oauth_verifier are
 // parameters like any other.
-constexpr std::string_view kOurs[] = {"oauth_consumer_key", "oauth_token",   "oauth_signature_method",
-                                      "oauth_timestamp",    "oauth_nonce",   "oauth_version",
+constexpr std::string_view kOurs[] = {"oauth_consumer_key", "oauth_token",    "oauth_signature_method",
+                                      "oauth_timestamp",    "oauth_nonce",    "oauth_version",
                                       "oauth_body_hash",    "oauth_signature"};
 
 bool is_ours(std::string_view name) {
@@ -87,7 +87,8 @@ class OAuth1Injection final : public Injection {
  private:
   std::expected<void, Error> add_form(const Inputs& in, Parameters& all) const {
     if (!is_form(in.content_type) || in.content == nullptr) return {};
-    if (!in.content_encoding.empty()) return of_body("A form that is signed must not be coded; leave Content-Encoding out.");
+    if (!in.content_encoding.empty())
+      return of_body("A form that is signed must not be coded; leave Content-Encoding out.");
     if (in.content->size() > kMaxBody) return of_body("A form that is signed must be smaller than 64 MiB.");
     std::string form;
     form.reserve(in.content->size());
@@ -99,7 +100,9 @@ class OAuth1Injection final : public Injection {
     return {};
   }
 
-  static std::unexpected<Error> unreadable() { return of_body("The body could not be read to its end; send it again."); }
+  static std::unexpected<Error> unreadable() {
+    return of_body("The body could not be read to its end; send it again.");
+  }
 
   std::expected<Parameters, Error> our_parameters(const Inputs& in) const {
     Parameters out{{"oauth_consumer_key", keys_.consumer},
@@ -118,10 +121,10 @@ class OAuth1Injection final : public Injection {
 
   std::string sign(std::string_view base) const {
     if (!placeholder_.empty()) return placeholder_;
-    const std::string signature = method_ == Method::rsa_sha1
-                                      ? keys_.rsa->sign(base)
-                                      : hmac(method_ == Method::hmac_sha1 ? Hash::sha1 : Hash::sha256,
-                                             keys_.hmac.expose(), base);
+    const std::string signature =
+        method_ == Method::rsa_sha1
+            ? keys_.rsa->sign(base)
+            : hmac(method_ == Method::hmac_sha1 ? Hash::sha1 : Hash::sha256, keys_.hmac.expose(), base);
     return encode(Encoding::base64, signature);
   }
 

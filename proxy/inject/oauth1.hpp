@@ -4,8 +4,8 @@
 //
 // Options: method (HMAC-SHA1), placement (header, query), realm (of the header; none), body_hash (no): oauth_body_hash
 // of bodies that are no form (draft-eaton-oauth-bodyhash). Values: consumerKey; consumerSecret, or privateKey (PEM) for
-// RSA-SHA1; token, tokenSecret where there is a user. An Error: a form that names one of our parameters, is coded, or is
-// larger than 64 MiB; a body that cannot be read.
+// RSA-SHA1; token, tokenSecret where there is a user. An Error: a form that names one of our parameters, is coded, or
+// is larger than 64 MiB; a body that cannot be read.
 #include "proxy/inject/injection.hpp"
 #include "proxy/inject/parameters.hpp"
 

@@ -49,8 +49,7 @@ EVP_PKEY* read_pem(std::string_view text) {
 
 bool is_p256(const EVP_PKEY* key) {
   std::array<char, 64> group{};
-  return EVP_PKEY_is_a(key, "EC") == 1 &&
-         EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) == 1 &&
+  return EVP_PKEY_is_a(key, "EC") == 1 && EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) == 1 &&
          std::string_view(group.data()) == "prime256v1";
 }
 
@@ -107,8 +106,7 @@ std::string fixed_width(std::string_view der) {
 bool set_padding(KeyAlgorithm algorithm, EVP_PKEY_CTX* context) {
   if (algorithm != KeyAlgorithm::rsa_pss_sha512) return true;
   return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
-         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, 64) == 1 &&
-         EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha512()) == 1;
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, 64) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha512()) == 1;
 }
 
 }  // namespace

@@ -1,15 +1,25 @@
 // Every injection kind, one row each.
 #include <algorithm>
 
+#include "proxy/inject/azure_shared_key.hpp"
 #include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
+#include "proxy/inject/hmac.hpp"
+#include "proxy/inject/http_signature.hpp"
 #include "proxy/inject/injection.hpp"
+#include "proxy/inject/oauth1.hpp"
+#include "proxy/inject/wsse.hpp"
 
 namespace postern::inject {
 namespace {
 
 constexpr Row kRows[] = {
     {"field", make_field},
+    {"hmac", make_hmac},
+    {"oauth1", make_oauth1},
+    {"wsse", make_wsse},
+    {"azure-shared-key", make_azure_shared_key},
+    {"http-signature", make_http_signature},
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 

@@ -66,10 +66,11 @@ std::expected<std::unique_ptr<Injection>, std::string> make_wsse(Recipe recipe) 
   std::string header = options.header("header", "X-WSSE");
   const auto nonce = options.choice<Nonce>("nonce", kNonces);
   const auto digest = options.choice<Digest>("digest", kDigests);
-  std::string user(options.needed("username"));
+  const bool named = recipe.values.contains("username");
+  std::string user(options.needed(named ? "username" : "keyId"));
   if (!wire::is_field_value(user) || user.find_first_of("\"\\") != user.npos)
     options.refuse("the username holds a quote, a backslash or a control character");
-  vault::Secret password(options.needed("password"));
+  vault::Secret password(options.needed(named ? "password" : "key"));
   if (options.mistake()) return std::unexpected(*options.mistake());
   return std::make_unique<WsseInjection>(std::move(header), nonce, digest, std::move(user), std::move(password),
                                          std::move(recipe.placeholder));

@@ -3,7 +3,8 @@
 // section 3.1, in a header as the Atom API wrote it): base64(SHA-1(nonce + created + password)).
 //
 // Options: header (X-WSSE), nonce (base64: the field holds base64 of the nonce that is hashed, as OASIS has it; text:
-// the nonce itself), digest (base64 of the hash; base64-of-hex, as Emarsys has it). Values: username, password.
+// the nonce itself), digest (base64 of the hash; base64-of-hex, as Emarsys has it). Values: username, password (or
+// keyId, key: the fields of type HMAC).
 #include "proxy/inject/injection.hpp"
 
 namespace postern::inject {
