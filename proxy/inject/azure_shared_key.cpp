@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/options.hpp"
 #include "proxy/inject/parameters.hpp"
 #include "proxy/inject/times.hpp"
@@ -128,7 +128,7 @@ class AzureInjection final : public Injection {
     const std::string text =
         service_ == Service::table ? table_string_to_sign(in, account_, date) : string_to_sign(in, account_, headers);
     const std::string signature =
-        placeholder_.empty() ? encode(Encoding::base64, hmac(Hash::sha256, key_.expose(), text)) : placeholder_;
+        placeholder_.empty() ? encode(Encoding::base64, hmac(Algorithm::sha256, key_.expose(), text)) : placeholder_;
     out.headers.push_back({"Authorization", out.keep("SharedKey " + account_ + ":" + signature)});
     return {};
   }

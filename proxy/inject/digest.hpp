@@ -1,55 +1,40 @@
 #pragma once
-// Hashes, HMAC (RFC 2104) and the texts that signatures are written as. Pure but for OpenSSL, which does the work; any
-// thread. They fail only where OpenSSL itself is broken or out of memory: the process ends then, because a proxy that
-// signs with half a hash is worse than one that is down.
+// Hashes and message authentication codes for signers. Internal to inject.
+//
+// Pure. Thread safety: functions without state; a Hash is one thread's. Errors: none; OpenSSL's default provider has
+// these algorithms, and where it has not (a build without them) the process ends.
+#include <openssl/evp.h>
+
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
-#include "vault/secret.hpp"
-
-struct evp_mac_ctx_st;
-struct evp_md_ctx_st;
+#include "proxy/inject/injection.hpp"
 
 namespace postern::inject {
 
-class Content;
+enum class Algorithm : std::uint8_t { md5, sha1, sha256, sha384, sha512 };
 
-enum class Hash : std::uint8_t { md5, sha1, sha256, sha384, sha512 };
-// The names of a Hash, in its order: "md5", "sha1", …
-std::span<const std::string_view> hash_names();
-
-std::string digest(Hash hash, std::string_view bytes);
-// Of a whole body; none (nullptr) is an empty one. nullopt: it could not be read to its end.
-std::optional<std::string> digest(Hash hash, const Content* content);
-
-// HMAC over bytes that come in pieces.
-class Hmac {
+// The digest of what is added, piece by piece. Raw bytes.
+class Hash {
  public:
-  Hmac(Hash hash, std::string_view key);
-  ~Hmac();
-  Hmac(const Hmac&) = delete;
-  Hmac& operator=(const Hmac&) = delete;
+  explicit Hash(Algorithm algorithm);
   void add(std::string_view bytes);
   std::string finish();  // once
 
  private:
-  evp_mac_ctx_st* context_;
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
-std::string hmac(Hash hash, std::string_view key, std::string_view bytes);
 
-enum class Encoding : std::uint8_t { hex, upper_hex, base64, base64url };
-// The names of an Encoding, in its order: "hex", "HEX", "base64", "base64url" (RFC 4648 section 5, without padding).
-std::span<const std::string_view> encoding_names();
-std::string encode(Encoding encoding, std::string_view bytes);
-
-// How a provider hands out a key: as it is, or as text of its bytes.
-enum class KeyEncoding : std::uint8_t { raw, base64, base64url, hex };
-std::span<const std::string_view> key_encoding_names();
-// Strict but for padding and for white space around it. nullopt: it is not written so, or it is empty.
-std::optional<vault::Secret> decode_key(KeyEncoding encoding, std::string_view text);
+std::string digest(Algorithm algorithm, std::string_view bytes);
+// Empty if the content could not be read.
+std::string digest(Algorithm algorithm, const Content& content);
+// RFC 2104. The result may be a key itself: the caller wipes it then.
+std::string hmac(Algorithm algorithm, std::string_view key, std::string_view bytes);
+std::string hex(std::string_view bytes);  // lower case
 
 }  // namespace postern::inject

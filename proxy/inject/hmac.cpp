@@ -1,10 +1,15 @@
 // What is asked for is worked out when it is made; a request costs the texts that its message names.
 #include "proxy/inject/hmac.hpp"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/message.hpp"
 #include "proxy/inject/options.hpp"
 #include "proxy/inject/parameters.hpp"
@@ -16,6 +21,7 @@ namespace {
 
 constexpr std::string_view kNames[] = {"method", "authority", "path",  "query", "sorted_query",
                                        "target", "timestamp", "nonce", "body",  "body_hash"};
+constexpr std::string_view kHeader = "header_";
 constexpr std::string_view kNonceFormats[] = {"hex", "uuid"};
 enum class NonceFormat : std::uint8_t { hex, uuid };
 
@@ -28,11 +34,46 @@ struct Where {
 struct Plan {
   Message message, value;
   Where signature, timestamp, nonce, body_hash;
-  Hash hash = Hash::sha256, body_hash_of = Hash::sha256;
+  Algorithm hash = Algorithm::sha256, body_hash_of = Algorithm::sha256;
   Encoding encoding = Encoding::hex, body_hash_encoding = Encoding::hex;
   TimeFormat timestamp_format = TimeFormat::seconds;
   NonceFormat nonce_format = NonceFormat::hex;
   bool reads_body = false, hashes_body = false;
+};
+
+// HMAC over bytes that come in pieces, as digest.hpp's takes them at once.
+class Hmac {
+ public:
+  Hmac(Algorithm algorithm, std::string_view key) : context_(EVP_MAC_CTX_new(fetched())) {
+    std::string name(algorithm_names()[static_cast<std::size_t>(algorithm)]);  // OSSL_PARAM takes no const
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+                                 OSSL_PARAM_construct_end()};
+    must(context_ && EVP_MAC_init(context_.get(), bytes_of(key), key.size(), params) == 1);
+  }
+  void add(std::string_view bytes) { must(EVP_MAC_update(context_.get(), bytes_of(bytes), bytes.size()) == 1); }
+  std::string finish() {  // once
+    std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+    std::size_t size = 0;
+    must(EVP_MAC_final(context_.get(), out.data(), &size, out.size()) == 1);
+    return {reinterpret_cast<const char*>(out.data()), size};
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+  };
+  static void must(bool done) {
+    if (!done) std::abort();  // a request without its signature must not go out
+  }
+  static const unsigned char* bytes_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+  }
+  // Fetching is the slow part of OpenSSL 3, so it is done once.
+  static EVP_MAC* fetched() {
+    static EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    return hmac;
+  }
+  std::unique_ptr<EVP_MAC_CTX, Free> context_;
 };
 
 // RFC 9562 section 5.4: version 4, of 32 random hex characters.
@@ -89,7 +130,7 @@ class HmacInjection final : public Injection {
 
   std::expected<void, Error> sign(Request& request) const {
     if (plan_.hashes_body) {
-      const auto hash = digest(plan_.body_hash_of, request.in.content);
+      const auto hash = digest_of(plan_.body_hash_of, request.in.content);
       if (!hash) return std::unexpected(unreadable());
       request.body_hash = request.out.keep(encode(plan_.body_hash_encoding, *hash));
     }
@@ -104,8 +145,7 @@ class HmacInjection final : public Injection {
     if (!signature) return std::unexpected(std::move(signature.error()));
     request.signature = *signature;
     const std::string_view value =
-        request.out.keep(plan_.value.text([&](std::string_view name) { return variable(request, name); },
-                                          [&](std::string_view name) { return field(request, name); }));
+        request.out.keep(plan_.value.text([&](std::string_view name) { return variable(request, name); }));
     if (!plan_.signature.header.empty() && !wire::is_field_value(value)) return cannot_write(plan_.signature.header);
     put(plan_.signature, value, request.out);
     return {};
@@ -133,7 +173,6 @@ class HmacInjection final : public Injection {
     Hmac mac(plan_.hash, key_.expose());
     bool whole = true;
     plan_.message.write([&](std::string_view name) { return variable(request, name); },
-                        [&](std::string_view name) { return field(request, name); },
                         [&](const Message::Part& part, std::string_view text) {
                           const auto& argument = part.arguments.front();
                           const bool body =
@@ -155,13 +194,15 @@ class HmacInjection final : public Injection {
     if (const auto* const at = std::find(std::begin(kNames), std::end(kNames), name); at != std::end(kNames))
       return texts[static_cast<std::size_t>(at - std::begin(kNames))];
     if (name == "signature") return request.signature;
+    if (name.starts_with(kHeader)) return field(request, name.substr(kHeader.size()));
     const auto at = values_.find(std::string(name));
     return at == values_.end() ? std::string_view() : at->second.expose();
   }
 
   // As it goes out: what this injection adds counts. A field that is not there is empty.
-  static std::string_view field(const Request& request, std::string_view name) {
-    if (wire::iequals(name, "Host")) return request.in.authority;
+  static std::string_view field(const Request& request, std::string_view underscored) {
+    std::string name(underscored);
+    std::replace(name.begin(), name.end(), '_', '-');
     for (const NameValue& each : request.out.headers)
       if (wire::iequals(each.name, name)) return each.value;
     for (const NameValue& each : request.in.fields)
@@ -194,7 +235,8 @@ Where read_where(Options& options, const std::string& prefix) {
 void check_names(Options& options, const Message& message, const Recipe& recipe, bool of_value) {
   for (const std::string_view name : message.variables()) {
     const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
-                       (of_value && name == "signature") || recipe.values.contains(std::string(name));
+                       name.starts_with(kHeader) || (of_value && name == "signature") ||
+                       recipe.values.contains(std::string(name));
     if (!known) options.refuse("the signature needs ${" + std::string(name) + "}, which nothing brings");
   }
   const bool plain = std::none_of(message.parts().begin(), message.parts().end(), [](const Message::Part& part) {
@@ -219,9 +261,9 @@ std::expected<std::unique_ptr<Injection>, std::string> make_hmac(Recipe recipe) 
   plan.timestamp = read_where(options, "timestamp_");
   plan.nonce = read_where(options, "nonce_");
   plan.body_hash = read_where(options, "body_hash_");
-  plan.hash = options.choice("hash", hash_names(), Hash::sha256);
+  plan.hash = options.choice("hash", algorithm_names(), Algorithm::sha256);
   plan.encoding = options.choice<Encoding>("encoding", encoding_names());
-  plan.body_hash_of = options.choice("body_hash", hash_names(), Hash::sha256);
+  plan.body_hash_of = options.choice("body_hash", algorithm_names(), Algorithm::sha256);
   plan.body_hash_encoding = options.choice<Encoding>("body_hash_encoding", encoding_names());
   plan.timestamp_format = options.choice<TimeFormat>("timestamp_format", time_format_names());
   plan.nonce_format = options.choice<NonceFormat>("nonce_format", kNonceFormats);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/options.hpp"
 #include "proxy/inject/parameters.hpp"
 #include "proxy/inject/private_key.hpp"
@@ -94,7 +94,7 @@ class HttpSignature final : public Injection {
  private:
   std::expected<void, Error> add_signature(const Inputs& in, Changes& out) const {
     if (plan_.digests()) {
-      const auto hash = digest(plan_.sha512 ? Hash::sha512 : Hash::sha256, in.content);
+      const auto hash = digest_of(plan_.sha512 ? Algorithm::sha512 : Algorithm::sha256, in.content);
       if (!hash) return std::unexpected(Error{"/body", "The body could not be read to its end; send it again."});
       std::string text(kDigests[plan_.sha512 ? 1 : 0]);
       text += "=:" + encode(Encoding::base64, *hash) + ":";
@@ -178,7 +178,8 @@ class HttpSignature final : public Injection {
 
   std::string sign(std::string_view base) const {
     if (!plan_.placeholder.empty()) return plan_.placeholder;
-    return encode(Encoding::base64, plan_.key ? plan_.key->sign(base) : hmac(Hash::sha256, plan_.hmac.expose(), base));
+    return encode(Encoding::base64,
+                  plan_.key ? plan_.key->sign(base) : hmac(Algorithm::sha256, plan_.hmac.expose(), base));
   }
 
   const Plan plan_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/parameters.hpp"
 #include "vault/secret.hpp"
 
@@ -17,7 +17,6 @@ struct FunctionName {
 };
 constexpr FunctionName kFunctions[] = {
     {"basic", Message::Function::basic, 2},
-    {"header", Message::Function::header, 1},
     {"lower", Message::Function::lower, 1},
 };
 
@@ -71,9 +70,8 @@ std::expected<Message::Part, std::string> read_part(std::string_view inside) {
     if (more) list.remove_prefix(comma + 1);
   }
   if (part.arguments.size() != wanted) return wrong(inside, "wrong number of arguments");
-  const bool quoted = part.arguments.front().quoted;
-  if (part.function == Message::Function::header ? !quoted : part.function == Message::Function::none && quoted)
-    return wrong(inside, quoted ? "a name is no text" : "header() takes the name of a field as \"text\"");
+  if (part.function == Message::Function::none && part.arguments.front().quoted)
+    return wrong(inside, "a name is no text");
   return part;
 }
 
@@ -126,27 +124,18 @@ std::vector<std::string_view> Message::variables() const {
   return out;
 }
 
-std::vector<std::string_view> Message::fields() const {
-  std::vector<std::string_view> out;
-  for (const Part& part : parts_)
-    if (part.function == Function::header) out.emplace_back(part.arguments.front().text);
-  return out;
-}
-
 bool Message::uses(std::string_view variable) const {
   const auto names = variables();
   return std::find(names.begin(), names.end(), variable) != names.end();
 }
 
-void Message::write(Lookup variable, Lookup field, wire::FunctionRef<void(const Part&, std::string_view)> out) const {
+void Message::write(Lookup variable, wire::FunctionRef<void(const Part&, std::string_view)> out) const {
   for (const Part& part : parts_) {
     const auto value = [&](const Argument& argument) -> std::string_view {
       return argument.quoted ? std::string_view(argument.text) : variable(argument.text);
     };
     if (part.function == Function::none) {
       out(part, value(part.arguments.front()));
-    } else if (part.function == Function::header) {
-      out(part, field(part.arguments.front().text));
     } else {
       const std::string_view first = value(part.arguments.front());
       std::string made =
@@ -157,9 +146,9 @@ void Message::write(Lookup variable, Lookup field, wire::FunctionRef<void(const 
   }
 }
 
-std::string Message::text(Lookup variable, Lookup field) const {
+std::string Message::text(Lookup variable) const {
   std::string out;
-  write(variable, field, [&](const Part&, std::string_view piece) { out.append(piece); });
+  write(variable, [&](const Part&, std::string_view piece) { out.append(piece); });
   return out;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // Texts that a signer fills in for each request: "${timestamp}.${method}${target}.${body}", "HMAC
 // ${keyId}:${signature}".
-// `${name}` is a variable; `${basic(user, password)}`, `${header("Name")}` and `${lower(text)}` are functions, whose
-// arguments are variables or "quoted texts"; `$$` is a dollar sign. What the names mean is told when it is written.
-// Thread safety: const after parsing. Pure.
+// `${name}` is a variable; `${basic(user, password)}` and `${lower(text)}` are functions, whose arguments are variables
+// or "quoted texts"; `$$` is a dollar sign. What the names mean is told when it is written. Thread safety: const after
+// parsing. Pure.
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -19,7 +19,7 @@ class Message {
   // The error is one sentence about the text.
   static std::expected<Message, std::string> parse(std::string_view text);
 
-  enum class Function : std::uint8_t { none, basic, header, lower };
+  enum class Function : std::uint8_t { none, basic, lower };
   struct Argument {
     std::string text;
     bool quoted = false;  // a text, else the name of a variable
@@ -29,15 +29,14 @@ class Message {
     std::vector<Argument> arguments;  // of `none` one
   };
   const std::vector<Part>& parts() const { return parts_; }
-  // Each name of a variable, and of each field that header() asks for, as often as it is used.
+  // Each name of a variable, as often as it is used.
   std::vector<std::string_view> variables() const;
-  std::vector<std::string_view> fields() const;
   bool uses(std::string_view variable) const;
 
   using Lookup = wire::FunctionRef<std::string_view(std::string_view name)>;
-  // Writes the parts one after the other; `variable` and `field` answer what stands for a name.
-  void write(Lookup variable, Lookup field, wire::FunctionRef<void(const Part&, std::string_view)> out) const;
-  std::string text(Lookup variable, Lookup field) const;
+  // Writes the parts one after the other; `variable` answers what stands for a name.
+  void write(Lookup variable, wire::FunctionRef<void(const Part&, std::string_view)> out) const;
+  std::string text(Lookup variable) const;
 
  private:
   std::vector<Part> parts_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "proxy/inject/body.hpp"
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/options.hpp"
 #include "proxy/inject/private_key.hpp"
 
@@ -113,7 +113,7 @@ class OAuth1Injection final : public Injection {
     if (!keys_.token.empty()) out.insert(out.begin() + 1, {"oauth_token", keys_.token});
     if (!body_hash_ || is_form(in.content_type)) return out;
     // A body without a length is empty to this hash, too: the parameter says that there is none.
-    const auto hash = digest(method_ == Method::hmac_sha256 ? Hash::sha256 : Hash::sha1, in.content);
+    const auto hash = digest_of(method_ == Method::hmac_sha256 ? Algorithm::sha256 : Algorithm::sha1, in.content);
     if (!hash) return unreadable();
     out.emplace_back("oauth_body_hash", encode(Encoding::base64, *hash));
     return out;
@@ -124,7 +124,7 @@ class OAuth1Injection final : public Injection {
     const std::string signature =
         method_ == Method::rsa_sha1
             ? keys_.rsa->sign(base)
-            : hmac(method_ == Method::hmac_sha1 ? Hash::sha1 : Hash::sha256, keys_.hmac.expose(), base);
+            : hmac(method_ == Method::hmac_sha1 ? Algorithm::sha1 : Algorithm::sha256, keys_.hmac.expose(), base);
     return encode(Encoding::base64, signature);
   }
 

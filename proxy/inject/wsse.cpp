@@ -1,6 +1,6 @@
 #include "proxy/inject/wsse.hpp"
 
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/encoding.hpp"
 #include "proxy/inject/options.hpp"
 #include "proxy/inject/times.hpp"
 
@@ -45,7 +45,7 @@ class WsseInjection final : public Injection {
     std::string text;
     text.reserve(nonce.size() + created.size() + password_.size());
     text.append(nonce).append(created).append(password_.expose());
-    const std::string hash = digest(Hash::sha1, text);
+    const std::string hash = digest(Algorithm::sha1, text);
     vault::wipe(text);
     return encode(Encoding::base64, digest_ == Digest::base64 ? hash : encode(Encoding::hex, hash));
   }
