@@ -1,6 +1,7 @@
 // Every injection kind, one row each.
 #include <algorithm>
 
+#include "proxy/inject/aws_sigv4.hpp"
 #include "proxy/inject/azure_shared_key.hpp"
 #include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr Row kRows[] = {
     {"field", make_field},
+    {"aws-sigv4", make_aws_sigv4},
     {"hmac", make_hmac},
     {"oauth1", make_oauth1},
     {"wsse", make_wsse},
