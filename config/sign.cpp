@@ -78,6 +78,7 @@ constexpr Key kWsse[] = {
 
 constexpr Key kAzure[] = {
     {"service", Form::choice, "blob queue file table"},
+    {"account", Form::text},  // its name; else the connection's keyId
     {"version", Form::text},  // x-ms-version, where the caller sends none
 };
 
@@ -262,6 +263,7 @@ Names sign_fields(const Sign& sign, const Fields& fields) {
     const bool rsa = method != sign.options.end() && method->second.text() == "RSA-SHA1";
     named.emplace_back(rsa ? "privateKey" : "consumerSecret");
   }
+  if (sign.options.contains("account")) std::erase(named, "keyId");
   for (const auto& [key, text] : sign.options)
     if (key == "message" || key == "value") named.insert(named.end(), text.variables().begin(), text.variables().end());
   std::erase_if(named, [&](const std::string& name) { return !fields.contains(name); });

@@ -148,11 +148,12 @@ std::expected<std::unique_ptr<Injection>, std::string> make_azure_shared_key(Rec
   Options options(recipe);
   const auto service = options.choice<Service>("service", kServices);
   std::string version = options.text("version", service == Service::table ? kTableVersion : kVersion);
-  std::string account(options.needed("keyId"));
+  std::string account = options.text("account");
+  if (account.empty()) account = options.needed("keyId");
   // The name of a storage account is 3 to 24 lower-case letters and digits; "-" for what tests and emulators use.
   const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (recipe.placeholder.empty() && !std::all_of(account.begin(), account.end(), fits))
-    options.refuse("keyId is not the name of a storage account");
+    options.refuse("sign.account or keyId is not the name of a storage account");
   auto key = recipe.placeholder.empty() ? decode_key(KeyEncoding::base64, options.needed("key"))
                                         : vault::Secret(recipe.placeholder);
   if (!key) options.refuse("the key is not base64");

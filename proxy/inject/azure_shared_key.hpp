@@ -2,8 +2,8 @@
 // The kind "azure-shared-key": Azure Storage's Shared Key (Microsoft, "Authorize with Shared Key"): the string-to-sign
 // of Blob, Queue and File (version 2015-02-21 and later), and that of Table.
 //
-// Options: service (blob, queue, file, table), version (x-ms-version where the caller sends none). Values: keyId (the
-// account's name), key (base64). It writes Authorization and x-ms-date, and x-ms-version if it is missing. An Error: an
+// Options: service (blob, queue, file, table), account (its name; else it is the value keyId), version (x-ms-version where
+// the caller sends none). Values: key (base64), keyId. It writes Authorization and x-ms-date, and x-ms-version if it is missing. An Error: an
 // x-ms- field given twice. Lite signatures are not made: nothing needs them.
 #include "proxy/inject/injection.hpp"
 

@@ -45,9 +45,14 @@ TEST(AzureSharedKey, says_what_is_wrong_with_its_credential) {
   EXPECT_EQ(refusal("azure-shared-key", {}, {}), "the credential has no keyId");
   EXPECT_EQ(refusal("azure-shared-key", {}, {{"keyId", "a"}, {"key", "no base64"}}), "the key is not base64");
   EXPECT_EQ(refusal("azure-shared-key", {}, {{"keyId", "a\r\nb"}, {"key", "a2V5"}}),
-            "keyId is not the name of a storage account");
+            "sign.account or keyId is not the name of a storage account");
   EXPECT_EQ(refusal("azure-shared-key", {{"service", "disk"}}, kAccount),
             "sign.service: not one of blob, queue, file, table");
+}
+
+TEST(AzureSharedKey, takes_the_account_from_the_entry_before_the_credential) {
+  EXPECT_THAT(outcome(*make("azure-shared-key", {{"account", "other"}}, kAccount), {}), HasSubstr("SharedKey other:"));
+  EXPECT_EQ(refusal("azure-shared-key", {{"account", "other"}}, {{"key", "a2V5"}}), "");
 }
 
 TEST(AzureSharedKey, writes_the_placeholder_where_its_signature_goes_and_reads_no_key) {
