@@ -18,7 +18,7 @@ const Names kTypes{"OAUTH2",     "OAUTH2_CLIENT_CREDENTIALS",
                    "TWO_STEP",   "GITHUB_APP"};
 const Names kOAuth{"OAUTH2", "OAUTH2_CLIENT_CREDENTIALS", "JWT_BEARER", "TWO_STEP", "GITHUB_APP"};
 const Names kStatic{"API_KEY", "BEARER", "BASIC", "CUSTOM"};
-const Names kSigned{"AWS_SIGV4"};
+const Names kSigned{"AWS_SIGV4", "HMAC", "OAUTH1"};
 
 FieldSpec field(bool secret, bool required, std::string title) {
   FieldSpec out;
@@ -37,6 +37,13 @@ std::map<std::string, FieldSpec> default_fields(const std::string& type) {
     return {{"accessKeyId", field(false, true, "Access key id")},
             {"secretAccessKey", field(true, true, "Secret access key")},
             {"sessionToken", field(true, false, "Session token")}};
+  if (type == "HMAC") return {{"keyId", field(false, false, "Key id")}, {"key", field(true, true, "Key")}};
+  if (type == "OAUTH1")
+    return {{"consumerKey", field(false, true, "Consumer key")},
+            {"consumerSecret", field(true, false, "Consumer secret")},
+            {"privateKey", field(true, false, "Private key (RSA-SHA1)")},
+            {"token", field(true, false, "Access token")},
+            {"tokenSecret", field(true, false, "Access token secret")}};
   if (type == "OAUTH2")
     return {{"refreshToken", field(true, true, "Refresh token")},
             {"accessToken", field(true, false, "Access token")},
@@ -204,7 +211,11 @@ Auth decode_auth(std::string name, const Node& node, const Names& variables, boo
     auth.oauth = decode_oauth(in, node, auth, variables, mistakes);
     if (const Node* verify = in.get("verify")) auth.verify = decode_verify(*verify, variables, mistakes);
   }
-  auth.sign = decode_sign(in.get("sign"), node, auth.type, variables, mistakes);
+  const Node* sign = in.get("sign");
+  Mistakes not_yet;  // the generic provider is told with the connection what its signer needs
+  auth.sign = decode_sign(sign, node, auth.type, variables, auth.fields, generic && !sign ? not_yet : mistakes);
+  if (auth.sign)
+    for (const std::string& used : sign_fields(*auth.sign, auth.fields)) auth.fields[used].required = true;
   decode_inject(in, node, variables, generic, auth, mistakes);
   in.finish();
   return auth;

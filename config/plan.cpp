@@ -40,8 +40,8 @@ class Planner {
     if (mistakes_.empty() || auth_) read_config();
     if (auth_ && config_read_) {
       provider_.generic ? plan_generic() : plan_entry();
-      absent_fields();
       plan_sign();
+      absent_fields();
       if (checks_ == Checks::all || checks_ == Checks::app) check_values();
       if (checks_ != Checks::none)
         for (const auto& [name, text] : plan_.variables) check_landing(name, text, "/config/");
@@ -190,10 +190,8 @@ class Planner {
     const Node* sign = sign_ ? in.get("sign") : nullptr;
     in.finish();
     boost::json::object normal;
-    if (sign) {
-      sign_ = decode_sign(sign, *sign, plan_.type, {}, mistakes_);
-      normal["sign"] = to_json(*sign);
-    }
+    if (sign_) sign_ = decode_sign(sign, config_, plan_.type, {}, fields_, mistakes_);
+    if (sign) normal["sign"] = to_json(*sign);
     if (!hosts || !hosts->is_list() || hosts->items.empty())
       add("/config/hosts", "hosts is required: the list of hosts that may see the secret, like [\"api.example.com\"]");
     else
@@ -266,6 +264,7 @@ class Planner {
     if (!sign_) return;
     plan_.scheme = sign_->scheme;
     plan_.sign = expand_sign(*sign_, plan_.variables);
+    for (const std::string& name : sign_fields(*sign_, fields_)) fields_[name].required = true;
     for (const auto& [name, spec] : fields_)
       if (spec.required) plan_.required.push_back(name);
   }

@@ -65,7 +65,7 @@ struct Auth {
 const std::vector<std::string>& known_types();
 // API_KEY, BEARER, BASIC, CUSTOM and those that sign: whose `value` is the credential itself.
 bool is_static_type(std::string_view type);
-// AWS_SIGV4: whose credential signs the request, as `sign` says.
+// AWS_SIGV4, HMAC, OAUTH1: whose credential signs the request, as `sign` says.
 bool is_signed_type(std::string_view type);
 // The static ones and the types of OAuth: the ones that plan_connection serves.
 bool is_served_type(std::string_view type);

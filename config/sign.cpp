@@ -12,7 +12,8 @@ enum class Form : std::uint8_t {
   text,     // a template over the variables of config
   choice,   // one of `words`
   list,     // several texts, or one; joined by spaces
-  message,  // a template over the variables of config and over `words`, which the signer fills in
+  header,   // the name of a header that the signer writes
+  message,  // a template over the variables of config, the auth's fields and `words`, which the signer fills in
 };
 
 struct Key {
@@ -33,13 +34,79 @@ constexpr Key kAws[] = {
     kSpill,
 };
 
+constexpr std::string_view kHashes = "sha256 sha1 sha384 sha512 md5", kEncodings = "hex HEX base64 base64url";
+constexpr std::string_view kKeyEncodings = "raw base64 base64url hex";
+// What a message of this scheme may name besides; header_… is any field of the request.
+constexpr std::string_view kNames =
+    "method authority path query sorted_query target timestamp nonce body body_hash signature";
+constexpr std::string_view kHeaderName = "header_";
+
+constexpr Key kHmac[] = {
+    {"message", Form::message, kNames, true},
+    {"hash", Form::choice, kHashes},
+    {"encoding", Form::choice, kEncodings},         // of the signature
+    {"key_encoding", Form::choice, kKeyEncodings},  // how the provider writes the key
+    {"header", Form::header},                       // where the signature goes: a header, or a query parameter
+    {"query", Form::text},
+    {"value", Form::message, kNames},  // what stands there; "${signature}"
+    {"timestamp_header", Form::header},
+    {"timestamp_query", Form::text},
+    {"timestamp_format", Form::choice, "s ms us iso8601 iso8601-ms http-date"},
+    {"nonce_header", Form::header},
+    {"nonce_query", Form::text},
+    {"nonce_format", Form::choice, "hex uuid"},
+    {"body_hash", Form::choice, kHashes},
+    {"body_hash_encoding", Form::choice, kEncodings},
+    {"body_hash_header", Form::header},
+    {"body_hash_query", Form::text},
+    kSpill,
+};
+
+constexpr Key kOAuth1[] = {
+    {"method", Form::choice, "HMAC-SHA1 HMAC-SHA256 RSA-SHA1"},
+    {"placement", Form::choice, "header query"},
+    {"realm", Form::text},
+    {"body_hash", Form::choice, "no yes"},  // oauth_body_hash, of bodies that are no form
+    kSpill,
+};
+
+constexpr Key kWsse[] = {
+    {"header", Form::header},                // X-WSSE
+    {"nonce", Form::choice, "base64 text"},  // what is hashed is what the base64 holds, or the text itself
+    {"digest", Form::choice, "base64 base64-of-hex"},
+};
+
+constexpr Key kAzure[] = {
+    {"service", Form::choice, "blob queue file table"},
+    {"account", Form::text},  // its name; else the connection's keyId
+    {"version", Form::text},  // x-ms-version, where the caller sends none
+};
+
+constexpr Key kHttpSignature[] = {
+    {"algorithm", Form::choice, "hmac-sha256 ed25519 ecdsa-p256-sha256 rsa-pss-sha512 rsa-v1_5-sha256"},
+    {"components", Form::list},  // what is covered, in this order
+    {"params", Form::list},      // of the signature, in this order: created expires keyid alg nonce tag
+    {"expires_in", Form::text},  // seconds
+    {"tag", Form::text},
+    {"label", Form::text},
+    {"digest", Form::choice, "sha-256 sha-512"},  // of Content-Digest
+    {"key_encoding", Form::choice, kKeyEncodings},
+    kSpill,
+};
+
 struct Scheme {
   std::string_view name, type;
   std::span<const Key> keys;
+  std::string_view fields = {};  // of the credential, that it cannot do without where the entry has them
 };
 // The first one of a type is its default.
 constexpr Scheme kSchemes[] = {
     {"aws-sigv4", "AWS_SIGV4", kAws},
+    {"hmac", "HMAC", kHmac, "key"},
+    {"wsse", "HMAC", kWsse, "username password keyId key"},
+    {"azure-shared-key", "HMAC", kAzure, "keyId key"},
+    {"http-signature", "HMAC", kHttpSignature, "keyId key"},
+    {"oauth1", "OAUTH1", kOAuth1, "consumerKey"},
 };
 
 Names split(std::string_view words) {
@@ -80,28 +147,43 @@ std::optional<Template> decode_list(const Node& node, const Names& variables, Mi
   return decode_template(joined, &variables, mistakes);
 }
 
-std::optional<Template> decode_value(const Key& key, const Node& node, const Names& variables, Mistakes& mistakes) {
+bool holds(const Names& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Config expands what is its own; the rest is the signer's, which knows plain names and these two functions.
+std::optional<Template> decode_message(const Key& key, const Node& node, const Names& variables, const Fields& fields,
+                                       Mistakes& mistakes) {
+  auto message = decode_template(node, nullptr, mistakes);
+  if (!message) return message;
+  Names known = split(key.words);
+  known.insert(known.end(), variables.begin(), variables.end());
+  for (const auto& [name, spec] : fields) known.push_back(name);
+  for (const std::string& name : message->variables()) {
+    const auto field = fields.find(name);
+    if (!holds(known, name) && !name.starts_with(kHeaderName)) mistakes.add(node, unknown("variable", name, known));
+    if (field != fields.end() && !field->second.default_value.empty())
+      mistakes.add(node, fmt::format("a message uses '{}', which has a default", name));
+  }
+  for (const auto& part : message->parts())
+    if (!part.function.empty() && part.function != "basic" && part.function != "lower")
+      mistakes.add(node, "a message knows the functions basic and lower alone");
+  return message;
+}
+
+std::optional<Template> decode_value(const Key& key, const Node& node, const Names& variables, const Fields& fields,
+                                     Mistakes& mistakes) {
   if (key.form == Form::list) return decode_list(node, variables, mistakes);
-  Names known = variables;
-  if (key.form == Form::message) {
-    const Names own = split(key.words);
-    known.insert(known.end(), own.begin(), own.end());
-  }
-  if (key.form == Form::choice) {
-    const std::string text = scalar(node, mistakes);
-    const Names words = split(key.words);
-    if (std::find(words.begin(), words.end(), text) == words.end())
-      mistakes.add(node, fmt::format("'{}' is not one of {}", text, fmt::join(words, ", ")));
-    known.clear();
-  }
-  auto value = decode_template(node, &known, mistakes);
+  if (key.form == Form::message) return decode_message(key, node, variables, fields, mistakes);
+  const Names none;
+  auto value = decode_template(node, key.form == Form::text ? &variables : &none, mistakes);
   if (!value) return value;
-  if (key.form == Form::message) {
-    for (const auto& part : value->parts())
-      if (!part.function.empty()) mistakes.add(node, "a message holds plain variables, no functions");
-  } else if (has_control(value->text())) {
-    mistakes.add(node, "holds a control character");
-  }
+  if (has_control(value->text())) mistakes.add(node, "holds a control character");
+  if (key.form == Form::header)
+    if (const auto refused = refuse_header(value->text())) mistakes.add(node, *refused);
+  const Names words = split(key.words);
+  if (key.form == Form::choice && !holds(words, value->text()))
+    mistakes.add(node, fmt::format("'{}' is not one of {}", value->text(), fmt::join(words, ", ")));
   return value;
 }
 
@@ -111,15 +193,28 @@ std::string dollars_doubled(std::string_view text) {
   return out;
 }
 
+std::string expand_argument(const std::string& argument, const std::map<std::string, std::string>& variables) {
+  if (argument.starts_with('"')) return argument + '"';
+  const auto at = variables.find(argument);
+  return at == variables.end() ? argument : '"' + at->second + '"';
+}
+
 std::string expand_message(const Template& message, const std::map<std::string, std::string>& variables) {
   std::string out;
   for (const auto& part : message.parts()) {
-    const bool literal = part.arguments.empty();
-    const auto at = literal ? variables.end() : variables.find(part.arguments.front());
-    if (literal)
+    if (part.arguments.empty()) {
       out += dollars_doubled(part.literal);
-    else
-      out += at == variables.end() ? "${" + part.arguments.front() + "}" : dollars_doubled(at->second);
+      continue;
+    }
+    const auto at = part.function.empty() ? variables.find(part.arguments.front()) : variables.end();
+    if (at != variables.end()) {
+      out += dollars_doubled(at->second);
+      continue;
+    }
+    std::string list;
+    for (const std::string& argument : part.arguments)
+      list += (list.empty() ? "" : ", ") + expand_argument(argument, variables);
+    out += "${" + (part.function.empty() ? list : part.function + "(" + list + ")") + "}";
   }
   return out;
 }
@@ -133,7 +228,7 @@ const Scheme* find_scheme(std::string_view name) {
 }  // namespace
 
 std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string_view type, const Names& variables,
-                                Mistakes& mistakes) {
+                                const Fields& fields, Mistakes& mistakes) {
   if (!is_signed_type(type)) {
     if (node) mistakes.add(*node, fmt::format("type {} does not sign requests", type));
     return std::nullopt;
@@ -153,11 +248,26 @@ std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string
     if (!value && key.required)
       mistakes.add(node ? *node : entry, fmt::format("the scheme {} needs sign.{}", scheme->name, key.name));
     if (!value) continue;
-    if (auto decoded = decode_value(key, *value, variables, mistakes))
+    if (auto decoded = decode_value(key, *value, variables, fields, mistakes))
       out.options.emplace(key.name, std::move(*decoded));
   }
   in.finish();
   return out;
+}
+
+Names sign_fields(const Sign& sign, const Fields& fields) {
+  const Scheme* scheme = find_scheme(sign.scheme);
+  Names named = split(scheme->fields);
+  if (scheme->name == "oauth1") {
+    const auto method = sign.options.find("method");
+    const bool rsa = method != sign.options.end() && method->second.text() == "RSA-SHA1";
+    named.emplace_back(rsa ? "privateKey" : "consumerSecret");
+  }
+  if (sign.options.contains("account")) std::erase(named, "keyId");
+  for (const auto& [key, text] : sign.options)
+    if (key == "message" || key == "value") named.insert(named.end(), text.variables().begin(), text.variables().end());
+  std::erase_if(named, [&](const std::string& name) { return !fields.contains(name); });
+  return named;
 }
 
 Names sign_schemes() {

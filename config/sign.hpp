@@ -12,10 +12,15 @@
 
 namespace postern::config {
 
+using Fields = std::map<std::string, FieldSpec>;
+
 // `node` is null where the entry says nothing: the type's first scheme with its defaults. Nothing for a type that does
-// not sign. `variables`: those of config, which a text may name.
+// not sign. `variables`: those of config, which a text may name; a message may name the credential's `fields`, too.
 std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string_view type, const Names& variables,
-                                Mistakes& mistakes);
+                                const Fields& fields, Mistakes& mistakes);
+
+// Those of the fields that the signer cannot do without, as it is told: they are required, whatever their entry says.
+Names sign_fields(const Sign& sign, const Fields& fields);
 
 // Every scheme of the table: each is the kind of an injection.
 Names sign_schemes();

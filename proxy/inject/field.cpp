@@ -48,14 +48,7 @@ bool has_outer_blank(std::string_view text) {
 }
 
 Problem check_header(const Rule& rule) {
-  if (!wire::is_token(rule.name)) return "the name is no header name";
-  const wire::FieldId id = wire::identify_field(rule.name);
-  if (wire::is_hop_by_hop(id) || id == wire::FieldId::via || id == wire::FieldId::expect ||
-      id == wire::FieldId::max_forwards)
-    return "this header frames or routes the message and cannot carry a credential";
-  for (const std::string_view framing : {"Content-Length", "Transfer-Encoding", "Host", "X-Connection-Id"})
-    if (wire::is_underscore_spelling(rule.name, framing))
-      return "some servers read this name as " + std::string(framing);
+  if (const Problem refused = refuse_header_name(rule.name)) return refused;
   if (!wire::is_field_value(rule.value.expose())) return "the value has a line end or a control character";
   if (has_outer_blank(rule.value.expose()))
     return "the value starts or ends with a space, or is a scheme without a value";
@@ -268,6 +261,17 @@ class FieldInjection final : public Injection {
 };
 
 }  // namespace
+
+std::optional<std::string> refuse_header_name(std::string_view name) {
+  if (!wire::is_token(name)) return "the name is no header name";
+  const wire::FieldId id = wire::identify_field(name);
+  if (wire::is_hop_by_hop(id) || id == wire::FieldId::via || id == wire::FieldId::expect ||
+      id == wire::FieldId::max_forwards)
+    return "this header frames or routes the message and cannot carry a credential";
+  for (const std::string_view framing : {"Content-Length", "Transfer-Encoding", "Host", "X-Connection-Id"})
+    if (wire::is_underscore_spelling(name, framing)) return "some servers read this name as " + std::string(framing);
+  return {};
+}
 
 std::expected<std::unique_ptr<Injection>, std::string> make_field(Recipe recipe) {
   std::vector<Rule> rules = std::move(recipe.rules);

@@ -2,9 +2,14 @@
 #include <algorithm>
 
 #include "proxy/inject/aws_sigv4.hpp"
+#include "proxy/inject/azure_shared_key.hpp"
 #include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
+#include "proxy/inject/hmac.hpp"
+#include "proxy/inject/http_signature.hpp"
 #include "proxy/inject/injection.hpp"
+#include "proxy/inject/oauth1.hpp"
+#include "proxy/inject/wsse.hpp"
 
 namespace postern::inject {
 namespace {
@@ -12,6 +17,11 @@ namespace {
 constexpr Row kRows[] = {
     {"field", make_field},
     {"aws-sigv4", make_aws_sigv4},
+    {"hmac", make_hmac},
+    {"oauth1", make_oauth1},
+    {"wsse", make_wsse},
+    {"azure-shared-key", make_azure_shared_key},
+    {"http-signature", make_http_signature},
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 

@@ -88,6 +88,7 @@ TEST(Provider, knows_every_type_of_the_design) {
     const std::string token = asks ? "    token: {url: https://a.example.com/token}\n" : "";
     const std::string signer = type == "JWT_BEARER"   ? "    assertion: {issuer: \"${k}\", key: token}\n"
                                : type == "GITHUB_APP" ? "    app_fields: {appId: {secret: false}, privateKey: }\n"
+                               : type == "HMAC"       ? "    sign: {message: a, header: X-Signature}\n"
                                                       : "";
     const std::string inject = plain ? "" : "    inject: [{header: X-Key, value: \"${k}\"}]\n";
     EXPECT_EQ(entry_mistake(with_auth("    type: " + type + "\n    fields: {k: , token: , username: , password: }\n" +
