@@ -25,6 +25,8 @@ const char* explain(net::Fault fault) {
       return "its certificate is not trusted";
     case net::Fault::tls:
       return "TLS failed";
+    case net::Fault::client_certificate:
+      return "it demands a client certificate, and takes none that was shown";
     case net::Fault::timeout:
       return "no answer in time";
     case net::Fault::malformed:

@@ -13,6 +13,7 @@ enum class Fault : std::uint8_t {
   connect_timeout,   // connect or TLS handshake not done in time
   certificate,       // not trusted, expired, another name
   tls,               // no common protocol, alert, garbage
+  client_certificate,  // demanded and not shown, or shown and refused
   closed,            // closed or reset before a response head
   malformed,         // bad bytes, bad framing, an unasked 101
   timeout,           // no response head in time
