@@ -14,12 +14,12 @@ std::vector<Rule> one_header() {
 }
 
 void makes_an_injection(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(find_injection("field")->make(one_header()));
+  for (auto _ : state) benchmark::DoNotOptimize(find_injection("field")->make({.rules = one_header()}));
 }
 BENCHMARK(makes_an_injection);
 
 void applies_a_header(benchmark::State& state) {
-  const auto injection = find_injection("field")->make(one_header());
+  const auto injection = find_injection("field")->make({.rules = one_header()});
   Inputs in;
   in.method = "GET";
   Changes out;
@@ -30,7 +30,7 @@ BENCHMARK(applies_a_header);
 void edits_a_json_body(benchmark::State& state) {
   std::vector<Rule> rules;
   rules.push_back({Place::json, "/auth/key", vault::Secret(std::string_view("sk_live_0123456789abcdef")), true});
-  const auto injection = find_injection("field")->make(std::move(rules));
+  const auto injection = find_injection("field")->make({.rules = std::move(rules)});
   const std::string body = R"({"auth": {"key": ""}, "items": [)" + std::string(1000, '1') + "]}";
   Inputs in;
   in.method = "POST";

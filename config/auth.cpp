@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "config/decode.hpp"
+#include "config/sign.hpp"
 
 namespace postern::config {
 namespace {
@@ -17,6 +18,7 @@ const Names kTypes{"OAUTH2",     "OAUTH2_CLIENT_CREDENTIALS",
                    "TWO_STEP",   "GITHUB_APP"};
 const Names kOAuth{"OAUTH2", "OAUTH2_CLIENT_CREDENTIALS", "JWT_BEARER", "TWO_STEP", "GITHUB_APP"};
 const Names kStatic{"API_KEY", "BEARER", "BASIC", "CUSTOM"};
+const Names kSigned{"AWS_SIGV4"};
 
 FieldSpec field(bool secret, bool required, std::string title) {
   FieldSpec out;
@@ -31,6 +33,10 @@ std::map<std::string, FieldSpec> default_fields(const std::string& type) {
   if (type == "BASIC")
     return {{"username", field(false, true, "User name")}, {"password", field(true, false, "Password")}};
   if (type == "API_KEY") return {{"apiKey", field(true, true, "API key")}};
+  if (type == "AWS_SIGV4")
+    return {{"accessKeyId", field(false, true, "Access key id")},
+            {"secretAccessKey", field(true, true, "Secret access key")},
+            {"sessionToken", field(true, false, "Session token")}};
   if (type == "OAUTH2")
     return {{"refreshToken", field(true, true, "Refresh token")},
             {"accessToken", field(true, false, "Access token")},
@@ -110,7 +116,7 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
     return;
   }
   auth.inject = default_rules(auth, node, mistakes);
-  if (auth.inject.empty() && served && !generic && auth.type != "BEARER" && auth.type != "BASIC")
+  if (auth.inject.empty() && served && !auth.sign && !generic && auth.type != "BEARER" && auth.type != "BASIC")
     mistakes.add(node, fmt::format("type {} needs inject rules", auth.type));
 }
 
@@ -128,8 +134,12 @@ bool is_oauth_type(std::string_view type) {
   return std::find(kOAuth.begin(), kOAuth.end(), type) != kOAuth.end();
 }
 
+bool is_signed_type(std::string_view type) {
+  return std::find(kSigned.begin(), kSigned.end(), type) != kSigned.end();
+}
+
 bool is_static_type(std::string_view type) {
-  return std::find(kStatic.begin(), kStatic.end(), type) != kStatic.end();
+  return is_signed_type(type) || std::find(kStatic.begin(), kStatic.end(), type) != kStatic.end();
 }
 
 bool is_served_type(std::string_view type) {
@@ -193,6 +203,7 @@ Auth decode_auth(std::string name, const Node& node, const Names& variables, boo
     auth.oauth = decode_oauth(in, node, auth, variables, mistakes);
     if (const Node* verify = in.get("verify")) auth.verify = decode_verify(*verify, variables, mistakes);
   }
+  auth.sign = decode_sign(in.get("sign"), node, auth.type, variables, mistakes);
   decode_inject(in, node, variables, generic, auth, mistakes);
   in.finish();
   return auth;

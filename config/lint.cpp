@@ -24,11 +24,14 @@ void lint_auth(const Node& tree, const Auth& auth, Names& all, Mistakes& mistake
   Names names;
   for (const InjectRule& rule : auth.inject)
     for (const std::string& name : rule.value.variables()) names.push_back(name);
+  if (auth.sign)
+    for (const auto& [key, text] : auth.sign->options)
+      for (const std::string& name : text.variables()) names.push_back(name);
   all.insert(all.end(), names.begin(), names.end());
   const Node* entry = place_of(tree, "auth").find(auth.name);
   const Node& at = entry ? *entry : tree;
-  // The generic provider's rules come with the connection; a grant uses its fields itself.
-  if (!is_static_type(auth.type) || auth.inject.empty()) return;
+  // The generic provider's rules come with the connection; a grant and a signer use their fields themselves.
+  if (!is_static_type(auth.type) || auth.sign || auth.inject.empty()) return;
   for (const auto& [name, spec] : auth.fields)
     if (!used(names, name)) mistakes.add(place_of(at, "fields"), fmt::format("no rule uses the field '{}'", name));
 }

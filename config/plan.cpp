@@ -9,6 +9,7 @@
 #include "config/decode.hpp"
 #include "config/destinations.hpp"
 #include "config/hosts.hpp"
+#include "config/sign.hpp"
 
 namespace postern::config {
 namespace {
@@ -40,6 +41,7 @@ class Planner {
     if (auth_ && config_read_) {
       provider_.generic ? plan_generic() : plan_entry();
       absent_fields();
+      plan_sign();
       if (checks_ == Checks::all || checks_ == Checks::app) check_values();
       if (checks_ != Checks::none)
         for (const auto& [name, text] : plan_.variables) check_landing(name, text, "/config/");
@@ -94,6 +96,7 @@ class Planner {
     plan_.type = auth_->type;
     fields_ = of_app() ? auth_->app_fields : auth_->fields;
     plan_.inject = auth_->inject;
+    sign_ = auth_->sign;
   }
 
   // --- config -----------------------------------------------------------------------------------------------------
@@ -150,8 +153,13 @@ class Planner {
     const Node* hosts = in.get("hosts");
     const Node* inject = in.get("inject");
     const Node* base = in.get("base_url");
+    const Node* sign = sign_ ? in.get("sign") : nullptr;
     in.finish();
     boost::json::object normal;
+    if (sign) {
+      sign_ = decode_sign(sign, *sign, plan_.type, {}, mistakes_);
+      normal["sign"] = to_json(*sign);
+    }
     if (!hosts || !hosts->is_list() || hosts->items.empty())
       add("/config/hosts", "hosts is required: the list of hosts that may see the secret, like [\"api.example.com\"]");
     else
@@ -159,7 +167,7 @@ class Planner {
     if (inject) {
       generic_inject(*inject);
       normal["inject"] = to_json(*inject);
-    } else if (plan_.inject.empty()) {
+    } else if (plan_.inject.empty() && !sign_) {
       add("/config/inject", fmt::format("inject is required for type {}, like [{{\"header\": \"X-Api-Key\", \"value\": "
                                         "\"${{apiKey}}\"}}]",
                                         plan_.type));
@@ -218,6 +226,14 @@ class Planner {
   void absent_fields() {
     for (const auto& [name, spec] : fields_)
       if (!spec.required && !input_.value.contains(name)) plan_.variables.emplace(name, spec.default_value);
+  }
+
+  void plan_sign() {
+    if (!sign_) return;
+    plan_.scheme = sign_->scheme;
+    plan_.sign = expand_sign(*sign_, plan_.variables);
+    for (const auto& [name, spec] : fields_)
+      if (spec.required) plan_.required.push_back(name);
   }
 
   void check_values() {
@@ -286,6 +302,7 @@ class Planner {
   const Checks checks_;
   const Auth* auth_ = nullptr;
   std::map<std::string, FieldSpec> fields_;
+  std::optional<Sign> sign_;
   Node config_;
   bool config_read_ = false;
   Mistakes mistakes_;

@@ -269,7 +269,8 @@ class FieldInjection final : public Injection {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Injection>, std::string> make_field(std::vector<Rule> rules) {
+std::expected<std::unique_ptr<Injection>, std::string> make_field(Recipe recipe) {
+  std::vector<Rule> rules = std::move(recipe.rules);
   if (rules.empty()) return std::unexpected("no rule says where the credential goes");
   for (Rule& rule : rules) {
     const std::string_view value = rule.value.expose();

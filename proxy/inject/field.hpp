@@ -4,6 +4,6 @@
 
 namespace postern::inject {
 
-std::expected<std::unique_ptr<Injection>, std::string> make_field(std::vector<Rule> rules);
+std::expected<std::unique_ptr<Injection>, std::string> make_field(Recipe recipe);
 
 }  // namespace postern::inject

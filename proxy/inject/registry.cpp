@@ -1,4 +1,7 @@
-// Every injection kind, one row each, and the connection types that use them.
+// Every injection kind, one row each.
+#include <algorithm>
+
+#include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
 #include "proxy/inject/injection.hpp"
 
@@ -10,16 +13,6 @@ constexpr Row kRows[] = {
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 
-struct TypeRow {
-  std::string_view type;
-  const char* kind;
-};
-constexpr TypeRow kTypes[] = {
-    {"API_KEY", "field"},    {"BEARER", "field"},   {"BASIC", "field"},
-    {"CUSTOM", "field"},     {"OAUTH2", "field"},   {"OAUTH2_CLIENT_CREDENTIALS", "field"},
-    {"JWT_BEARER", "field"}, {"TWO_STEP", "field"}, {"GITHUB_APP", "field"},
-};
-
 }  // namespace
 
 const Row* find_injection(std::string_view kind) {
@@ -28,10 +21,23 @@ const Row* find_injection(std::string_view kind) {
   return nullptr;
 }
 
-const char* kind_of_type(std::string_view connection_type) {
-  for (const TypeRow& row : kTypes)
-    if (row.type == connection_type) return row.kind;
-  return nullptr;
+std::expected<std::unique_ptr<Injection>, std::string> make_injection(std::string_view scheme, Recipe recipe) {
+  if (scheme.empty()) return make_field(std::move(recipe));
+  const Row* row = find_injection(scheme);
+  if (row == nullptr) return std::unexpected("nothing signs with the scheme " + std::string(scheme));
+  if (recipe.rules.empty()) return row->make(std::move(recipe));
+  auto fields = make_field({.rules = std::move(recipe.rules)});
+  if (!fields) return fields;
+  recipe.rules.clear();
+  auto signer = row->make(std::move(recipe));
+  if (!signer) return signer;
+  return combine(std::move(*fields), std::move(*signer));
+}
+
+bool describes_body(std::string_view field_name) {
+  constexpr std::string_view names[] = {"Content-MD5", "Digest", "Content-Digest", "Repr-Digest", "Content-Encoding"};
+  return std::any_of(std::begin(names), std::end(names),
+                     [&](std::string_view name) { return wire::iequals(name, field_name); });
 }
 
 void Changes::clear() {
@@ -42,6 +48,11 @@ void Changes::clear() {
   body_replaced = false;
   vault::wipe(body);
   content_type.clear();
+  transform.reset();
+  while (!made.empty()) {
+    vault::wipe(made.front());
+    made.pop_front();
+  }
 }
 
 }  // namespace postern::inject

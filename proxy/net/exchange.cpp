@@ -116,6 +116,10 @@ Task<Fault> Exchange::pump_loop(RequestBody& body, bool chunked, Transform* tran
         transformed.clear();
         transform->feed(piece.data, transformed);
         if (piece.end) transform->finish(transformed);
+        if (transform->broken() != nullptr) {
+          reason_ = transform->broken();
+          co_return Fault::client_malformed;
+        }
         data = transformed;
       }
       append_piece(stage_, data, chunked);

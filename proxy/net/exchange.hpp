@@ -18,16 +18,11 @@
 #include "proxy/net/upstream.hpp"
 #include "proxy/wire/chunk.hpp"
 #include "proxy/wire/head.hpp"
+#include "proxy/wire/transform.hpp"
 
 namespace postern::net {
 
-// Rewrites body bytes on their way. feed() appends to `out`; finish() appends what is left at the end.
-class Transform {
- public:
-  virtual ~Transform() = default;
-  virtual void feed(std::string_view in, std::string& out) = 0;
-  virtual void finish(std::string& out) = 0;
-};
+using wire::Transform;
 
 // What a worker shares between its exchanges.
 struct Network {

@@ -17,7 +17,10 @@ bool may_be_needed_again(const Call& call) {
          !call.head.expect_continue;
 }
 
-std::unexpected<Problem> too_large_to_edit() {
+std::unexpected<Problem> too_large(const Request& request) {
+  if ((asked_of_body(request) & inject::needs_body) == 0)
+    return refuse(Code::body_too_large_to_sign,
+                  "This connection signs the body, which must then fit limits.body_buffer.");
   return refuse(Code::body_too_large,
                 "This connection's credential goes into the body, which must then fit limits.body_buffer.");
 }
@@ -41,7 +44,7 @@ net::Task<Step> collect_body(Call& call) {
       call.silent = piece.fault == net::Fault::client_gone;
       co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
     }
-    if (call.collected_body.size() + piece.data.size() > most) co_return too_large_to_edit();
+    if (call.collected_body.size() + piece.data.size() > most) co_return too_large(call);
     // Twice: what was collected, and the request that is made of it.
     if (!call.service().hold(call, 2 * piece.data.size())) co_return refuse_overload();
     call.collected_body.append(piece.data);
@@ -51,8 +54,19 @@ net::Task<Step> collect_body(Call& call) {
 
 }  // namespace
 
-bool injection_asks_for_body(const Request& request) {
-  return (request.connection->injection->needs() & inject::needs_body) != 0;
+std::uint8_t asked_of_body(const Request& request) {
+  const inject::Injection& injection = *request.connection->injection;
+  const std::uint8_t needs = injection.needs();
+  if ((needs & inject::needs_body_hash) == 0) return needs & inject::needs_body;
+  if (request.head.body == wire::Body::none) return 0;
+  inject::Inputs in;
+  Outbound shown;
+  in.method = request.head.method;
+  if (const auto* type = request.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
+  if (const auto* coding = request.head.fields.find(wire::FieldId::content_encoding))
+    in.content_encoding = coding->value;
+  show_sent(request, in, shown);
+  return injection.needs_of(in) & (inject::needs_body | inject::needs_body_hash);
 }
 
 std::size_t most_collected(const config::Settings& settings) {
@@ -66,17 +80,17 @@ Step may_collect(const Request& request) {
   for (const wire::FieldId id : {wire::FieldId::content_type, wire::FieldId::content_encoding}) {
     int lines = 0;
     for (const wire::Field& field : request.head.fields.all()) lines += field.id == id ? 1 : 0;
-    if (lines > 1 && injection_asks_for_body(request))
+    if (lines > 1 && (asked_of_body(request) & inject::needs_body) != 0)
       return refuse(Code::malformed_request,
                     "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
   }
   if (request.head.body == wire::Body::length && request.head.content_length > most_collected(request.settings()))
-    return too_large_to_edit();
+    return too_large(request);
   return {};
 }
 
 net::Soon<Step> collect(Call& call) {
-  if (!call.connection || (!injection_asks_for_body(call) && !may_be_needed_again(call))) return Step{};
+  if (!call.connection || (asked_of_body(call) == 0 && !may_be_needed_again(call))) return Step{};
   return collect_body(call);
 }
 

@@ -19,6 +19,12 @@
 
 namespace postern::serve {
 
+// What a signer is shown of a request, kept while it signs. Views point into the head and into this.
+struct Outbound {
+  std::string path, query, cookies, length, nonce;
+  std::vector<inject::NameValue> fields, sent;
+};
+
 // Fields are filled in in the order of the steps and are valid from the step that is named beside them.
 struct Request {
   // What held when the connection was found, and before that when the request began, whatever a reload says later:
@@ -74,7 +80,8 @@ std::string why_not_by_token(const Request& request);
 std::unexpected<Problem> refuse_renewed(const Request& request, const Common& common, const grants::Renewed& renewed);
 
 // --- 6 collect ---
-bool injection_asks_for_body(const Request& request);
+// Of the body of this request: what the injection needs of needs_body and needs_body_hash.
+std::uint8_t asked_of_body(const Request& request);
 std::size_t most_collected(const config::Settings& settings);
 // Of the head of a request whose body is to be edited or held.
 Step may_collect(const Request& request);
@@ -96,6 +103,8 @@ enum class Fate : std::uint8_t {
 Fate fate_of(const Request& request, const wire::Field& field);
 bool passes_cookies(const Known& known);
 bool drops_parameter(const Known& known, std::string_view name);
+// The caller's fields and query as they came, for a signer.
+void show_sent(const Request& request, inject::Inputs& in, Outbound& shown);
 // Writes `out`. `authority`: what Host says.
 Step inject(Request& request, const Common& common, std::string_view authority);
 // What counts against a budget of writes.

@@ -261,8 +261,8 @@ class Explaining {
   }
 
   Step collect(Part& part) {
-    const bool asked = request_.connection && injection_asks_for_body(request_);
-    if (!asked) {
+    const std::uint8_t asked = request_.connection ? asked_of_body(request_) : 0;
+    if (asked == 0) {
       part.decision = Decision::skipped;
       part.detail = "the body is streamed, or held only to be sent again";
       return {};
@@ -273,7 +273,9 @@ class Explaining {
     const wire::RequestHead& head = request_.head;
     if (head.body == wire::Body::chunked || head.content_length != 0) request_.collected_body = "{}";
     part.rule = fmt::format("limits.body_buffer: {} bytes", most_collected(request_.settings()));
-    part.detail = "the credential goes into the body, which is collected; its bytes are not judged here";
+    part.detail = (asked & inject::needs_body) != 0
+                      ? "the credential goes into the body, which is collected; its bytes are not judged here"
+                      : "the body is signed, and so collected; its bytes are not judged here";
     return {};
   }
 

@@ -26,7 +26,7 @@ net::Soon<Fault> send_leased(Call& call, Fault leased) {
   if (call.ended) return Fault::ended;
   note_use(call);
   const bool streams = !call.collected && !call.body.ended();
-  return call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked);
+  return call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked, call.changes.transform.get());
 }
 
 net::Task<Fault> send_once_leased(Call& call, net::Soon<Fault> leasing) {
@@ -148,7 +148,9 @@ net::Task<Step> forward(Call& call) {
   Problem problem = from_fault(fault, call.target.host, call.exchange->reason());
   if (fault == Fault::client_gone) call.silent = true;
   if (fault == Fault::client_malformed)
-    problem.detail = std::string("The chunked request body is malformed: ") + call.body.why().detail;
+    problem.detail = call.exchange->reason().empty()
+                         ? std::string("The chunked request body is malformed: ") + call.body.why().detail
+                         : call.exchange->reason();
   co_await call.exchange->finish(false);
   co_return std::unexpected(std::move(problem));
 }

@@ -1,7 +1,10 @@
 // 7 inject: the outbound head, built from nothing. What callers put where credentials go is left out, then exactly one
 // of each injected field is added, last.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
+#include <random>
 
 #include "proxy/serve/call.hpp"
 #include "proxy/wire/field_policy.hpp"
@@ -37,24 +40,24 @@ bool passed(const Known& known, std::string_view name) {
   return !known.pass.empty() && names(known.pass, name);
 }
 
-bool is_digest(std::string_view name) {
-  return wire::iequals(name, "Content-MD5") || wire::iequals(name, "Digest") || wire::iequals(name, "Content-Digest") ||
-         wire::iequals(name, "Repr-Digest");
+// The caller's part of the query, without what is taken out.
+void append_callers_query(const Request& request, std::string& out) {
+  const std::string_view query = request.target.query();
+  if (!request.connection) {
+    out.append(query);
+    return;
+  }
+  const Known& known = *request.connection;
+  const auto goes = [&](std::string_view name) { return drops_parameter(known, name); };
+  wire::strip_query(query, goes, out);
 }
 
 void write_query(Request& request) {
-  const std::string_view query = request.target.query();
-  if (!query.empty()) {
+  if (!request.target.query().empty()) {
     const std::size_t mark = request.out.size();
     request.out.append("?");
-    if (!request.connection) {
-      request.out.append(query);
-    } else {
-      const Known& known = *request.connection;
-      const auto goes = [&](std::string_view name) { return drops_parameter(known, name); };
-      wire::strip_query(query, goes, request.out);
-      if (request.out.size() == mark + 1) request.out.resize(mark);
-    }
+    append_callers_query(request, request.out);
+    if (request.out.size() == mark + 1) request.out.resize(mark);
   }
   for (const inject::NameValue& parameter : request.changes.query)
     wire::append_query(request.out, parameter.name, parameter.value);
@@ -69,12 +72,10 @@ void write_target(Request& request) {
   write_query(request);
 }
 
-bool write_cookies(Request& request, wire::HeadWriter& writer) {
-  const bool pass = request.connection && passes_cookies(*request.connection);
-  if (request.changes.cookies.empty() && !pass) return true;
-  std::string cookies;
+// The caller's cookies that go on with a credential.
+void append_callers_cookies(const Request& request, std::string& cookies) {
   for (const wire::Field& field : request.head.fields.all()) {
-    if (field.id != wire::FieldId::cookie || field.nominated || !pass) continue;
+    if (field.id != wire::FieldId::cookie || field.nominated) continue;
     std::string kept(field.value);
     for (const std::string& name : request.connection->strip_cookies) {
       std::string without;
@@ -83,6 +84,13 @@ bool write_cookies(Request& request, wire::HeadWriter& writer) {
     }
     if (!kept.empty()) cookies.append(cookies.empty() ? "" : "; ").append(kept);
   }
+}
+
+bool write_cookies(Request& request, wire::HeadWriter& writer) {
+  const bool pass = request.connection && passes_cookies(*request.connection);
+  if (request.changes.cookies.empty() && !pass) return true;
+  std::string cookies;
+  if (pass) append_callers_cookies(request, cookies);
   bool written = true;
   for (const inject::NameValue& cookie : request.changes.cookies) {
     written = written && wire::append_cookie(cookies, cookie.name, cookie.value);
@@ -120,22 +128,108 @@ void write_framing(Request& request, wire::HeadWriter& writer) {
   }
 }
 
-Step apply(Request& request) {
+void show_body_fields(const Request& request, inject::Inputs& in) {
+  if (const auto* type = request.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
+  if (const auto* coding = request.head.fields.find(wire::FieldId::content_encoding))
+    in.content_encoding = coding->value;
+}
+
+// As write_framing() will say it, if the injection does not replace the body.
+std::string length_of(const Request& request) {
+  if (request.collected)
+    return !request.collected_body.empty() || request.head.body != wire::Body::none
+               ? std::to_string(request.collected_body.size())
+               : std::string();
+  return request.head.body == wire::Body::length ? std::to_string(request.head.content_length) : std::string();
+}
+
+// The request as it goes out but for what the injection adds.
+void show_outbound(const Request& request, std::string_view authority, inject::Inputs& in, Outbound& shown) {
+  if (request.base_mode) shown.path = request.connection->base_path;
+  const std::string_view path = request.target.path_only();
+  shown.path.append(path == "*" && request.base_mode ? "/" : path);
+  append_callers_query(request, shown.query);
+  for (const wire::Field& field : request.head.fields.all())
+    if (field.id != wire::FieldId::cookie && fate_of(request, field) == Fate::kept)
+      shown.fields.push_back({field.name, field.value});
+  if (passes_cookies(*request.connection)) append_callers_cookies(request, shown.cookies);
+  if (!shown.cookies.empty()) shown.fields.push_back({"Cookie", shown.cookies});
+  shown.length = length_of(request);
+  if (!shown.length.empty()) shown.fields.push_back({"Content-Length", shown.length});
+  in.authority = authority;
+  in.path = shown.path;
+  in.query = shown.query;
+  in.fields = shown.fields;
+  show_sent(request, in, shown);
+  show_body_fields(request, in);
+}
+
+std::string make_nonce() {
+  std::random_device random;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", static_cast<std::uint32_t>(random()));
+  return out;
+}
+
+Problem cannot_apply(inject::Error error) {
+  return Problem{Code::malformed_request, std::move(error.message), {}, std::move(error.pointer), {}};
+}
+
+// A signer is shown the whole request and the time; what it makes of them is added like any other change.
+Step apply_signer(Request& request, const Common& common, std::string_view authority, inject::Inputs& in) {
+  const inject::Injection& injection = *request.connection->injection;
+  const std::uint8_t needs = injection.needs();
+  Outbound shown;
+  if ((needs & inject::needs_target) != 0) show_outbound(request, authority, in, shown);
+  if ((needs & inject::needs_time) != 0) {
+    in.now_ms = common.now_ms();
+    shown.nonce = make_nonce();
+    in.nonce = shown.nonce;
+  }
+  const inject::HeldContent content(request.collected_body);
+  const bool without_body = request.head.body == wire::Body::none;
+  if ((needs & inject::needs_body_hash) != 0 && (request.collected || without_body)) in.content = &content;
+  auto applied = injection.apply(in, request.changes);
+  if (applied) return {};
+  return std::unexpected(cannot_apply(std::move(applied.error())));
+}
+
+// What is held of the body goes out with the head.
+Step append_body(Request& request) {
+  if (request.changes.body_replaced) {
+    request.out.append(request.changes.body);
+  } else if (request.collected && request.changes.transform) {
+    wire::Transform& transform = *request.changes.transform;
+    transform.feed(request.collected_body, request.out);
+    transform.finish(request.out);
+    if (transform.broken() != nullptr) return refuse(Code::malformed_request, transform.broken());
+  } else if (request.collected) {
+    request.out.append(request.collected_body);
+  }
+  return {};
+}
+
+constexpr std::uint8_t kOfSigners = inject::needs_target | inject::needs_time | inject::needs_body_hash;
+
+Step apply(Request& request, const Common& common, std::string_view authority) {
   request.changes.clear();
   if (!request.connection) return {};
   inject::Inputs in;
   in.method = request.head.method;
   if (request.collected) {
-    if (const auto* type = request.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
-    if (const auto* coding = request.head.fields.find(wire::FieldId::content_encoding))
-      in.content_encoding = coding->value;
+    show_body_fields(request, in);
     in.body = request.collected_body;
   }
-  const auto applied = request.connection->injection->apply(in, request.changes);
+  const inject::Injection& injection = *request.connection->injection;
+  if ((injection.needs() & kOfSigners) != 0) {
+    Step step = apply_signer(request, common, authority, in);
+    request.path_prefix = request.changes.path_prefix;
+    return step;
+  }
+  auto applied = injection.apply(in, request.changes);
   request.path_prefix = request.changes.path_prefix;
   if (applied) return {};
-  Problem p{Code::malformed_request, applied.error().message, {}, applied.error().pointer, {}};
-  return std::unexpected(std::move(p));
+  return std::unexpected(cannot_apply(std::move(applied.error())));
 }
 
 // Max-Forwards counts down (RFC 9110 section 7.6.2); what is no number goes on as it is.
@@ -158,8 +252,8 @@ Fate fate_of(const Request& request, const wire::Field& field) {
   if (!request.token_field.empty() && field.value.data() == request.token_field.data()) return Fate::callers_token;
   if (!request.connection) return Fate::kept;
   // A new body has another digest (RFC 9530), no coding, and a type of its own where the caller gave none.
-  if (request.changes.body_replaced && (is_digest(field.name) || field.id == FieldId::content_encoding ||
-                                        (field.id == FieldId::content_type && field.value.empty()))) {
+  if (request.changes.body_replaced &&
+      (inject::describes_body(field.name) || (field.id == FieldId::content_type && field.value.empty()))) {
     return Fate::of_the_old_body;
   }
   const Known& known = *request.connection;
@@ -180,8 +274,14 @@ bool drops_parameter(const Known& known, std::string_view name) {
   return wire::is_stripped_query_parameter(name) && !known.passes("query:" + std::string(name));
 }
 
+void show_sent(const Request& request, inject::Inputs& in, Outbound& shown) {
+  for (const wire::Field& field : request.head.fields.all()) shown.sent.push_back({field.name, field.value});
+  in.sent = shown.sent;
+  in.sent_query = request.target.query();
+}
+
 Step inject(Request& request, const Common& common, std::string_view authority) {
-  if (Step step = apply(request); !step) return step;
+  if (Step step = apply(request, common, authority); !step) return step;
   if (!request.out.empty()) vault::wipe(request.out);
   request.out.reserve(kUsualHead);
   request.chunked = false;
@@ -206,11 +306,7 @@ Step inject(Request& request, const Common& common, std::string_view authority) 
   if (!written)
     return refuse(Code::internal_error,
                   "The request could not be written without breaking its framing; nothing was sent.");
-  if (request.changes.body_replaced)
-    request.out.append(request.changes.body);
-  else if (request.collected)
-    request.out.append(request.collected_body);
-  return {};
+  return append_body(request);
 }
 
 Step inject(Call& call) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "config/sign.hpp"
 #include "proxy/wire/rewrite.hpp"
 
 namespace postern::serve {
@@ -31,29 +32,50 @@ bool has_host(const vault::Connection& meta, std::string_view host) {
   return std::any_of(meta.destinations.begin(), meta.destinations.end(), [&](const auto& d) { return d.host == host; });
 }
 
+void add_place(inject::Place place, const std::string& name, Shape& known) {
+  switch (place) {
+    case inject::Place::header:
+      known.strip_fields.push_back(lower(name));
+      break;
+    case inject::Place::query:
+      known.strip_query.push_back(name);
+      break;
+    case inject::Place::cookie:
+      known.strip_cookies.push_back(name);
+      break;
+    case inject::Place::path:
+      known.path_rule = true;
+      break;
+    case inject::Place::form:
+    case inject::Place::json:
+      break;  // the injection replaces them in the body
+  }
+}
+
+// Where a signer writes depends on what it is told: one is made with values that are none, and asked.
+void collect_places_of(std::string_view scheme, const std::map<std::string, std::string>& options,
+                       const std::vector<std::string>& fields, Shape& known) {
+  inject::Recipe recipe{.options = options, .placeholder = std::string(kPlaceholder)};
+  for (const std::string& name : fields) recipe.values.emplace(name, vault::Secret(kPlaceholder));
+  const auto made = inject::make_injection(scheme, std::move(recipe));
+  if (!made) return;  // nor will one be made to send something
+  for (const auto& spot : (*made)->spots()) add_place(spot.place, spot.name, known);
+}
+
 // Every place any auth entry of the provider writes to, and those of this connection (the generic provider's are its
 // own).
 void collect_places(const config::Provider& provider, Shape& known) {
   const auto add = [&](const config::InjectRule& rule) {
-    switch (rule.place) {
-      case config::Place::header:
-        known.strip_fields.push_back(lower(rule.name));
-        break;
-      case config::Place::query:
-        known.strip_query.push_back(rule.name);
-        break;
-      case config::Place::cookie:
-        known.strip_cookies.push_back(rule.name);
-        break;
-      case config::Place::path:
-        known.path_rule = true;
-        break;
-      case config::Place::form:
-      case config::Place::json:
-        break;  // the injection replaces them in the body
-    }
+    add_place(static_cast<inject::Place>(rule.place), rule.name, known);
   };
   for (const auto& [name, auth] : provider.auth) std::for_each(auth.inject.begin(), auth.inject.end(), add);
+  for (const auto& [name, auth] : provider.auth) {
+    if (!auth.sign) continue;
+    std::vector<std::string> fields;
+    for (const auto& [field, spec] : auth.fields) fields.push_back(field);
+    collect_places_of(auth.sign->scheme, config::expand_sign(*auth.sign, known.plan.variables), fields, known);
+  }
+  if (!known.plan.scheme.empty()) collect_places_of(known.plan.scheme, known.plan.sign, known.plan.required, known);
   std::for_each(known.plan.inject.begin(), known.plan.inject.end(), add);
   for (const std::string& name : provider.pass) known.pass.push_back(lower(name));
 }
@@ -196,14 +218,12 @@ vault::Result<grants::Values> app_values(const Source& source, const Known& know
   return values;
 }
 
-vault::Result<std::shared_ptr<const inject::Injection>> make_injection(const Known& known,
-                                                                       std::vector<inject::Rule> rules) {
-  const char* kind = inject::kind_of_type(known.meta.type);
-  const inject::Row* row = kind != nullptr ? inject::find_injection(kind) : nullptr;
-  if (row == nullptr)
+vault::Result<std::shared_ptr<const inject::Injection>> make_injection(const Known& known, inject::Recipe recipe) {
+  if (!config::is_served_type(known.meta.type))
     return vault::fail(vault::Error::Code::invalid,
                        "connection " + known.meta.id + ": no injection serves type " + known.meta.type);
-  auto made = row->make(std::move(rules));
+  recipe.options = known.plan.sign;
+  auto made = inject::make_injection(known.plan.scheme, std::move(recipe));
   if (!made) return vault::fail(vault::Error::Code::invalid, "connection " + known.meta.id + ": " + made.error());
   return std::move(*made);
 }
@@ -232,7 +252,7 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
       return at->second;
     return std::nullopt;
   };
-  std::vector<inject::Rule> rules;
+  inject::Recipe recipe;
   for (const config::InjectRule& rule : known.plan.inject) {
     std::optional<std::string> value = rule.value.expand(lookup);
     if (!value)
@@ -242,16 +262,20 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
     const auto& used = rule.value.variables();
     const bool secret =
         std::any_of(used.begin(), used.end(), [&](const auto& name) { return credential.values.contains(name); });
-    rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(*value), secret});
+    recipe.rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(*value), secret});
   }
-  auto made = make_injection(known, std::move(rules));
+  if (!known.plan.scheme.empty())
+    for (const auto& [name, value] : credential.values) recipe.values.emplace(name, value.clone());
+  auto made = make_injection(known, std::move(recipe));
   if (!made) return std::unexpected(made.error());
   prepared.injection = std::move(*made);
   return prepared;
 }
 
 vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(const Known& known) {
-  std::vector<inject::Rule> rules;
+  inject::Recipe recipe;
+  recipe.placeholder = kPlaceholder;
+  for (const std::string& name : known.plan.required) recipe.values.emplace(name, vault::Secret(kPlaceholder));
   for (const config::InjectRule& rule : known.plan.inject) {
     // Of the literal text only a scheme ("Bearer ") is kept: what else a connection's own rules hold is not for
     // everybody who may use it.
@@ -261,9 +285,9 @@ vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(co
                         wire::is_token(first.substr(0, first.size() - 1));
     std::string value(scheme ? first : rule.place == config::Place::path ? "/" : "");
     value.append(kPlaceholder);
-    rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(value), false});
+    recipe.rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(value), false});
   }
-  return make_injection(known, std::move(rules));
+  return make_injection(known, std::move(recipe));
 }
 
 vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference) {

@@ -44,6 +44,8 @@ constexpr std::array<Row, std::size_t(Code::count_)> kRows{{
      Whose::caller, Retry::yes, true, 0},
     {Code::body_too_large, "body-too-large", 413, "Request body too large", "http_request_denied", Whose::caller,
      Retry::no, true, 0},
+    {Code::body_too_large_to_sign, "body-too-large-to-sign", 413, "Request body too large to sign",
+     "http_request_denied", Whose::caller, Retry::no, true, 0},
     {Code::target_too_long, "target-too-long", 414, "Request target too long", "http_request_error", Whose::caller,
      Retry::no, true, 0},
     {Code::head_too_large, "head-too-large", 431, "Request head too large", "http_request_error", Whose::caller,

@@ -34,6 +34,7 @@ enum class Code : std::uint8_t {
   method_not_allowed,
   request_timeout,
   body_too_large,
+  body_too_large_to_sign,
   target_too_long,
   head_too_large,
   expectation_failed,

@@ -67,7 +67,7 @@ std::vector<Case> read_golden(const std::string& name) {
 }
 
 std::string outcome(Case& each) {
-  const auto made = find_injection("field")->make(std::move(each.rules));
+  const auto made = find_injection("field")->make({.rules = std::move(each.rules)});
   if (!made) return "not made: " + made.error();
   Changes out;
   const Inputs in{.method = "POST",
