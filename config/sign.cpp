@@ -40,6 +40,8 @@ struct Scheme {
 // The first one of a type is its default.
 constexpr Scheme kSchemes[] = {
     {"aws-sigv4", "AWS_SIGV4", kAws},
+    {"certificate", "CERTIFICATE", {}},
+    {"digest", "DIGEST", {}},
 };
 
 Names split(std::string_view words) {

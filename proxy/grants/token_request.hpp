@@ -6,12 +6,14 @@
 // is wrong and never a value.
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/oauth.hpp"
 #include "proxy/grants/values.hpp"
+#include "proxy/net/identity.hpp"
 #include "vault/secret.hpp"
 
 namespace postern::grants {
@@ -41,6 +43,7 @@ struct TokenRequest {
   vault::Secret query;             // without '?'; empty: none
   std::vector<Parameter> headers;  // no Host, no framing: the transport writes those
   vault::Secret body;
+  std::shared_ptr<const net::Identity> identity = {};  // shown where the endpoint asks for a certificate; null: none
   std::string describe() const;  // safe to log: "POST https://host/path"
 };
 

@@ -55,7 +55,9 @@ net::Task<Delivery> UpstreamTransport::call(TokenRequest request, net::Millis de
   asked.body = request.body.expose();
   asked.deadline = deadline;
   asked.max_body = kMaxAnswer;
-  net::FetchAnswer answer = co_await net::fetch(network_, route->to(), std::move(asked), dial_);
+  net::Destination to = route->to();
+  if (request.identity) to.show(request.identity);
+  net::FetchAnswer answer = co_await net::fetch(network_, to, std::move(asked), dial_);
   Delivery out;
   out.sent = answer.sent;
   out.fault = answer.fault;

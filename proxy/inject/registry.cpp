@@ -1,7 +1,9 @@
 // Every injection kind, one row each.
 #include <algorithm>
 
+#include "proxy/inject/certificate.hpp"
 #include "proxy/inject/combined.hpp"
+#include "proxy/inject/http_digest.hpp"
 #include "proxy/inject/field.hpp"
 #include "proxy/inject/injection.hpp"
 
@@ -10,6 +12,8 @@ namespace {
 
 constexpr Row kRows[] = {
     {"field", make_field},
+    {"certificate", make_certificate},
+    {"digest", make_digest},
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 

@@ -164,15 +164,18 @@ void show_outbound(const Request& request, std::string_view authority, inject::I
   show_body_fields(request, in);
 }
 
-std::string make_nonce() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", static_cast<std::uint32_t>(random()));
-  return out;
-}
-
 Problem cannot_apply(inject::Error error) {
   return Problem{Code::malformed_request, std::move(error.message), {}, std::move(error.pointer), {}};
+}
+
+// What was asked before is answered once more; a count is never used twice.
+void show_challenge(Request& request, inject::Inputs& in) {
+  Challenges::Learned* const learned = challenge_for(request);
+  request.challenge = learned == nullptr ? 0 : learned->serial;
+  if (learned == nullptr) return;
+  in.challenge = learned->text;
+  in.nonce = learned->client_nonce;
+  in.challenge_count = ++learned->count;
 }
 
 // A signer is shown the whole request and the time; what it makes of them is added like any other change.
@@ -186,6 +189,7 @@ Step apply_signer(Request& request, const Common& common, std::string_view autho
     shown.nonce = make_nonce();
     in.nonce = shown.nonce;
   }
+  if ((needs & inject::needs_challenge) != 0) show_challenge(request, in);
   const inject::HeldContent content(request.collected_body);
   const bool without_body = request.head.body == wire::Body::none;
   if ((needs & inject::needs_body_hash) != 0 && (request.collected || without_body)) in.content = &content;
@@ -241,6 +245,13 @@ std::string one_less(std::string_view hops) {
 }
 
 }  // namespace
+
+std::string make_nonce() {
+  std::random_device random;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", static_cast<std::uint32_t>(random()));
+  return out;
+}
 
 Fate fate_of(const Request& request, const wire::Field& field) {
   using wire::FieldId;

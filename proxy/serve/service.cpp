@@ -53,6 +53,7 @@ void Call::reset(Session& s) {
   route.reset();
   reference.clear();
   token_field = path_prefix = {};
+  challenge = 0;
   if (!collected_body.empty()) vault::wipe(collected_body);
   if (!out.empty()) vault::wipe(out);
   changes.clear();
@@ -312,6 +313,7 @@ std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view 
 
 void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
+  if (!what.authorization && !what.renewed) pool_.drop_retired();
   if (!ended) return;
   for (Call* call : active_) {
     const bool same = what.authorization ? call->caller && ends(what, *call)

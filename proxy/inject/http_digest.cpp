@@ -1,4 +1,4 @@
-#include "proxy/inject/digest.hpp"
+#include "proxy/inject/http_digest.hpp"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
