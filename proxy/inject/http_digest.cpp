@@ -1,12 +1,14 @@
 #include "proxy/inject/http_digest.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <initializer_list>
+#include <utility>
+#include <vector>
 
+#include "proxy/inject/digest.hpp"
 #include "proxy/wire/field.hpp"
 
 namespace postern::inject {
@@ -94,13 +96,13 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-struct Algorithm {
+struct Scheme {
   std::string_view name;  // without "-sess"
-  const EVP_MD* (*digest)();
+  Algorithm algorithm;
   int strength;
 };
-constexpr std::array kAlgorithms{Algorithm{"MD5", EVP_md5, 1}, Algorithm{"SHA-256", EVP_sha256, 2},
-                                 Algorithm{"SHA-512-256", EVP_sha512_256, 3}};
+constexpr std::array kSchemes{Scheme{"MD5", Algorithm::md5, 1}, Scheme{"SHA-256", Algorithm::sha256, 2},
+                              Scheme{"SHA-512-256", Algorithm::sha512_256, 3}};
 
 bool is_session(std::string_view algorithm) {
   constexpr std::string_view kSession = "-sess";
@@ -108,12 +110,12 @@ bool is_session(std::string_view algorithm) {
          wire::iequals(algorithm.substr(algorithm.size() - kSession.size()), kSession);
 }
 
-const Algorithm* algorithm_of(std::string_view name) {
-  if (name.empty()) return kAlgorithms.data();
+const Scheme* scheme_of(std::string_view name) {
+  if (name.empty()) return kSchemes.data();
   if (is_session(name)) name.remove_suffix(5);
-  const auto at = std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
-                               [&](const Algorithm& a) { return wire::iequals(a.name, name); });
-  return at == kAlgorithms.end() ? nullptr : &*at;
+  const auto at = std::find_if(kSchemes.begin(), kSchemes.end(),
+                               [&](const Scheme& scheme) { return wire::iequals(scheme.name, name); });
+  return at == kSchemes.end() ? nullptr : &*at;
 }
 
 // One value of each name: a second one would let two readers see two challenges.
@@ -146,7 +148,7 @@ std::optional<DigestChallenge> read_challenge(const std::vector<Parameter>& all)
   out.stale = wire::iequals(only(all, "stale", doubled).value_or(""), "true");
   out.userhash = wire::iequals(only(all, "userhash", doubled).value_or(""), "true");
   out.utf8 = wire::iequals(only(all, "charset", doubled).value_or(""), "UTF-8");
-  if (doubled || !realm || !nonce || algorithm_of(out.algorithm) == nullptr) return std::nullopt;
+  if (doubled || !realm || !nonce || scheme_of(out.algorithm) == nullptr) return std::nullopt;
   out.realm = *realm;
   out.nonce = *nonce;
   if (qop) read_qop(*qop, out);
@@ -182,33 +184,16 @@ bool is_ascii(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
-// A hash over pieces, so that no text with the password in it is ever put together.
-class Hash {
- public:
-  explicit Hash(const EVP_MD* digest) : context_(EVP_MD_CTX_new()) {
-    sound_ = context_ && EVP_DigestInit_ex(context_.get(), digest, nullptr) == 1;
+// Over pieces, so that no text with the password in it is ever put together. Lower-case hex.
+std::string hash(Algorithm algorithm, std::initializer_list<std::string_view> pieces) {
+  Hash whole(algorithm);
+  std::string_view between;
+  for (const std::string_view piece : pieces) {
+    whole.add(std::exchange(between, ":"));
+    whole.add(piece);
   }
-  Hash& add(std::string_view piece) {
-    sound_ = sound_ && EVP_DigestUpdate(context_.get(), piece.data(), piece.size()) == 1;
-    return *this;
-  }
-  // Lower-case hex; empty: this OpenSSL does not have the algorithm (MD5 under FIPS).
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-    unsigned size = 0;
-    std::string out;
-    if (!sound_ || EVP_DigestFinal_ex(context_.get(), bytes.data(), &size) != 1) return out;
-    for (const unsigned char byte : std::span(bytes).first(size)) out += fmt::format("{:02x}", byte);
-    return out;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* p) const noexcept { EVP_MD_CTX_free(p); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-  bool sound_ = false;
-};
+  return hex(whole.finish());
+}
 
 class DigestInjection final : public Injection {
  public:
@@ -238,60 +223,56 @@ class DigestInjection final : public Injection {
 
  private:
   std::expected<std::string, Error> answer(const DigestChallenge& c, const Inputs& in) const {
-    const Algorithm& algorithm = *algorithm_of(c.algorithm);
-    const auto hash = [&] { return Hash(algorithm.digest()); };
+    const Algorithm by = scheme_of(c.algorithm)->algorithm;
     const std::string_view qop = c.auth ? "auth" : c.auth_int ? "auth-int" : "";
     const std::string uri = std::string(in.path).append(in.query.empty() ? "" : "?").append(in.query);
-    std::string first = hash().add(username_.expose()).add(":").add(c.realm).add(":").add(password_.expose()).hex();
-    if (is_session(c.algorithm)) {
-      const std::string key = hash().add(first).add(":").add(c.nonce).add(":").add(in.nonce).hex();
-      vault::wipe(first);
-      first = key;
-    }
-    Hash second = hash();
-    second.add(in.method).add(":").add(uri);
-    if (qop == "auth-int") {
-      const auto body = hash_of_body(hash(), in.content);
-      if (!body) return std::unexpected(body.error());
-      second.add(":").add(*body);
-    }
     const std::string count = fmt::format("{:08x}", in.challenge_count);
-    Hash response = hash();
-    response.add(first).add(":").add(c.nonce).add(":");
-    if (!qop.empty()) response.add(count).add(":").add(in.nonce).add(":").add(qop).add(":");
-    const std::string proof = response.add(second.hex()).hex();
+    std::string first = hash(by, {username_.expose(), c.realm, password_.expose()});
+    if (is_session(c.algorithm)) {
+      std::string key = hash(by, {first, c.nonce, in.nonce});
+      first.swap(key);
+      vault::wipe(key);
+    }
+    std::string second = hash(by, {in.method, uri});
+    if (qop == "auth-int") {
+      const std::string body = in.content == nullptr ? std::string() : digest(by, *in.content);
+      if (body.empty())
+        return std::unexpected(Error{
+            "/body", "The service wants the body in its Digest answer, and this one was not held: send it again."});
+      second = hash(by, {in.method, uri, hex(body)});
+    }
+    const std::string proof = qop.empty() ? hash(by, {first, c.nonce, second})
+                                          : hash(by, {first, c.nonce, count, in.nonce, qop, second});
     vault::wipe(first);
-    if (proof.empty()) return std::unexpected(Error{"", "The service's Digest algorithm is not available here."});
-    std::string out = "Digest " + name_of_user(c, hash());
+    return written(c, {uri, qop, count, in.nonce, proof}, by);
+  }
+
+  struct Parts {
+    std::string_view uri, qop, count, client_nonce, proof;
+  };
+  std::string written(const DigestChallenge& c, const Parts& parts, Algorithm by) const {
+    std::string out = "Digest " + name_of_user(c, by);
     const auto add = [&](std::string_view name, std::string_view value) {
       out.append(", ").append(name).append("=").append(value);
     };
     add("realm", quoted(c.realm));
-    add("uri", quoted(uri));
+    add("uri", quoted(parts.uri));
     if (!c.algorithm.empty()) add("algorithm", c.algorithm);
     add("nonce", quoted(c.nonce));
-    if (!qop.empty()) {
-      add("nc", count);
-      add("cnonce", quoted(in.nonce));
-      add("qop", qop);
+    if (!parts.qop.empty()) {
+      add("nc", parts.count);
+      add("cnonce", quoted(parts.client_nonce));
+      add("qop", parts.qop);
     }
-    add("response", quoted(proof));
+    add("response", quoted(parts.proof));
     if (c.opaque) add("opaque", quoted(*c.opaque));
     if (c.userhash) add("userhash", "true");
     return out;
   }
 
-  static std::expected<std::string, Error> hash_of_body(Hash hash, const Content* content) {
-    const auto add = [&](std::string_view piece) { hash.add(piece); };
-    if (content == nullptr || !content->each(add))
-      return std::unexpected(
-          Error{"/body", "The service wants the body in its Digest answer, and this body was not held: send it again."});
-    return hash.hex();
-  }
-
-  std::string name_of_user(const DigestChallenge& c, Hash hash) const {
+  std::string name_of_user(const DigestChallenge& c, Algorithm by) const {
     const std::string_view user = username_.expose();
-    if (c.userhash) return "username=" + quoted(hash.add(user).add(":").add(c.realm).hex());
+    if (c.userhash) return "username=" + quoted(hash(by, {user, c.realm}));
     if (c.utf8 && !is_ascii(user)) return "username*=" + extended(user);
     return "username=" + quoted(user);
   }
@@ -315,8 +296,8 @@ std::optional<DigestChallenge> strongest_digest(std::string_view www_authenticat
     const auto parameters = reader.parameters();
     if (!wire::iequals(scheme, "Digest")) continue;
     auto challenge = read_challenge(parameters);
-    if (!challenge || algorithm_of(challenge->algorithm)->strength <= strength) continue;
-    strength = algorithm_of(challenge->algorithm)->strength;
+    if (!challenge || scheme_of(challenge->algorithm)->strength <= strength) continue;
+    strength = scheme_of(challenge->algorithm)->strength;
     best = std::move(challenge);
   }
   return best;

@@ -107,6 +107,9 @@ struct Changes {
   std::string_view keep(std::string text) { return made.emplace_front(std::move(text)); }
   std::forward_list<std::string> made;
   void clear();  // keeps the capacity of the lists
+  Changes() = default;
+  Changes(Changes&&) = default;
+  Changes& operator=(Changes&&) = delete;
   ~Changes() { clear(); }
 };
 
@@ -140,8 +143,8 @@ class Injection {
 struct Recipe {
   std::vector<Rule> rules = {};                     // the catalog entry's `inject`, expanded
   std::map<std::string, std::string> options = {};  // its `sign`: what config/sign.cpp lets through, expanded
-  std::map<std::string, vault::Secret> values =
-      {};  // the credential, by its fields' names; an absent optional one is not here
+  // The credential, by its fields' names; an absent optional one is not here.
+  std::map<std::string, vault::Secret> values = {};
   // Not empty: the values are no real ones but this text, which then stands wherever a signature would. For showing
   // what a request would look like: a key that is no key is no error then.
   std::string placeholder = {};

@@ -1,10 +1,11 @@
 // Every injection kind, one row each.
 #include <algorithm>
 
+#include "proxy/inject/aws_sigv4.hpp"
 #include "proxy/inject/certificate.hpp"
 #include "proxy/inject/combined.hpp"
-#include "proxy/inject/http_digest.hpp"
 #include "proxy/inject/field.hpp"
+#include "proxy/inject/http_digest.hpp"
 #include "proxy/inject/injection.hpp"
 
 namespace postern::inject {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr Row kRows[] = {
     {"field", make_field},
+    {"aws-sigv4", make_aws_sigv4},
     {"certificate", make_certificate},
     {"digest", make_digest},
 };
