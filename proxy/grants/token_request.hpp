@@ -44,7 +44,7 @@ struct TokenRequest {
   std::vector<Parameter> headers;  // no Host, no framing: the transport writes those
   vault::Secret body;
   std::shared_ptr<const net::Identity> identity = {};  // shown where the endpoint asks for a certificate; null: none
-  std::string describe() const;  // safe to log: "POST https://host/path"
+  std::string describe() const;                        // safe to log: "POST https://host/path"
 };
 
 // What every grant is given.

@@ -241,8 +241,8 @@ class DigestInjection final : public Injection {
             "/body", "The service wants the body in its Digest answer, and this one was not held: send it again."});
       second = hash(by, {in.method, uri, hex(body)});
     }
-    const std::string proof = qop.empty() ? hash(by, {first, c.nonce, second})
-                                          : hash(by, {first, c.nonce, count, in.nonce, qop, second});
+    const std::string proof =
+        qop.empty() ? hash(by, {first, c.nonce, second}) : hash(by, {first, c.nonce, count, in.nonce, qop, second});
     vault::wipe(first);
     return written(c, {uri, qop, count, in.nonce, proof}, by);
   }
@@ -308,7 +308,8 @@ std::string to_text(const DigestChallenge& c) {
   if (c.opaque) out += ", opaque=" + quoted(*c.opaque);
   if (!c.algorithm.empty()) out += ", algorithm=" + c.algorithm;
   if (!c.domain.empty()) out += ", domain=" + quoted(c.domain);
-  if (c.auth || c.auth_int) out += c.auth && c.auth_int ? ", qop=\"auth, auth-int\"" : c.auth ? ", qop=\"auth\"" : ", qop=\"auth-int\"";
+  if (c.auth || c.auth_int)
+    out += c.auth && c.auth_int ? ", qop=\"auth, auth-int\"" : c.auth ? ", qop=\"auth\"" : ", qop=\"auth-int\"";
   if (c.stale) out += ", stale=true";
   if (c.userhash) out += ", userhash=true";
   if (c.utf8) out += ", charset=UTF-8";

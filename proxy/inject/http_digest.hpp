@@ -16,8 +16,8 @@ namespace postern::inject {
 struct DigestChallenge {
   std::string realm, nonce;  // unquoted
   std::optional<std::string> opaque;
-  std::string algorithm;  // as the server wrote it; empty: it did not, which means MD5
-  std::string domain;     // URIs, separated by spaces; empty: the whole server
+  std::string algorithm;                // as the server wrote it; empty: it did not, which means MD5
+  std::string domain;                   // URIs, separated by spaces; empty: the whole server
   bool auth = false, auth_int = false;  // qop offered; neither: RFC 2069
   bool stale = false, userhash = false;
   bool utf8 = false;  // charset

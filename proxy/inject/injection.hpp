@@ -78,10 +78,10 @@ struct Inputs {
   std::string_view content_type = {};  // empty: none sent
   std::string_view body = {};          // only when needs_body
   std::int64_t now_ms = 0;
-  std::string_view nonce = {};      // 32 random lower-case hex characters; to one challenge always the same
-  std::string_view challenge = {};  // what the upstream asked before; empty: nothing yet
-  std::uint32_t challenge_count = 0;  // how often it was answered, this time included
-  std::string_view content_encoding = {};       // empty: none sent. A coded body cannot be edited
+  std::string_view nonce = {};             // 32 random lower-case hex characters; to one challenge always the same
+  std::string_view challenge = {};         // what the upstream asked before; empty: nothing yet
+  std::uint32_t challenge_count = 0;       // how often it was answered, this time included
+  std::string_view content_encoding = {};  // empty: none sent. A coded body cannot be edited
   // Host, path and query as they go out, raw: the query without '?' and without what is taken out.
   std::string_view authority = {}, path = {}, query = {};
   // Fields as they go out, without Host, Via and what this injection writes; Content-Length if it goes out.

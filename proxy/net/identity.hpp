@@ -33,7 +33,7 @@ class Identity {
   bool show_in(SSL* ssl) const noexcept;
   // Never given twice: sessions of another identity are not resumed under this one.
   std::uint64_t serial() const noexcept { return serial_; }
-  std::int64_t ends_ms() const noexcept { return ends_ms_; }          // of the certificate, by the wall clock
+  std::int64_t ends_ms() const noexcept { return ends_ms_; }        // of the certificate, by the wall clock
   const std::string& subject() const noexcept { return subject_; }  // "CN=step 42,O=Acme", printable (RFC 2253)
 
  private:

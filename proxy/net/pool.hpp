@@ -3,8 +3,8 @@
 //
 // A Route is one such key: what serve/ dials, with its idle connections, newest first. The pool bounds them all
 // together. A route whose connections belong to one credential (a client certificate) is its owner's, who retires it:
-// the pool knows it by its idle connections alone. Thread safety: one pool a worker. Ownership: the pool owns idle connections; a lease owns its own until
-// given back.
+// the pool knows it by its idle connections alone. Thread safety: one pool a worker. Ownership: the pool owns idle
+// connections; a lease owns its own until given back.
 #include <list>
 #include <memory>
 #include <string>

@@ -37,8 +37,9 @@ class Trust {
   SSL_CTX* context() const noexcept { return context_.get(); }
   // Never given twice: sessions of other roots are not resumed under these, as an address in memory might allow.
   std::uint64_t serial() const noexcept { return serial_; }
-  // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. `shown`: where the
-  // server asks for a certificate; null: none is. nullptr: out of memory, or OpenSSL does not take what is to be shown.
+  // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. `shown`: where
+  // the server asks for a certificate; null: none is. nullptr: out of memory, or OpenSSL does not take what is to be
+  // shown.
   SslPtr open(Socket& socket, const std::string& host, bool ip_literal, const Identity* shown = nullptr) const;
 
  private:

@@ -19,7 +19,8 @@ void no_old_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
-// Alerts that are about a certificate of ours, or about there being none (RFC 8446 section 6.2, RFC 5246 section 7.2.2).
+// Alerts that are about a certificate of ours, or about there being none (RFC 8446 section 6.2, RFC 5246
+// section 7.2.2).
 bool is_about_our_certificate(int reason, bool shown) noexcept {
   switch (reason) {
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:

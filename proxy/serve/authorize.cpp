@@ -88,8 +88,7 @@ void find_route(Call& call) {
   const wire::Target& target = call.target;
   const bool bound = call.connection && call.connection->bound;
   const bool isolated = bound || (call.settings().isolate_connections && call.connection);
-  const std::string_view tag =
-      isolated ? std::string_view(call.connection->meta.id) : call.caller->organization();
+  const std::string_view tag = isolated ? std::string_view(call.connection->meta.id) : call.caller->organization();
   // A call that began before a reload goes its own way, which nobody remembers.
   Known* const known = call.rules == &call.service().rules() ? call.connection.get() : nullptr;
   if (known != nullptr && known->route && known->route->current() && known->route_tag == tag &&
@@ -99,7 +98,8 @@ void find_route(Call& call) {
   }
   call.route.reset();
   if (bound && !call.connection->opened) return;  // what it shows is not known yet: obtain() finds it
-  call.route = bound ? bound_route(call) : call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
+  call.route =
+      bound ? bound_route(call) : call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
   known->noted_caller = 0;

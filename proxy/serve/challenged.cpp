@@ -1,5 +1,5 @@
-// A 401 that asks for Digest (RFC 7616): the challenge is learned, and the request sent again with its answer. The first
-// request goes out without anything secret; those that follow answer before they are asked.
+// A 401 that asks for Digest (RFC 7616): the challenge is learned, and the request sent again with its answer. The
+// first request goes out without anything secret; those that follow answer before they are asked.
 #include "proxy/serve/call.hpp"
 
 namespace postern::serve {
@@ -7,7 +7,7 @@ namespace {
 
 using net::Fault;
 
-constexpr int kMostAnswers = 2;  // to one request: the challenge, and a nonce that was too old by then
+constexpr int kMostAnswers = 2;            // to one request: the challenge, and a nonce that was too old by then
 constexpr std::int64_t kSureFor = 10'000;  // ms after a good answer that a nonce is still taken for good
 
 std::string values_of(const wire::ResponseHead& answer, std::string_view name) {
@@ -67,7 +67,8 @@ bool take_challenge(Call& call, int answers) {
   auto asked = inject::strongest_digest(values_of(call.answer, "WWW-Authenticate"));
   const bool unanswered = call.challenge == 0;
   // A nonce from before may be too old although the server does not say so; one that came for this very request is not.
-  const bool old = asked && (asked->stale || (answers == 0 && (used == nullptr || used->challenge.nonce != asked->nonce)));
+  const bool old =
+      asked && (asked->stale || (answers == 0 && (used == nullptr || used->challenge.nonce != asked->nonce)));
   if (!asked || (!unanswered && !old)) {
     challenges.forget(call.challenge);  // refused: the next request begins anew
     return false;

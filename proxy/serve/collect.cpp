@@ -13,8 +13,8 @@ constexpr std::uint64_t kSmall = 64 * 1024;
 
 // A small body is held only if we know at once that it is one, and nobody waits for the upstream's word on it.
 bool may_be_needed_again(const Call& call) {
-  return (call.connection->fetched || call.connection->answers_challenges) && call.head.body == wire::Body::length && call.head.content_length <= kSmall &&
-         !call.head.expect_continue;
+  return (call.connection->fetched || call.connection->answers_challenges) && call.head.body == wire::Body::length &&
+         call.head.content_length <= kSmall && !call.head.expect_continue;
 }
 
 std::unexpected<Problem> too_large(const Request& request) {

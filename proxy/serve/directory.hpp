@@ -154,8 +154,8 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
-  // Its upstream connections are its own (DESIGN section 8: client certificates, Digest): so are their routes, which end
-  // with what is known of it.
+  // Its upstream connections are its own (DESIGN section 8: client certificates, Digest): so are their routes, which
+  // end with what is known of it.
   bool bound = false;
   std::vector<std::shared_ptr<net::Route>> routes;
   std::shared_ptr<const net::Identity> identity;  // of type CERTIFICATE, once opened

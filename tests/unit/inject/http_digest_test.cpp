@@ -20,7 +20,8 @@ std::unique_ptr<Injection> digest_of(std::string_view user, std::string_view pas
   return std::move(*made);
 }
 
-Inputs asked(std::string_view challenge, std::string_view method, std::string_view path, std::string_view client_nonce) {
+Inputs asked(std::string_view challenge, std::string_view method, std::string_view path,
+             std::string_view client_nonce) {
   Inputs in;
   in.challenge = challenge;
   in.method = method;
@@ -161,9 +162,10 @@ TEST(digest, takes_the_strongest_challenge_and_the_first_among_equals) {
     const auto found = strongest_digest(text);
     return found ? found->algorithm + ' ' + found->nonce : std::string("none");
   };
-  EXPECT_EQ(chosen(R"(Digest realm="r", nonce="1", Digest realm="r", nonce="2", algorithm=SHA-512-256,
-                      Digest realm="r", nonce="3", algorithm=sha-256)"),
-            "SHA-512-256 2");
+  EXPECT_EQ(
+      chosen(
+          R"(Digest realm="r", nonce="1", Digest realm="r", nonce="2", algorithm=SHA-512-256, Digest realm="r", nonce="3", algorithm=sha-256)"),
+      "SHA-512-256 2");
   EXPECT_EQ(chosen(R"(Digest realm="r", nonce="1", algorithm=SHA-256, Digest realm="s", nonce="2", algorithm=SHA-256)"),
             "SHA-256 1");
   EXPECT_EQ(chosen(R"(Digest realm="r", nonce="1", algorithm=SHA-3000, digest nonce="2",realm="r")"), " 2");
@@ -204,7 +206,8 @@ TEST(digest, reads_back_what_it_has_written_of_a_challenge) {
 
 TEST(digest, writes_a_name_that_no_quoted_string_carries_as_the_rfc_says) {
   const auto digest = digest_of("J\u00e4s\u00f8n", "x");
-  const std::string sent = answer(*digest, asked(R"(Digest realm="r", nonce="1", qop=auth, charset=UTF-8)", "GET", "/", "c"));
+  const std::string sent =
+      answer(*digest, asked(R"(Digest realm="r", nonce="1", qop=auth, charset=UTF-8)", "GET", "/", "c"));
   EXPECT_THAT(sent, HasSubstr("username*=UTF-8''J%C3%A4s%C3%B8n,"));
   EXPECT_THAT(sent, Not(HasSubstr("username=\"")));
 }
