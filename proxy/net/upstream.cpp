@@ -33,6 +33,7 @@ bool is_about_our_certificate(int reason, bool shown) noexcept {
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
       return true;
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:  // also: no common cipher
+    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:      // an authority of the same name, and another key
       return shown;
     default:
       return false;
