@@ -124,6 +124,10 @@ std::expected<Result, Problem> try_verify(const Service& service, const Connecti
                                           const vault::Credential& credential) {
   auto asked = verify_call(material, to_patterns(meta.destinations));
   if (!asked) return refuse("not-testable", asked.error());
+  asked->request.scheme = material.plan.scheme;
+  asked->request.sign = material.plan.sign;
+  if (!material.plan.scheme.empty())
+    for (const auto& [name, value] : credential.values) asked->request.values.emplace(name, value.clone());
   if (meta.type == grants::kCertificateType) {
     auto identity = grants::read_client_certificate(credential.values);
     if (!identity) return refuse("not-testable", "The certificate cannot be read: " + identity.error().text);

@@ -6,6 +6,7 @@
 // is wrong and never a value.
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,7 +45,11 @@ struct TokenRequest {
   std::vector<Parameter> headers;  // no Host, no framing: the transport writes those
   vault::Secret body;
   std::shared_ptr<const net::Identity> identity = {};  // shown where the endpoint asks for a certificate; null: none
-  std::string describe() const;                        // safe to log: "POST https://host/path"
+  // What signs it on its way (config::Plan::scheme), with what it is told and the credential; empty: it goes as it is.
+  std::string scheme = {};
+  std::map<std::string, std::string> sign = {};
+  std::map<std::string, vault::Secret> values = {};
+  std::string describe() const;  // safe to log: "POST https://host/path"
 };
 
 // What every grant is given.
