@@ -173,6 +173,7 @@ std::map<std::string, FieldSpec> decode_fields(const Node& node, bool config, Mi
     FieldSpec spec;
     spec.secret = in.flag("secret", !config);
     spec.required = in.flag("required", true);
+    if (config) spec.list = in.flag("list", false);
     spec.title = in.text("title", key.text);
     spec.description = in.text("description");
     spec.example = in.text("example");

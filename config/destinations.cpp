@@ -13,17 +13,16 @@ namespace {
 
 class Freezer {
  public:
-  Freezer(const Provider& provider, const std::map<std::string, std::string>& variables, Mistakes& mistakes)
-      : provider_(provider), variables_(variables), mistakes_(mistakes) {}
+  Freezer(const Provider& provider, std::map<std::string, std::string> variables, Mistakes& mistakes)
+      : provider_(provider), variables_(std::move(variables)), mistakes_(mistakes) {}
 
   std::optional<Frozen> run() {
     Frozen out;
     for (const HostPattern& pattern : provider_.hosts) {
       if (pattern.wildcard) continue;
-      auto host = freeze(pattern);
-      if (!host) return std::nullopt;
-      add_destination(out.destinations, std::move(*host));
+      if (!freeze_each(pattern, out)) return std::nullopt;
     }
+    if (out.destinations.empty() && provider_.base_url.empty()) return add("/config", "this config names no host");
     if (!freeze_base_url(out)) return std::nullopt;
     return out;
   }
@@ -32,6 +31,33 @@ class Freezer {
   std::nullopt_t add(std::string pointer, std::string message) {
     mistakes_.add(Error{"", 0, 0, std::move(pointer), std::move(message)});
     return std::nullopt;
+  }
+
+  // A pattern over a list is one host for each of its texts; an optional list may be empty.
+  bool freeze_each(const HostPattern& pattern, Frozen& out) {
+    const auto parsed = Template::parse(pattern.host);
+    const std::vector<std::string> names = parsed ? parsed->variables() : std::vector<std::string>{};
+    const auto list = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+      const auto spec = provider_.fields.find(name);
+      return spec != provider_.fields.end() && spec->second.list;
+    });
+    if (list == names.end()) return freeze_one(pattern, out);
+    const std::string all = variables_[*list];
+    bool fine = true;
+    for (std::size_t at = 0; fine && at < all.size();) {
+      const std::size_t end = std::min(all.find(',', at), all.size());
+      variables_[*list] = all.substr(at, end - at);
+      fine = freeze_one(pattern, out);
+      at = end + 1;
+    }
+    variables_[*list] = all;
+    return fine;
+  }
+
+  bool freeze_one(const HostPattern& pattern, Frozen& out) {
+    auto host = freeze(pattern);
+    if (host) add_destination(out.destinations, std::move(*host));
+    return host.has_value();
   }
 
   std::optional<std::string_view> variable(std::string_view name) const {
@@ -122,7 +148,7 @@ class Freezer {
   }
 
   const Provider& provider_;
-  const std::map<std::string, std::string>& variables_;
+  std::map<std::string, std::string> variables_;
   Mistakes& mistakes_;
 };
 

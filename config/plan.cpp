@@ -118,6 +118,10 @@ class Planner {
       const Node* node = config_.find(name);
       if (!node && of_app()) continue;
       std::string text = spec.default_value;
+      if (node && spec.list) {
+        plan_list(name, spec, *node, normal);
+        continue;
+      }
       if (node && !(node->is_scalar() && node->quoted)) {
         if (checks_ != Checks::none) mistakes_.add(*node, fmt::format("'{}' must be a string", name));
         continue;
@@ -141,6 +145,36 @@ class Planner {
       plan_.destinations = std::move(frozen->destinations);
       plan_.base_url = std::move(frozen->base_url);
     }
+  }
+
+  // A list, or one text with commas, as a command line gives it. Kept with commas.
+  void plan_list(const std::string& name, const FieldSpec& spec, const Node& node, boost::json::object& normal) {
+    Names items;
+    const auto split = [&](std::string_view text) {
+      for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t end = std::min(text.find(',', at), text.size());
+        std::string_view item = text.substr(at, end - at);
+        while (item.starts_with(' ')) item.remove_prefix(1);
+        while (item.ends_with(' ')) item.remove_suffix(1);
+        if (!item.empty()) items.emplace_back(item);
+        at = end + 1;
+      }
+    };
+    bool texts = node.is_list() || (node.is_scalar() && node.quoted);
+    if (node.is_scalar()) split(node.text);
+    for (const Node& item : node.items) {
+      texts = texts && item.is_scalar() && item.quoted;
+      split(item.text);
+    }
+    if (checks_ != Checks::none) {
+      if (!texts) return mistakes_.add(node, fmt::format("'{}' must be a list of strings", name));
+      if (items.empty() && spec.required) return add("/config/" + name, fmt::format("'{}' is empty", name));
+      for (const std::string& item : items) check_text("/config/" + name, name, spec, item);
+    }
+    std::sort(items.begin(), items.end());
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+    plan_.variables[name] = fmt::format("{}", fmt::join(items, ","));
+    if (!items.empty()) normal[name] = boost::json::array(items.begin(), items.end());
   }
 
   static std::string missing(const std::string& name, const FieldSpec& spec) {

@@ -23,6 +23,7 @@ struct InjectRule {
 
 struct FieldSpec {
   bool secret = false;   // in an auth's fields every one that does not say `secret: false`
+  bool list = false;     // of config: several texts; a host with such a variable is one host for each of them
   bool required = true;  // an absent optional field is its default, "" without one; a field with a default is optional
   std::string title, description, pattern, example, default_value;
 };

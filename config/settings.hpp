@@ -88,6 +88,7 @@ struct Settings {
   std::size_t client_max = 10'000;
   std::optional<std::uint64_t> body_limit;  // limits.body; absent: none
   std::size_t body_buffer = 1 << 20;
+  std::uint64_t body_spill = 1ULL << 30;           // limits.body_spill, of the process; 0: none
   std::optional<std::size_t> requests_max;         // limits.requests, of the process; absent: none
   std::optional<std::size_t> caller_requests_max;  // limits.caller_requests, of one authorization; absent: none
   std::uint64_t buffered_max = 256ULL << 20;       // limits.buffered, of the process

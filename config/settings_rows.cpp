@@ -185,6 +185,18 @@ void read_body_buffer(const Node& node, Settings& out, Reading& in) {
   held(node, out.body_buffer, std::uint64_t{1} << 30, "a body held in memory is at most 1GiB", in.mistakes);
 }
 
+void read_body_spill(const Node& node, Settings& out, Reading& in) {
+  const std::size_t before = in.mistakes.size();
+  const std::string written = scalar(node, in.mistakes);
+  if (in.mistakes.size() != before) return;
+  out.body_spill = 0;
+  if (written == "none") return;
+  if (const auto parsed = parse_size(written))
+    out.body_spill = *parsed;
+  else
+    in.mistakes.add(node, parsed.error() + ", or none");
+}
+
 void read_cache_size(const Node& node, Settings& out, Reading& in) {
   held(node, out.cache_size, std::uint64_t{64} << 30, "a cache is at most 64GiB", in.mistakes);
 }
@@ -327,6 +339,10 @@ constexpr SettingRow kRows[] = {
      [](const Settings& s) -> Value { return text(s.body_limit ? show_size(*s.body_limit) : "none"); }},
     {"limits.body_buffer", Written::text, "largest body held in memory, where an injection needs the whole of it",
      read_body_buffer, [](const Settings& s) -> Value { return text(show_size(s.body_buffer)); }},
+    {"limits.body_spill", Written::text,
+     "bytes of bodies in encrypted files, of those that are signed and larger than body_buffer; or none",
+     read_body_spill,
+     [](const Settings& s) -> Value { return text(s.body_spill == 0 ? "none" : show_size(s.body_spill)); }},
     {"limits.requests", Written::text, "requests at a time, or none (client.max bounds them); more are answered 503",
      [](const Node& n, Settings& s, Reading& in) { read_most(n, s.requests_max, in); },
      [](const Settings& s) -> Value { return show_most(s.requests_max); }},

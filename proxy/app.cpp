@@ -103,7 +103,8 @@ class Daemon {
   std::optional<RotationThread> rotation_;
   std::optional<AuditThread> audit_;
   std::optional<SweepThread> sweep_;
-  net::Offload vault_offload_{2}, dns_offload_{4};
+  net::Offload vault_offload_{2}, dns_offload_{4}, body_offload_{2};
+  std::optional<net::Spills> spills_;
   const std::shared_ptr<serve::Turns> turns_ = std::make_shared<serve::Turns>();
   const std::shared_ptr<serve::Unsaved> unsaved_ = std::make_shared<serve::Unsaved>();
   std::shared_ptr<serve::Budgets> budgets_;
@@ -236,6 +237,8 @@ std::string Daemon::build(const config::Settings& settings, const cli::RunArgume
   common->via_11 = "1.1 " + common->pseudonym;
   common->vault_offload = &vault_offload_;
   common->dns_offload = &dns_offload_;
+  common->body_offload = &body_offload_;
+  common->spills = &spills_.emplace(settings.state);
   common->now_ms = wall_ms;
   rotation_.emplace(vault_->upkeep());
   audit_.emplace(vault_->audit(), wall_ms);
@@ -529,6 +532,7 @@ void Daemon::serve() {
   audit_->stop();  // what the lanes have noted to the end
   vault_offload_.stop();
   dns_offload_.stop();
+  body_offload_.stop();
   vault_.reset();  // its own thread may be at work on it, and would post to the front
   log_event(Level::info, "stopped", {});
 }

@@ -20,6 +20,7 @@ json::object fields_of(const std::map<std::string, config::FieldSpec>& fields) {
     one["title"] = field.title.empty() ? name : field.title;
     one["secret"] = field.secret;
     one["required"] = field.required;
+    if (field.list) one["list"] = true;
     if (!field.description.empty()) one["description"] = field.description;
     if (!field.pattern.empty()) one["pattern"] = field.pattern;
     if (!field.example.empty()) one["example"] = field.example;

@@ -22,7 +22,8 @@ enum class Fault : std::uint8_t {
   client_malformed,    // bad chunk of the request body
   client_timeout,      // the caller's body stalled
   body_too_large,
-  ended,  // revoked, deleted, expired or shut down under a running exchange
+  body_lost,  // what was kept of the request body could not be read back
+  ended,      // revoked, deleted, expired or shut down under a running exchange
 };
 
 }  // namespace postern::net

@@ -6,12 +6,20 @@ namespace postern::net {
 
 void RequestBody::start(Client& client, wire::Body framing, std::uint64_t length, std::uint64_t limit) {
   client_ = &client;
+  source_ = nullptr;
   framing_ = framing;
   left_ = framing == wire::Body::length ? length : 0;
   taken_ = 0;
   limit_ = limit;
   decoder_.reset();
   ended_ = framing == wire::Body::none || (framing == wire::Body::length && length == 0);
+}
+
+void RequestBody::start_from(Client& client, BodySource& source) {
+  client_ = &client;
+  source_ = &source;
+  taken_ = 0;
+  ended_ = false;
 }
 
 RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
@@ -48,6 +56,7 @@ RequestBody::Piece RequestBody::take_from(ReadBuffer& buffer) {
 RequestBody::Piece RequestBody::take_now() {
   client_->let_go();  // only now: the view of the piece before was valid until here
   if (ended_) return {Fault::none, {}, true};
+  if (source_ != nullptr) return {};
   if (!client_->in.empty()) {
     Piece piece = take_from(client_->in);
     if (piece.fault != Fault::none || !piece.data.empty() || piece.end) return piece;
@@ -60,6 +69,12 @@ Task<RequestBody::Piece> RequestBody::next(Millis stall) {
   for (;;) {
     Piece piece = take_now();
     if (piece.fault != Fault::none || !piece.data.empty() || piece.end) co_return piece;
+    if (source_ != nullptr) {
+      piece = co_await source_->next();
+      taken_ += piece.data.size();
+      ended_ = piece.end;
+      co_return piece;
+    }
     // A body of known length is never read past its end: what follows stays in the kernel for the next request.
     const std::size_t most =
         framing_ == wire::Body::length ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, SIZE_MAX)) : SIZE_MAX;

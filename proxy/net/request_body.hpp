@@ -1,7 +1,8 @@
 #pragma once
 // The body of the current request, decoded piece by piece, whatever its framing. What came with the head is used first.
 //
-// Thread safety: the client's worker. A piece is a view into the client's buffers, valid until the next call.
+// It can come from elsewhere, too: a body that was kept is sent like one that comes in. Thread safety: the client's
+// worker. A piece is a view into the client's buffers, valid until the next call.
 #include <cstdint>
 #include <string_view>
 
@@ -13,14 +14,19 @@
 
 namespace postern::net {
 
+class BodySource;
+
 class RequestBody {
  public:
   RequestBody() = default;
   // `limit`: decoded bytes; more is Fault::body_too_large.
   void start(Client& client, wire::Body framing, std::uint64_t length, std::uint64_t limit);
 
+  // From the beginning of what the source has; it is not owned. `client` is who is waited for.
+  void start_from(Client& client, BodySource& source);
+
   struct Piece {
-    Fault fault = Fault::none;  // client_malformed, client_gone, client_timeout, body_too_large
+    Fault fault = Fault::none;  // client_malformed, client_gone, client_timeout, body_too_large, body_lost
     std::string_view data;      // empty with fault none: nothing there now (take_now) or the end
     bool end = false;
   };
@@ -38,10 +44,18 @@ class RequestBody {
   Piece take_from(ReadBuffer& buffer);
 
   Client* client_ = nullptr;
+  BodySource* source_ = nullptr;
   wire::Body framing_ = wire::Body::none;
   std::uint64_t left_ = 0, taken_ = 0, limit_ = 0;
   wire::ChunkDecoder decoder_;
   bool ended_ = true;
+};
+
+// Where a body that was kept comes from. A piece is valid until the next call.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  virtual Task<RequestBody::Piece> next() = 0;
 };
 
 }  // namespace postern::net

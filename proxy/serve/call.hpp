@@ -13,6 +13,7 @@
 #include "proxy/net/exchange.hpp"
 #include "proxy/net/request_body.hpp"
 #include "proxy/serve/decide.hpp"
+#include "proxy/serve/spilled.hpp"
 
 namespace postern::serve {
 
@@ -60,7 +61,8 @@ struct Call : Request {
   Waiting* waiting = nullptr;  // for a token
   // 6 collect
   net::RequestBody body;
-  std::size_t held = 0;  // bytes of memory that the service counts for it
+  std::optional<SpilledBody> resent;  // the spilled body on its way out
+  std::size_t held = 0;               // bytes of memory that the service counts for it
   // 8 forward
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;
@@ -90,7 +92,7 @@ net::Soon<Step> identify(Call& call);
 Step authorize(Call& call);
 net::Soon<Step> obtain(Call& call);
 net::Soon<Step> collect(Call& call);
-Step inject(Call& call);
+net::Soon<Step> inject(Call& call);
 net::Soon<Step> debit(Call& call);  // only of a caller that has a budget
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);

@@ -1,8 +1,9 @@
-// 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413. Small bodies, too,
-// where the token may be refused or a challenge come.
+// 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413, or, if it is only
+// to be read for a signature, on in a file. Small bodies, too, where the token may be refused or a challenge come.
 #include <algorithm>
 
 #include "proxy/serve/call.hpp"
+#include "proxy/serve/spilled.hpp"
 
 namespace postern::serve {
 
@@ -20,7 +21,8 @@ bool may_be_needed_again(const Call& call) {
 std::unexpected<Problem> too_large(const Request& request) {
   if ((asked_of_body(request) & inject::needs_body) == 0)
     return refuse(Code::body_too_large_to_sign,
-                  "This connection signs the body, which must then fit limits.body_buffer.");
+                  "This connection signs the body, which must then fit limits.body_buffer, or limits.body_spill where "
+                  "bodies may be kept on disk.");
   return refuse(Code::body_too_large,
                 "This connection's credential goes into the body, which must then fit limits.body_buffer.");
 }
@@ -44,7 +46,10 @@ net::Task<Step> collect_body(Call& call) {
       call.silent = piece.fault == net::Fault::client_gone;
       co_return std::unexpected(from_fault(piece.fault, call.target.host, {}));
     }
-    if (call.collected_body.size() + piece.data.size() > most) co_return too_large(call);
+    if (call.collected_body.size() + piece.data.size() > most) {
+      if (!may_spill(call) || call.service().common().spills == nullptr) co_return too_large(call);
+      co_return co_await spill_rest(call, piece.data);
+    }
     // Twice: what was collected, and the request that is made of it.
     if (!call.service().hold(call, 2 * piece.data.size())) co_return refuse_overload();
     call.collected_body.append(piece.data);
@@ -86,7 +91,7 @@ Step may_collect(const Request& request) {
       return refuse(Code::malformed_request,
                     "Content-Type and Content-Encoding may be sent once where the credential goes into the body.");
   }
-  if (request.head.body == wire::Body::length && request.head.content_length > most_collected(request.settings()))
+  if (request.head.body == wire::Body::length && request.head.content_length > most_kept(request))
     return too_large(request);
   return {};
 }

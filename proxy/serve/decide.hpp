@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "proxy/net/client.hpp"
+#include "proxy/net/spill.hpp"
 #include "proxy/serve/problem.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/wire/head.hpp"
@@ -46,6 +47,9 @@ struct Request {
   // 6 collect
   bool collected = false;
   std::string collected_body;
+  std::unique_ptr<net::Spill> spilled;  // instead of collected_body: too large for memory
+  // Of the body that was collected, before the injection.
+  std::uint64_t collected_size() const noexcept { return spilled ? spilled->size() : collected_body.size(); }
   // 7 inject
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected

@@ -20,12 +20,20 @@ bool whole_request_held(const Call& call) {
   return call.collected || call.head.body == wire::Body::none || call.body.ended();
 }
 
+// From its beginning, however often it is sent.
+void resend_spilled(Call& call) {
+  Service& service = call.service();
+  call.resent.emplace(*call.spilled, *service.common().body_offload, service.worker().context());
+  call.body.start_from(call.client(), *call.resent);
+}
+
 net::Soon<Fault> send_leased(Call& call, Fault leased) {
   if (leased != Fault::none) return leased;
   call.reused = call.exchange->reused();
   if (call.ended) return Fault::ended;
   note_use(call);
-  const bool streams = !call.collected && !call.body.ended();
+  if (call.spilled) resend_spilled(call);
+  const bool streams = (!call.collected || call.spilled) && !call.body.ended();
   return call.exchange->send(call.out, streams ? &call.body : nullptr, call.chunked, call.changes.transform.get());
 }
 

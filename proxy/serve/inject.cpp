@@ -7,6 +7,7 @@
 #include <random>
 
 #include "proxy/serve/call.hpp"
+#include "proxy/serve/spilled.hpp"
 #include "proxy/wire/field_policy.hpp"
 #include "proxy/wire/rewrite.hpp"
 #include "proxy/wire/writer.hpp"
@@ -117,8 +118,7 @@ Step write_fields(Request& request, wire::HeadWriter& writer) {
 
 void write_framing(Request& request, wire::HeadWriter& writer) {
   if (request.collected || request.changes.body_replaced) {
-    const std::size_t size =
-        request.changes.body_replaced ? request.changes.body.size() : request.collected_body.size();
+    const std::uint64_t size = request.changes.body_replaced ? request.changes.body.size() : request.collected_size();
     if (size != 0 || request.head.body != wire::Body::none) writer.content_length(size);
   } else if (request.head.body == wire::Body::length) {
     writer.content_length(request.head.content_length);
@@ -137,8 +137,8 @@ void show_body_fields(const Request& request, inject::Inputs& in) {
 // As write_framing() will say it, if the injection does not replace the body.
 std::string length_of(const Request& request) {
   if (request.collected)
-    return !request.collected_body.empty() || request.head.body != wire::Body::none
-               ? std::to_string(request.collected_body.size())
+    return request.collected_size() != 0 || request.head.body != wire::Body::none
+               ? std::to_string(request.collected_size())
                : std::string();
   return request.head.body == wire::Body::length ? std::to_string(request.head.content_length) : std::string();
 }
@@ -190,9 +190,12 @@ Step apply_signer(Request& request, const Common& common, std::string_view autho
     in.nonce = shown.nonce;
   }
   if ((needs & inject::needs_challenge) != 0) show_challenge(request, in);
-  const inject::HeldContent content(request.collected_body);
+  const inject::HeldContent held(request.collected_body);
+  std::optional<SpilledContent> spilled;
+  if (request.spilled) spilled.emplace(*request.spilled);
   const bool without_body = request.head.body == wire::Body::none;
-  if ((needs & inject::needs_body_hash) != 0 && (request.collected || without_body)) in.content = &content;
+  if ((needs & inject::needs_body_hash) != 0 && (request.collected || without_body)) in.content = &held;
+  if (in.content != nullptr && spilled) in.content = &*spilled;
   auto applied = injection.apply(in, request.changes);
   if (applied) return {};
   return std::unexpected(cannot_apply(std::move(applied.error())));
@@ -320,7 +323,19 @@ Step inject(Request& request, const Common& common, std::string_view authority) 
   return append_body(request);
 }
 
-Step inject(Call& call) {
+namespace {
+
+// Reading a file back blocks; nobody else touches the call meanwhile.
+net::Task<Step> inject_on_another_thread(Call& call) {
+  co_return co_await call.service().common().body_offload->run(call.service().worker().context(), [&call] {
+    return inject(call, call.service().common(), call.route->to().authority);
+  });
+}
+
+}  // namespace
+
+net::Soon<Step> inject(Call& call) {
+  if (call.spilled) return inject_on_another_thread(call);
   return inject(call, call.service().common(), call.route->to().authority);
 }
 

@@ -199,6 +199,8 @@ Problem from_fault(net::Fault fault, std::string_view host, std::string_view rea
                   "The chunked body of the request is malformed; nothing after the bad chunk was sent.");
     case Fault::body_too_large:
       return make(Code::body_too_large, "The request body is larger than limits.body allows.");
+    case Fault::body_lost:
+      return make(Code::internal_error, "The request body that was kept could not be read back; send it again.");
     case Fault::client_timeout:
       return make(Code::request_timeout, "The request body stopped coming; send it again.");
     case Fault::ended:

@@ -39,7 +39,7 @@ net::Task<bool> replace_token(Call& call) {
   if (!again.value || co_await directory.obtain(*again.value, detail) != Trouble::none) co_return false;
   if (!again.value->injection || again.value->age.generation == refused->age.generation || call.ended) co_return false;
   call.connection = std::move(again.value);
-  if (authorize(call) && inject(call)) co_return true;
+  if (authorize(call) && co_await inject(call)) co_return true;
   call.connection = refused;
   co_return false;
 }

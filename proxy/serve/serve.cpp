@@ -10,7 +10,7 @@ net::Task<void> serve(Call& call) {
   if (step) step = authorize(call);          //  4 caller x connection x host x method x path
   if (step) step = co_await obtain(call);    //  5 a usable credential
   if (step) step = co_await collect(call);   //  6 the body, only if something asks for it
-  if (step) step = inject(call);             //  7 the outbound head, with exactly one of each
+  if (step) step = co_await inject(call);    //  7 the outbound head, with exactly one of each
   if (step && !call.caller->budgets.empty()) step = co_await debit(call);
   if (step) step = co_await forward(call);        //  8 lease, send, relay both ways
   if (!step) co_await reply(call, step.error());  //  9 our own answers only

@@ -58,6 +58,8 @@ void Call::reset(Session& s) {
   if (!out.empty()) vault::wipe(out);
   changes.clear();
   exchange.reset();
+  resent.reset();
+  spilled.reset();
   answer_head.clear();
   half_closed_since = 0;
   status = 0;
@@ -175,6 +177,11 @@ bool Service::hold(Call& call, std::size_t bytes) noexcept {
   bodies_ += bytes;
   call.held += bytes;
   return true;
+}
+
+void Service::let_go(Call& call, std::size_t bytes) noexcept {
+  bodies_ -= bytes;
+  call.held -= bytes;
 }
 
 std::unique_ptr<Call> Service::take_call(Session& session) {

@@ -14,6 +14,7 @@
 #include "config/settings.hpp"
 #include "proxy/grants/token_desk.hpp"
 #include "proxy/net/exchange.hpp"
+#include "proxy/net/spill.hpp"
 #include "proxy/serve/directory.hpp"
 #include "proxy/serve/noted.hpp"
 
@@ -52,6 +53,8 @@ struct Common {
   std::string via_10, via_11;            // the Via we add, by the version that came in
   net::Offload* vault_offload = nullptr;
   net::Offload* dns_offload = nullptr;
+  net::Offload* body_offload = nullptr;  // with `spills`
+  net::Spills* spills = nullptr;         // null: no body is kept on disk
   std::function<std::int64_t()> now_ms;  // wall clock
   grants::TokenDesk* tokens = nullptr;   // null: nothing is renewed
   Noted* noted = nullptr;                // null: nobody is told of uses and denials
@@ -107,6 +110,7 @@ class Service {
   bool overloaded(const config::Settings& settings) const noexcept;
   // Memory for a body of this call, until the call ends; false: there is no more.
   bool hold(Call& call, std::size_t bytes) noexcept;
+  void let_go(Call& call, std::size_t bytes) noexcept;  // before its end
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
