@@ -33,6 +33,8 @@ constexpr Key kAws[] = {
     kSpill,
 };
 
+constexpr Key kDigest[] = {kSpill};  // where the service wants the body in the answer
+
 struct Scheme {
   std::string_view name, type;
   std::span<const Key> keys;
@@ -41,7 +43,7 @@ struct Scheme {
 constexpr Scheme kSchemes[] = {
     {"aws-sigv4", "AWS_SIGV4", kAws},
     {"certificate", "CERTIFICATE", {}},
-    {"digest", "DIGEST", {}},
+    {"digest", "DIGEST", kDigest},
 };
 
 Names split(std::string_view words) {

@@ -24,15 +24,15 @@ void note_accepted(const wire::ResponseHead& answer, Challenges::Learned& learne
 }
 
 // HEAD of the same target, without the body and what speaks of it.
-Step write_probe(Call& call) {
+net::Task<Step> write_probe(Call& call) {
   const auto method = std::exchange(call.head.method, "HEAD");
   const auto body = std::exchange(call.head.body, wire::Body::none);
   call.collected = true;
-  Step written = inject(call);
+  Step written = co_await inject(call);
   call.collected = false;
   call.head.body = body;
   call.head.method = method;
-  return written;
+  co_return written;
 }
 
 net::Task<Fault> exchange_probe(Call& call) {
@@ -59,18 +59,18 @@ Challenges::Learned* challenge_for(const Request& request) {
 
 bool take_challenge(Call& call, int answers) {
   Challenges& challenges = call.connection->challenges;
-  Challenges::Learned* const used = challenges.find(call.challenge);
+  Challenges::Learned* const used = challenges.find(call.answering.serial);
   if (call.answer.status != 401) {
     if (used != nullptr) note_accepted(call.answer, *used);
     return false;
   }
   auto asked = inject::strongest_digest(values_of(call.answer, "WWW-Authenticate"));
-  const bool unanswered = call.challenge == 0;
+  const bool unanswered = call.answering.serial == 0;
   // A nonce from before may be too old although the server does not say so; one that came for this very request is not.
   const bool old =
       asked && (asked->stale || (answers == 0 && (used == nullptr || used->challenge.nonce != asked->nonce)));
   if (!asked || (!unanswered && !old)) {
-    challenges.forget(call.challenge);  // refused: the next request begins anew
+    challenges.forget(call.answering.serial);  // refused: the next request begins anew
     return false;
   }
   challenges.learn(call.target.host, call.target.port, std::move(*asked));
@@ -84,11 +84,11 @@ bool wants_probe(const Call& call) {
 
 net::Task<Fault> probe(Call& call) {
   std::string request = std::exchange(call.out, {});
-  const auto challenge = call.challenge;
+  auto answering = call.answering;
   const bool chunked = call.chunked;
   Fault fault = Fault::none;
   bool asked = false;
-  if (write_probe(call)) {
+  if (co_await write_probe(call)) {
     fault = co_await exchange_probe(call);
     asked = fault == Fault::none && take_challenge(call, 0);
     co_await call.exchange->finish(false);
@@ -98,14 +98,14 @@ net::Task<Fault> probe(Call& call) {
     co_return fault;
   }
   call.exchange.emplace(call.service().network());
-  if (asked && inject(call)) {
+  if (asked && co_await inject(call)) {
     vault::wipe(request);
     co_return Fault::none;
   }
   // Nothing was asked, or nothing that can be answered without the body: as it was, and the upstream says the rest.
   vault::wipe(call.out);
   call.out = std::move(request);
-  call.challenge = challenge;
+  call.answering = std::move(answering);
   call.chunked = chunked;
   co_return Fault::none;
 }

@@ -70,6 +70,11 @@ Challenges::Learned& Challenges::learn(std::string_view host, std::uint16_t port
   return made;
 }
 
+Challenges::Answering Challenges::answer(Learned* learned) {
+  if (learned == nullptr) return {};
+  return {learned->serial, learned->text, learned->client_nonce, ++learned->count};
+}
+
 void Challenges::forget(std::uint64_t serial) {
   std::erase_if(all_, [&](const Learned& one) { return one.serial == serial; });
 }

@@ -28,6 +28,14 @@ class Challenges {
     std::int64_t accepted_ms = 0;  // when an answer was last good; monotonic; 0: never
   };
 
+  // One more answer to one of them, as an injection is given it.
+  struct Answering {
+    std::uint64_t serial = 0;  // 0: nothing was asked yet
+    std::string text, client_nonce;
+    std::uint32_t count = 0;
+  };
+  static Answering answer(Learned* learned);
+
   bool empty() const noexcept { return all_.empty(); }
   // What a request there answers: the one with the longest path, the newest among equals; nullptr: nothing was asked
   // yet.

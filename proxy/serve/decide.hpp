@@ -54,7 +54,7 @@ struct Request {
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
-  std::uint64_t challenge = 0;   // what `out` answers, as Challenges counts; 0: nothing
+  Challenges::Answering answering;  // what `out` answers
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };
 

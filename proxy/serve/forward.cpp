@@ -128,7 +128,7 @@ net::Task<Fault> exchange_with_an_answer(Call& call) {
   }
   for (int answers = 0;; ++answers) {
     const Fault fault = co_await exchange_heads(call);
-    if (fault != Fault::none || !take_challenge(call, answers) || !held || !inject(call)) co_return fault;
+    if (fault != Fault::none || !take_challenge(call, answers) || !held || !co_await inject(call)) co_return fault;
     co_await call.exchange->finish(false);
     call.service().worker().metrics().add(observe::Counter::retries);
     call.exchange.emplace(call.service().network());

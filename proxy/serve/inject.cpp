@@ -168,16 +168,6 @@ Problem cannot_apply(inject::Error error) {
   return Problem{Code::malformed_request, std::move(error.message), {}, std::move(error.pointer), {}};
 }
 
-// What was asked before is answered once more; a count is never used twice.
-void show_challenge(Request& request, inject::Inputs& in) {
-  Challenges::Learned* const learned = challenge_for(request);
-  request.challenge = learned == nullptr ? 0 : learned->serial;
-  if (learned == nullptr) return;
-  in.challenge = learned->text;
-  in.nonce = learned->client_nonce;
-  in.challenge_count = ++learned->count;
-}
-
 // A signer is shown the whole request and the time; what it makes of them is added like any other change.
 Step apply_signer(Request& request, const Common& common, std::string_view authority, inject::Inputs& in) {
   const inject::Injection& injection = *request.connection->injection;
@@ -189,7 +179,11 @@ Step apply_signer(Request& request, const Common& common, std::string_view autho
     shown.nonce = make_nonce();
     in.nonce = shown.nonce;
   }
-  if ((needs & inject::needs_challenge) != 0) show_challenge(request, in);
+  if ((needs & inject::needs_challenge) != 0) {
+    in.challenge = request.answering.text;
+    in.nonce = request.answering.client_nonce;
+    in.challenge_count = request.answering.count;
+  }
   const inject::HeldContent held(request.collected_body);
   std::optional<SpilledContent> spilled;
   if (request.spilled) spilled.emplace(*request.spilled);
@@ -335,6 +329,8 @@ net::Task<Step> inject_on_another_thread(Call& call) {
 }  // namespace
 
 net::Soon<Step> inject(Call& call) {
+  // What was asked before is answered once more; a count is never used twice. Looked up here: another thread may write.
+  if (call.connection && call.connection->answers_challenges) call.answering = Challenges::answer(challenge_for(call));
   if (call.spilled) return inject_on_another_thread(call);
   return inject(call, call.service().common(), call.route->to().authority);
 }

@@ -53,7 +53,7 @@ void Call::reset(Session& s) {
   route.reset();
   reference.clear();
   token_field = path_prefix = {};
-  challenge = 0;
+  if (answering.serial != 0) answering = {};
   if (!collected_body.empty()) vault::wipe(collected_body);
   if (!out.empty()) vault::wipe(out);
   changes.clear();
