@@ -18,7 +18,8 @@ const Names kTypes{"OAUTH2",     "OAUTH2_CLIENT_CREDENTIALS",
                    "TWO_STEP",   "GITHUB_APP"};
 const Names kOAuth{"OAUTH2", "OAUTH2_CLIENT_CREDENTIALS", "JWT_BEARER", "TWO_STEP", "GITHUB_APP"};
 const Names kStatic{"API_KEY", "BEARER", "BASIC", "CUSTOM"};
-const Names kSigned{"AWS_SIGV4", "HMAC", "OAUTH1"};
+const Names kSigned{"AWS_SIGV4", "HMAC", "OAUTH1", "CERTIFICATE", "DIGEST"};
+const Names kBound{"CERTIFICATE", "DIGEST"};
 
 FieldSpec field(bool secret, bool required, std::string title) {
   FieldSpec out;
@@ -44,6 +45,12 @@ std::map<std::string, FieldSpec> default_fields(const std::string& type) {
             {"privateKey", field(true, false, "Private key (RSA-SHA1)")},
             {"token", field(true, false, "Access token")},
             {"tokenSecret", field(true, false, "Access token secret")}};
+  if (type == "CERTIFICATE")
+    return {{"certificate", field(false, true, "Certificate with its chain (PEM)")},
+            {"key", field(true, true, "Private key (PEM)")},
+            {"passphrase", field(true, false, "Passphrase of the key")}};
+  if (type == "DIGEST")
+    return {{"username", field(false, true, "User name")}, {"password", field(true, false, "Password")}};
   if (type == "OAUTH2")
     return {{"refreshToken", field(true, true, "Refresh token")},
             {"accessToken", field(true, false, "Access token")},
@@ -113,7 +120,8 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
   const bool served = is_static_type(auth.type);
   if (inject) {
     Names known = variables;
-    for (const auto& [name, spec] : auth.fields) known.push_back(name);
+    for (const auto& [name, spec] : auth.fields)
+      if (!stays_here(auth.type, name)) known.push_back(name);
     for (const auto& [name, spec] : auth.app_fields) known.push_back(name);
     if (!served) known.insert(known.end(), {"accessToken", "idToken"});
     if (auth.oauth)
@@ -143,6 +151,15 @@ bool is_oauth_type(std::string_view type) {
 
 bool is_signed_type(std::string_view type) {
   return std::find(kSigned.begin(), kSigned.end(), type) != kSigned.end();
+}
+
+bool is_bound_type(std::string_view type) {
+  return std::find(kBound.begin(), kBound.end(), type) != kBound.end();
+}
+
+bool stays_here(std::string_view type, std::string_view field) {
+  if (type == "CERTIFICATE") return field == "certificate" || field == "key" || field == "passphrase";
+  return type == "DIGEST" && field == "password";
 }
 
 bool is_static_type(std::string_view type) {

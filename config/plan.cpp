@@ -15,6 +15,7 @@ namespace postern::config {
 namespace {
 
 constexpr std::size_t kMaxValue = 16 * 1024;  // of one secret; a header field could not carry more anyway
+constexpr std::size_t kMaxKept = 64 * 1024;   // of one that is not sent: a chain of certificates
 constexpr std::size_t kMaxConfig = 64 * 1024;
 
 enum class Checks : std::uint8_t { all, config, none, app, app_config };
@@ -234,15 +235,21 @@ class Planner {
   }
 
   void generic_inject(const Node& list) {
-    const bool custom = plan_.type == "CUSTOM";
+    // Beside a certificate the connection brings what its rules name, like one of fields of its own.
+    const bool custom = plan_.type == "CUSTOM" || plan_.type == "CERTIFICATE";
     Names known;
-    for (const auto& [name, spec] : fields_) known.push_back(name);
+    for (const auto& [name, spec] : fields_)
+      if (!stays_here(plan_.type, name)) known.push_back(name);
     plan_.inject = decode_rules(list, custom ? nullptr : &known, mistakes_);
     if (!custom) return;
     FieldSpec spec;
     spec.secret = true;
     for (const InjectRule& rule : plan_.inject)
-      for (const std::string& name : rule.value.variables()) fields_.emplace(name, spec);
+      for (const std::string& name : rule.value.variables()) {
+        if (stays_here(plan_.type, name))
+          mistakes_.add(list, fmt::format("a rule uses '{}', which is shown in the handshake and never sent", name));
+        fields_.emplace(name, spec);
+      }
   }
 
   void generic_base(const Node& node, boost::json::object& normal) {
@@ -292,7 +299,8 @@ class Planner {
   }
 
   bool check_text(const std::string& pointer, const std::string& name, const FieldSpec& spec, const std::string& text) {
-    if (text.size() > kMaxValue) return add(pointer, fmt::format("'{}' is longer than 16 KiB", name)), false;
+    const std::size_t most = stays_here(plan_.type, name) ? kMaxKept : kMaxValue;
+    if (text.size() > most) return add(pointer, fmt::format("'{}' is longer than {} KiB", name, most / 1024)), false;
     if (spec.pattern.empty()) return true;
     if (text.size() > kMaxPatterned)
       return add(pointer, fmt::format("'{}' is longer than {} bytes", name, kMaxPatterned)), false;

@@ -65,8 +65,12 @@ struct Auth {
 const std::vector<std::string>& known_types();
 // API_KEY, BEARER, BASIC, CUSTOM and those that sign: whose `value` is the credential itself.
 bool is_static_type(std::string_view type);
-// AWS_SIGV4, HMAC, OAUTH1: whose credential signs the request, as `sign` says.
+// AWS_SIGV4, HMAC, OAUTH1 and others: whose credential signs the request or the handshake, as `sign` says.
 bool is_signed_type(std::string_view type);
+// CERTIFICATE, DIGEST: whose upstream connections belong to one credential.
+bool is_bound_type(std::string_view type);
+// A field of `value` that proves something without ever being sent: no rule may name it.
+bool stays_here(std::string_view type, std::string_view field);
 // The static ones and the types of OAuth: the ones that plan_connection serves.
 bool is_served_type(std::string_view type);
 

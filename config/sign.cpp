@@ -94,6 +94,8 @@ constexpr Key kHttpSignature[] = {
     kSpill,
 };
 
+constexpr Key kDigest[] = {kSpill};  // where the service wants the body in the answer
+
 struct Scheme {
   std::string_view name, type;
   std::span<const Key> keys;
@@ -107,6 +109,8 @@ constexpr Scheme kSchemes[] = {
     {"azure-shared-key", "HMAC", kAzure, "keyId key"},
     {"http-signature", "HMAC", kHttpSignature, "keyId key"},
     {"oauth1", "OAUTH1", kOAuth1, "consumerKey"},
+    {"certificate", "CERTIFICATE", {}},
+    {"digest", "DIGEST", kDigest},
 };
 
 Names split(std::string_view words) {

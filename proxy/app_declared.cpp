@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "proxy/grants/client_certificate.hpp"
+
 namespace postern {
 namespace {
 
@@ -70,6 +72,10 @@ std::expected<std::shared_ptr<const serve::Declared>, std::string> read_one(cons
   declared->credential.generation = 1;
   for (auto& [name, value] : input.value) declared->credential.values.emplace(name, vault::Secret::take(value));
   if (!plan) return std::unexpected(plan.error().front().pointer + ": " + plan.error().front().message);
+  if (plan->type == grants::kCertificateType) {
+    const auto identity = grants::read_client_certificate(declared->credential.values);
+    if (!identity) return std::unexpected("value." + identity.error().field + ": " + identity.error().text);
+  }
   declared->meta = describe(row, *plan, now_ms);
   return declared;
 }

@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 
+#include "proxy/grants/client_certificate.hpp"
 #include "proxy/grants/jwt.hpp"
 
 namespace postern::admin {
@@ -67,6 +68,17 @@ void read_value(FieldReader& reader, ConnectionInput& input) {
       value.emplace(name, std::string_view(*text));
     }
   }
+}
+
+// Whose it is goes with it as the account: nothing else shows which certificate a connection holds.
+std::expected<grants::Kept, Problem> take_certificate(vault::Credential given, std::int64_t now_ms) {
+  const auto identity = grants::accept_client_certificate(given.values, now_ms);
+  if (!identity)
+    return refuse_fields(
+        {{.pointer = "/value/" + identity.error().field, .parameter = "", .detail = identity.error().text}});
+  std::string account = (*identity)->subject();
+  if (account.size() > kMostText) account.clear();
+  return grants::Kept{.credential = std::move(given), .account = std::move(account)};
 }
 
 bool repeats_secret(const std::string& text, const std::map<std::string, std::string>& value) {
@@ -184,6 +196,7 @@ std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, C
   if (input.value) {
     for (auto& field : *input.value) given.values.emplace(field.first, vault::Secret::take(field.second));
   }
+  if (auth.type == grants::kCertificateType) return take_certificate(std::move(given), now_ms);
   if (auth.type != "OAUTH2") return grants::Kept{.credential = std::move(given), .account = ""};
   std::optional<std::int64_t> lifetime;
   if (const auto end = given.values.extract("expiresAt"); end && !end.mapped().empty()) {

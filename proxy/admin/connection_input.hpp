@@ -53,7 +53,7 @@ std::vector<FieldError> to_field_errors(const std::vector<config::Error>& errors
 // Private keys in `input.value` that nothing could be signed with.
 std::vector<FieldError> unfit_keys(const config::Auth& auth, const ConnectionInput& input);
 // What is stored of the values, which are moved out and wiped behind. Tokens that were pasted count from `now_ms` on.
-// `id`: of the connection. The one mistake is an `expiresAt` that is no time.
+// `id`: of the connection. Mistakes are an `expiresAt` that is no time, and a certificate that cannot be shown.
 std::expected<grants::Kept, Problem> take_credential(const config::Auth& auth, ConnectionInput& input,
                                                      std::int64_t now_ms, std::string_view id);
 // RFC 7396: members given replace, null removes.

@@ -9,6 +9,7 @@
 #include "proxy/admin/connection_write.hpp"
 #include "proxy/admin/desk.hpp"
 #include "proxy/admin/verify_call.hpp"
+#include "proxy/grants/client_certificate.hpp"
 #include "proxy/grants/revoke.hpp"
 
 namespace postern::admin {
@@ -94,6 +95,11 @@ std::expected<std::optional<Result>, Problem> renew(const Service& service, Conn
 
 Result judge(const VerifyCall& asked, const grants::Delivery& delivery) {
   Result out;
+  if (delivery.fault == net::Fault::client_certificate) {
+    out.reason = "credentials_rejected";
+    out.text = "The service does not take this certificate: " + delivery.reason;
+    return out;
+  }
   if (delivery.fault != net::Fault::none) {
     out.reason = "service_unavailable";
     out.text = "The service could not be asked: " + delivery.reason;
@@ -118,6 +124,15 @@ std::expected<Result, Problem> try_verify(const Service& service, const Connecti
                                           const vault::Credential& credential) {
   auto asked = verify_call(material, to_patterns(meta.destinations));
   if (!asked) return refuse("not-testable", asked.error());
+  asked->request.scheme = material.plan.scheme;
+  asked->request.sign = material.plan.sign;
+  if (!material.plan.scheme.empty())
+    for (const auto& [name, value] : credential.values) asked->request.values.emplace(name, value.clone());
+  if (meta.type == grants::kCertificateType) {
+    auto identity = grants::read_client_certificate(credential.values);
+    if (!identity) return refuse("not-testable", "The certificate cannot be read: " + identity.error().text);
+    asked->request.identity = std::move(*identity);
+  }
   const auto called = call(service, std::move(asked->request));
   auto result = judge(*asked, called.delivery);
   result.exchange =

@@ -6,12 +6,15 @@
 // is wrong and never a value.
 #include <cstdint>
 #include <expected>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/oauth.hpp"
 #include "proxy/grants/values.hpp"
+#include "proxy/net/identity.hpp"
 #include "vault/secret.hpp"
 
 namespace postern::grants {
@@ -41,6 +44,11 @@ struct TokenRequest {
   vault::Secret query;             // without '?'; empty: none
   std::vector<Parameter> headers;  // no Host, no framing: the transport writes those
   vault::Secret body;
+  std::shared_ptr<const net::Identity> identity = {};  // shown where the endpoint asks for a certificate; null: none
+  // What signs it on its way (config::Plan::scheme), with what it is told and the credential; empty: it goes as it is.
+  std::string scheme = {};
+  std::map<std::string, std::string> sign = {};
+  std::map<std::string, vault::Secret> values = {};
   std::string describe() const;  // safe to log: "POST https://host/path"
 };
 

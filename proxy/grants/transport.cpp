@@ -25,6 +25,8 @@ const char* explain(net::Fault fault) {
       return "its certificate is not trusted";
     case net::Fault::tls:
       return "TLS failed";
+    case net::Fault::client_certificate:
+      return "it demands a client certificate, and takes none that was shown";
     case net::Fault::timeout:
       return "no answer in time";
     case net::Fault::malformed:
@@ -53,7 +55,9 @@ net::Task<Delivery> UpstreamTransport::call(TokenRequest request, net::Millis de
   asked.body = request.body.expose();
   asked.deadline = deadline;
   asked.max_body = kMaxAnswer;
-  net::FetchAnswer answer = co_await net::fetch(network_, route->to(), std::move(asked), dial_);
+  net::Destination to = route->to();
+  if (request.identity) to.show(request.identity);
+  net::FetchAnswer answer = co_await net::fetch(network_, to, std::move(asked), dial_);
   Delivery out;
   out.sent = answer.sent;
   out.fault = answer.fault;

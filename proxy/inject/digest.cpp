@@ -19,6 +19,8 @@ const EVP_MD* method_of(Algorithm algorithm) {
       return EVP_sha384();
     case Algorithm::sha512:
       return EVP_sha512();
+    case Algorithm::sha512_256:
+      return EVP_sha512_256();
   }
   return nullptr;
 }

@@ -14,7 +14,7 @@
 
 namespace postern::inject {
 
-enum class Algorithm : std::uint8_t { md5, sha1, sha256, sha384, sha512 };
+enum class Algorithm : std::uint8_t { md5, sha1, sha256, sha384, sha512, sha512_256 };
 
 // The digest of what is added, piece by piece. Raw bytes.
 class Hash {

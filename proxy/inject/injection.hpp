@@ -78,8 +78,10 @@ struct Inputs {
   std::string_view content_type = {};  // empty: none sent
   std::string_view body = {};          // only when needs_body
   std::int64_t now_ms = 0;
-  std::string_view nonce = {}, challenge = {};  // nonce: 32 random lower-case hex characters
-  std::string_view content_encoding = {};       // empty: none sent. A coded body cannot be edited
+  std::string_view nonce = {};             // 32 random lower-case hex characters; to one challenge always the same
+  std::string_view challenge = {};         // what the upstream asked before; empty: nothing yet
+  std::uint32_t challenge_count = 0;       // how often it was answered, this time included
+  std::string_view content_encoding = {};  // empty: none sent. A coded body cannot be edited
   // Host, path and query as they go out, raw: the query without '?' and without what is taken out.
   std::string_view authority = {}, path = {}, query = {};
   // Fields as they go out, without Host, Via and what this injection writes; Content-Length if it goes out.
@@ -120,8 +122,8 @@ class Injection {
  public:
   virtual ~Injection() = default;
   virtual std::uint8_t needs() const = 0;  // Needs, or-ed
-  // What it needs of this request: at most needs(). Of `head` only method, content_type, content_encoding, sent and
-  // sent_query are set. Asked only where needs() has needs_body_hash.
+  // What it needs of this request: at most needs(). Of `head` only method, content_type, content_encoding, sent,
+  // sent_query and challenge are set. Asked only where needs() has needs_body_hash.
   virtual std::uint8_t needs_of(const Inputs& /*head*/) const { return needs(); }
   // Clears `out` first; on an Error it is left empty.
   virtual std::expected<void, Error> apply(const Inputs& in, Changes& out) const = 0;

@@ -3,9 +3,11 @@
 
 #include "proxy/inject/aws_sigv4.hpp"
 #include "proxy/inject/azure_shared_key.hpp"
+#include "proxy/inject/certificate.hpp"
 #include "proxy/inject/combined.hpp"
 #include "proxy/inject/field.hpp"
 #include "proxy/inject/hmac.hpp"
+#include "proxy/inject/http_digest.hpp"
 #include "proxy/inject/http_signature.hpp"
 #include "proxy/inject/injection.hpp"
 #include "proxy/inject/oauth1.hpp"
@@ -22,6 +24,8 @@ constexpr Row kRows[] = {
     {"wsse", make_wsse},
     {"azure-shared-key", make_azure_shared_key},
     {"http-signature", make_http_signature},
+    {"certificate", make_certificate},
+    {"digest", make_digest},
 };
 static_assert(duplicate_kind(kRows).empty(), "two rows have the same kind");
 

@@ -186,6 +186,10 @@ Task<Fault> Exchange::read_head(std::string_view request_method, wire::ResponseH
       if (io == Io::ok || io == Io::again) continue;
     }
     if (upload_fault_ != Fault::none && upload_fault_ != Fault::closed) co_return upload_fault_;
+    if (upstream_->turned_away()) {
+      reason_ = upstream_->reason();
+      co_return Fault::client_certificate;
+    }
     if (socket().expired()) co_return Fault::timeout;
     co_return socket().cancelled() ? Fault::ended : Fault::closed;
   }

@@ -124,7 +124,7 @@ class Fetch {
           answer_.reason = why.detail;
           co_return Fault::malformed;
         }
-        if (co_await fill() != Io::ok) co_return Fault::closed;
+        if (co_await fill() != Io::ok) co_return upstream_.turned_away() ? Fault::client_certificate : Fault::closed;
       }
       if (head.status >= 200) break;
       if (head.status == 101 || ++interim > kMaxInterim) co_return Fault::malformed;

@@ -26,7 +26,7 @@ void Pool::drop(std::list<Route::Idle>::iterator at) {
 }
 
 std::unique_ptr<Upstream> Pool::lease(Route& route, bool young_only) {
-  while (!route.idle_.empty()) {
+  while (route.current_ && !route.idle_.empty()) {
     const auto at = route.idle_.back();
     // Newest first: if this one is too old for a request that cannot be repeated, so are the others.
     if (young_only && monotonic_ms() - at->since >= kYoungMs) break;
@@ -69,6 +69,13 @@ void Pool::clear() {
   while (!oldest_first_.empty()) drop(oldest_first_.begin());
   for (auto& row : routes_) row.second->current_ = false;
   routes_.clear();
+}
+
+void Pool::drop_retired() {
+  for (auto at = oldest_first_.begin(); at != oldest_first_.end();) {
+    const auto idle = at++;
+    if (!idle->route->current()) drop(idle);
+  }
 }
 
 void Pool::drop_unused_routes() {

@@ -2,8 +2,9 @@
 // Idle upstream connections, kept by {isolation tag, host, port, TLS identity} (DESIGN section 8).
 //
 // A Route is one such key: what serve/ dials, with its idle connections, newest first. The pool bounds them all
-// together. Thread safety: one pool a worker. Ownership: the pool owns idle connections; a lease owns its own until
-// given back.
+// together. A route whose connections belong to one credential (a client certificate) is its owner's, who retires it:
+// the pool knows it by its idle connections alone. Thread safety: one pool a worker. Ownership: the pool owns idle
+// connections; a lease owns its own until given back.
 #include <list>
 #include <memory>
 #include <string>
@@ -21,8 +22,10 @@ class Route {
   // `kept`: false for one that no pool knows, whose connections are closed after use.
   explicit Route(Destination to, bool kept = true) : to_(std::move(to)), current_(kept) {}
   const Destination& to() const noexcept { return to_; }
-  // False once its pool was cleared: ask it for the route again.
+  // False once its pool was cleared, or it was retired: ask for the route again.
   bool current() const noexcept { return current_; }
+  // What runs on it may end; nothing begins on its connections any more, and none of them comes back to the pool.
+  void retire() noexcept { current_ = false; }
 
  private:
   friend class Pool;
@@ -55,6 +58,8 @@ class Pool {
   // Kept for the next one, unless the route is not current any more.
   void give_back(const std::shared_ptr<Route>& route, std::unique_ptr<Upstream> upstream);
   void clear();
+  // Closes the idle connections of routes that are not current any more.
+  void drop_retired();
   void set_limits(std::size_t max_idle, Millis idle_for) noexcept {
     max_idle_ = max_idle;
     idle_for_ = idle_for;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "proxy/net/identity.hpp"
 #include "proxy/net/tls_bio.hpp"
 
 namespace postern::net {
@@ -87,7 +88,7 @@ std::expected<std::shared_ptr<const Trust>, std::string> Trust::file(const std::
   return *trust;
 }
 
-SslPtr Trust::open(Socket& socket, const std::string& host, bool ip_literal) const {
+SslPtr Trust::open(Socket& socket, const std::string& host, bool ip_literal, const Identity* shown) const {
   SslPtr ssl(SSL_new(context_.get()));
   BIO* bio = ssl ? new_socket_bio(socket) : nullptr;
   if (bio == nullptr) return nullptr;
@@ -100,6 +101,7 @@ SslPtr Trust::open(Socket& socket, const std::string& host, bool ip_literal) con
   } else if (SSL_set_tlsext_host_name(ssl.get(), host.c_str()) != 1 || SSL_set1_host(ssl.get(), host.c_str()) != 1) {
     return nullptr;
   }
+  if (shown != nullptr && !shown->show_in(ssl.get())) return nullptr;
   return ssl;
 }
 

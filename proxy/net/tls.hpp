@@ -15,6 +15,7 @@
 
 namespace postern::net {
 
+class Identity;
 class Socket;
 
 struct SslFree {
@@ -40,9 +41,10 @@ class Trust {
   SSL_CTX* context() const noexcept { return context_.get(); }
   // Never given twice: sessions of other roots are not resumed under these, as an address in memory might allow.
   std::uint64_t serial() const noexcept { return serial_; }
-  // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. nullptr: out of
-  // memory.
-  SslPtr open(Socket& socket, const std::string& host, bool ip_literal) const;
+  // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. `shown`: where
+  // the server asks for a certificate; null: none is. nullptr: out of memory, or OpenSSL does not take what is to be
+  // shown.
+  SslPtr open(Socket& socket, const std::string& host, bool ip_literal, const Identity* shown = nullptr) const;
 
  private:
   static std::expected<std::shared_ptr<Trust>, std::string> make();
@@ -50,7 +52,7 @@ class Trust {
   std::uint64_t serial_ = 0;
 };
 
-// The newest session of each {host, port, trust}, never across hosts, least recently used out at 1024.
+// The newest session of each {host, port, trust, identity}, never across hosts, least recently used out at 1024.
 class SessionCache {
  public:
   using Key = std::string;

@@ -19,7 +19,33 @@ void no_old_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
+// Alerts that are about a certificate of ours, or about there being none (RFC 8446 section 6.2, RFC 5246
+// section 7.2.2).
+bool is_about_our_certificate(int reason, bool shown) noexcept {
+  switch (reason) {
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+      return true;
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:  // also: no common cipher
+    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:      // an authority of the same name, and another key
+      return shown;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
+
+void Destination::show(std::shared_ptr<const Identity> what) {
+  identity = std::move(what);
+  session_key += "/" + std::to_string(identity->serial());
+}
 
 using observe::Counter;
 using observe::Gauge;
@@ -113,7 +139,8 @@ Task<Fault> Upstream::dial(const Endpoint& to, Millis timeout) {
 }
 
 Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, Millis timeout) {
-  ssl_ = to.trust->open(socket_, to.host, to.ip_literal);
+  ssl_ = to.trust->open(socket_, to.host, to.ip_literal, to.identity.get());
+  shows_ = to.identity != nullptr;
   if (!ssl_) co_return Fault::tls;
   keep_sessions(ssl_.get(), &sessions, &to.session_key);
   if (SSL_SESSION* session = sessions.get(to.session_key)) SSL_set_session(ssl_.get(), session);
@@ -133,6 +160,8 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
       reason_ = X509_verify_cert_error_string(verdict);
       co_return Fault::certificate;
     }
+    note_alert();
+    if (turned_away_) co_return Fault::client_certificate;
     const char* text = ERR_reason_error_string(ERR_peek_last_error());
     reason_ = text != nullptr ? text : "connection closed in the handshake";
     co_return Fault::tls;
@@ -142,6 +171,14 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
   worker_.metrics().add(Gauge::open_upstreams, 1);
   worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
   co_return Fault::none;
+}
+
+void Upstream::note_alert() {
+  const unsigned long error = ERR_peek_last_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL || !is_about_our_certificate(ERR_GET_REASON(error), shows_)) return;
+  const char* text = ERR_reason_error_string(error);
+  turned_away_ = true;
+  reason_ = text != nullptr ? text : "an alert about the certificate";
 }
 
 Task<bool> Upstream::wait_for_tls(bool wants_write) {
@@ -165,6 +202,7 @@ IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
   if (result == 1) return {Io::ok, got};
   const IoResult none = outcome(result, read_wants_write_);
   if (none.io != Io::again) ended_ = true;
+  if (none.io == Io::failed && !turned_away_) note_alert();
   return none;
 }
 

@@ -10,6 +10,7 @@
 
 #include "proxy/net/address_policy.hpp"
 #include "proxy/net/fault.hpp"
+#include "proxy/net/identity.hpp"
 #include "proxy/net/resolver.hpp"
 #include "proxy/net/socket.hpp"
 #include "proxy/net/task.hpp"
@@ -31,7 +32,10 @@ struct Destination {
   std::shared_ptr<const Trust> trust;
   std::optional<Endpoint> fixed;  // `resolve:` of the configuration; thereby allowed
   std::vector<Range> exceptions;  // `addresses:` of the configuration
-  SessionCache::Key session_key;  // host, port, trust
+  SessionCache::Key session_key;  // host, port, trust, identity
+  // What is shown where the upstream asks for a certificate; null: nothing. Set by show().
+  std::shared_ptr<const Identity> identity;
+  void show(std::shared_ptr<const Identity> what);
 };
 
 // Where it leads without a look-up: `resolve:`, or an address as host. nullopt: a name, or a host that is no address.
@@ -49,6 +53,9 @@ class Upstream {
   Task<Fault> connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy, SessionCache& sessions,
                       DialTimeouts timeouts);
   const std::string& reason() const noexcept { return reason_; }
+  // The upstream demanded a certificate and got none, or refused the one that was shown. With TLS 1.3 that shows only
+  // when the handshake is over on this side, with the first bytes that are read.
+  bool turned_away() const noexcept { return turned_away_; }
 
   Socket& socket() noexcept { return socket_; }
   const Endpoint& address() const noexcept { return address_; }
@@ -89,6 +96,7 @@ class Upstream {
   Task<Fault> handshake(const Destination& to, SessionCache& sessions, Millis timeout);
   IoResult outcome(int result, bool& wants_write) noexcept;
   Task<bool> wait_for_tls(bool wants_write);  // false: cancelled
+  void note_alert();
 
   Worker& worker_;
   Socket socket_;
@@ -97,7 +105,7 @@ class Upstream {
   std::string reason_;
   bool read_wants_write_ = false, write_wants_write_ = false;  // what the last call of each kind waits for
   bool ended_ = false;                                         // a read found an end or a failure
-  bool connected_ = false;
+  bool connected_ = false, shows_ = false, turned_away_ = false;
 };
 
 }  // namespace postern::net

@@ -43,12 +43,6 @@ Step unambiguous(std::string_view path) {
                 "Paths with dot segments, %2e, %2f, %5c, '//' or ';' are refused where a rule looks at the path.");
 }
 
-// The path as the upstream sees it, but for what an injection puts before it.
-std::string path_upstream(const Request& request) {
-  std::string path(request.target.path_only());
-  return request.base_mode ? request.connection->base_path + path : path;
-}
-
 Step reachable(const Request& request, std::string_view path) {
   const Known& known = *request.connection;
   if (known.path_rule) {
@@ -67,8 +61,34 @@ Step allowed_path(const Request& request) {
   return refuse(Code::destination_not_allowed, why_not_by_token(request));
 }
 
-void find_route(Call& call, std::string_view tag) {
+// A new route of a connection whose upstream connections are its own.
+std::shared_ptr<net::Route> bound_route(Call& call) {
+  Known& known = *call.connection;
   const wire::Target& target = call.target;
+  for (const auto& route : known.routes)
+    if (route->current() && route->to().host == target.host && route->to().port == target.port) return route;
+  net::Destination to = destination_of(*call.rules, target.host, target.port, target.ip_literal);
+  if (known.identity) to.show(known.identity);
+  // Of one that has changed meanwhile, or after a reload, nothing is kept.
+  const bool kept = known.live && call.rules == &call.service().rules();
+  auto route = std::make_shared<net::Route>(std::move(to), kept);
+  if (kept) known.routes.push_back(route);
+  return route;
+}
+
+}  // namespace
+
+// The path as the upstream sees it, but for what an injection puts before it.
+std::string path_upstream(const Request& request) {
+  std::string path(request.target.path_only());
+  return request.base_mode ? request.connection->base_path + path : path;
+}
+
+void find_route(Call& call) {
+  const wire::Target& target = call.target;
+  const bool bound = call.connection && call.connection->bound;
+  const bool isolated = bound || (call.settings().isolate_connections && call.connection);
+  const std::string_view tag = isolated ? std::string_view(call.connection->meta.id) : call.caller->organization();
   // A call that began before a reload goes its own way, which nobody remembers.
   Known* const known = call.rules == &call.service().rules() ? call.connection.get() : nullptr;
   if (known != nullptr && known->route && known->route->current() && known->route_tag == tag &&
@@ -76,14 +96,15 @@ void find_route(Call& call, std::string_view tag) {
     call.route = known->route;
     return;
   }
-  call.route = call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
+  call.route.reset();
+  if (bound && !call.connection->opened) return;  // what it shows is not known yet: obtain() finds it
+  call.route =
+      bound ? bound_route(call) : call.service().route(*call.rules, tag, target.host, target.port, target.ip_literal);
   if (known == nullptr) return;
   known->route = call.route;
   known->noted_caller = 0;
   known->route_tag = tag;
 }
-
-}  // namespace
 
 Step judge(Request& request, const Common& common) {
   if (request.connection) {
@@ -104,8 +125,7 @@ Step judge(Request& request, const Common& common) {
 
 Step authorize(Call& call) {
   if (Step step = judge(call, call.service().common()); !step) return step;
-  const bool isolated = call.settings().isolate_connections && call.connection;
-  find_route(call, isolated ? std::string_view(call.connection->meta.id) : call.caller->organization());
+  find_route(call);
   return {};
 }
 

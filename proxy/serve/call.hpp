@@ -55,7 +55,7 @@ struct Call : Request {
   bool silent = false;  // nothing to answer and nothing to record: the caller went away
   // 3 identify
   bool counted = false;  // in the caller's requests under way
-  // 4 authorize
+  // 4 authorize; 5 obtain where it depends on the credential
   std::shared_ptr<net::Route> route;
   // 5 obtain
   Waiting* waiting = nullptr;  // for a token
@@ -115,6 +115,17 @@ net::Task<grants::Renewed> renew(Call& call, grants::Why why);
 // `call.out` is written anew. False: the answer is the caller's.
 bool may_replay_refused(const Call& call);
 net::Task<bool> replace_token(Call& call);
+
+// An answer's challenge is learned (serve/challenged.cpp). True: the request may be sent again with the answer to it;
+// `answers`: how often it was.
+bool take_challenge(Call& call, int answers);
+// A body that is not held goes out once: the challenge is asked for first, with a HEAD of the same target, and
+// `call.out` is written anew with the answer to what came.
+bool wants_probe(const Call& call);
+net::Task<net::Fault> probe(Call& call);
+
+// Where the call goes: a route of the pool, or of its connection.
+void find_route(Call& call);
 
 // The story.
 net::Task<void> serve(Call& call);

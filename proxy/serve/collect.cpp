@@ -1,5 +1,5 @@
 // 6 collect: only if the injection asks for the body: buffer it up to limits.body_buffer, then 413, or, if it is only
-// to be read for a signature, on in a file. Small bodies, too, where the token may be refused.
+// to be read for a signature, on in a file. Small bodies, too, where the token may be refused or a challenge come.
 #include <algorithm>
 
 #include "proxy/serve/call.hpp"
@@ -9,13 +9,13 @@ namespace postern::serve {
 
 namespace {
 
-// What a refused token may cost: such a body is sent again with a new one (DESIGN section 7 point 7).
+// What a refused token may cost, or a challenge: such a body is sent again (DESIGN section 7 point 7).
 constexpr std::uint64_t kSmall = 64 * 1024;
 
 // A small body is held only if we know at once that it is one, and nobody waits for the upstream's word on it.
 bool may_be_needed_again(const Call& call) {
-  return call.connection->fetched && call.head.body == wire::Body::length && call.head.content_length <= kSmall &&
-         !call.head.expect_continue;
+  return (call.connection->fetched || call.connection->answers_challenges) && call.head.body == wire::Body::length &&
+         call.head.content_length <= kSmall && !call.head.expect_continue;
 }
 
 std::unexpected<Problem> too_large(const Request& request) {
@@ -70,6 +70,8 @@ std::uint8_t asked_of_body(const Request& request) {
   if (const auto* type = request.head.fields.find(wire::FieldId::content_type)) in.content_type = type->value;
   if (const auto* coding = request.head.fields.find(wire::FieldId::content_encoding))
     in.content_encoding = coding->value;
+  if ((needs & inject::needs_challenge) != 0)
+    if (const auto* learned = challenge_for(request)) in.challenge = learned->text;
   show_sent(request, in, shown);
   return injection.needs_of(in) & (inject::needs_body | inject::needs_body_hash);
 }

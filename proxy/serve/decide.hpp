@@ -54,6 +54,7 @@ struct Request {
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
+  Challenges::Answering answering;  // what `out` answers
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };
 
@@ -71,6 +72,8 @@ Step name_connection(Request& request, std::string_view user);
 Problem unnamed(std::vector<std::string> choices);
 
 // --- 4 authorize ---
+// The path as the upstream sees it, but for what an injection puts before it.
+std::string path_upstream(const Request& request);
 // Sets the target in base-URL mode.
 Step judge(Request& request, const Common& common);
 std::unexpected<Problem> needs_reconnect(const Request& request, const Common& common);
@@ -109,6 +112,9 @@ bool passes_cookies(const Known& known);
 bool drops_parameter(const Known& known, std::string_view name);
 // The caller's fields and query as they came, for a signer.
 void show_sent(const Request& request, inject::Inputs& in, Outbound& shown);
+// What the upstream asked before of such a request; nullptr: nothing. Only of a connection that answers challenges.
+Challenges::Learned* challenge_for(const Request& request);
+std::string make_nonce();  // 32 random lower-case hex characters
 // Writes `out`. `authority`: what Host says.
 Step inject(Request& request, const Common& common, std::string_view authority);
 // What counts against a budget of writes.

@@ -194,7 +194,11 @@ Directory::Directory(net::Worker& worker, net::Offload& offload, std::shared_ptr
       source_(std::move(source)),
       round_length_(std::max(bounds.idle / Cache<Known>::kRounds, net::Millis(net::Ticker::kTickMs))),
       // What goes is dead from then on: forget() would not reach those who still hold it (a session, a call).
-      known_(bounds.bytes - bounds.bytes / 4, [](Known& known) { known.live = false; }),
+      known_(bounds.bytes - bounds.bytes / 4,
+             [](Known& known) {
+               known.live = false;
+               for (const auto& route : known.routes) route->retire();
+             }),
       callers_(bounds.bytes / 4, [](Caller& caller) { caller.live = false; }),
       round_(
           worker.ticker(), [](void* self) { static_cast<Directory*>(self)->next_round(); }, this),
@@ -299,6 +303,7 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
     known.opened = true;
     known.age = prepared->age;
     known.injection = std::move(prepared->injection);
+    known.identity = std::move(prepared->identity);
     known.secrets = std::move(prepared->secrets);
     known.masks.clear();
     if (known.injection)

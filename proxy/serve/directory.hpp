@@ -25,6 +25,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/serve/budget.hpp"
 #include "proxy/serve/cache.hpp"
+#include "proxy/serve/challenges.hpp"
 #include "proxy/serve/problem.hpp"
 #include "proxy/serve/unsaved.hpp"
 #include "vault/vault.hpp"
@@ -153,6 +154,13 @@ struct Known : Shape {
   // Where its last request went, and under which isolation tag: mostly where the next one goes.
   std::shared_ptr<net::Route> route;
   std::string route_tag;
+  // Its upstream connections are its own (DESIGN section 8: client certificates, Digest): so are their routes, which
+  // end with what is known of it.
+  bool bound = false;
+  std::vector<std::shared_ptr<net::Route>> routes;
+  std::shared_ptr<const net::Identity> identity;  // of type CERTIFICATE, once opened
+  bool answers_challenges = false;                // Digest
+  Challenges challenges;
   // Who last used it there, and on which day: the audit has heard of that (noted.hpp).
   std::uint64_t noted_caller = 0;
   std::int64_t noted_day = 0;

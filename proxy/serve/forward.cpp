@@ -119,8 +119,25 @@ net::Task<void> relay_answer(Call& call) {
 
 }  // namespace
 
+// What an upstream asks for is answered, and once more if only the nonce was too old by then.
+net::Task<Fault> exchange_with_an_answer(Call& call) {
+  const bool held = whole_request_held(call);
+  if (!held && wants_probe(call)) {
+    const Fault fault = co_await probe(call);
+    if (fault != Fault::none) co_return fault;
+  }
+  for (int answers = 0;; ++answers) {
+    const Fault fault = co_await exchange_heads(call);
+    if (fault != Fault::none || !take_challenge(call, answers) || !held || !co_await inject(call)) co_return fault;
+    co_await call.exchange->finish(false);
+    call.service().worker().metrics().add(observe::Counter::retries);
+    call.exchange.emplace(call.service().network());
+  }
+}
+
 // The answer to the request; a token that is refused is replaced once, and a second refusal passed on.
 net::Task<Fault> exchange_with_a_good_token(Call& call) {
+  if (call.connection && call.connection->answers_challenges) co_return co_await exchange_with_an_answer(call);
   const bool held = whole_request_held(call);
   Fault fault = co_await exchange_heads(call);
   if (fault != Fault::none || !held || !may_replay_refused(call) || !co_await replace_token(call)) co_return fault;

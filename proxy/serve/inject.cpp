@@ -164,13 +164,6 @@ void show_outbound(const Request& request, std::string_view authority, inject::I
   show_body_fields(request, in);
 }
 
-std::string make_nonce() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", static_cast<std::uint32_t>(random()));
-  return out;
-}
-
 Problem cannot_apply(inject::Error error) {
   return Problem{Code::malformed_request, std::move(error.message), {}, std::move(error.pointer), {}};
 }
@@ -185,6 +178,11 @@ Step apply_signer(Request& request, const Common& common, std::string_view autho
     in.now_ms = common.now_ms();
     shown.nonce = make_nonce();
     in.nonce = shown.nonce;
+  }
+  if ((needs & inject::needs_challenge) != 0) {
+    in.challenge = request.answering.text;
+    in.nonce = request.answering.client_nonce;
+    in.challenge_count = request.answering.count;
   }
   const inject::HeldContent held(request.collected_body);
   std::optional<SpilledContent> spilled;
@@ -244,6 +242,13 @@ std::string one_less(std::string_view hops) {
 }
 
 }  // namespace
+
+std::string make_nonce() {
+  std::random_device random;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", static_cast<std::uint32_t>(random()));
+  return out;
+}
 
 Fate fate_of(const Request& request, const wire::Field& field) {
   using wire::FieldId;
@@ -324,6 +329,8 @@ net::Task<Step> inject_on_another_thread(Call& call) {
 }  // namespace
 
 net::Soon<Step> inject(Call& call) {
+  // What was asked before is answered once more; a count is never used twice. Looked up here: another thread may write.
+  if (call.connection && call.connection->answers_challenges) call.answering = Challenges::answer(challenge_for(call));
   if (call.spilled) return inject_on_another_thread(call);
   return inject(call, call.service().common(), call.route->to().authority);
 }

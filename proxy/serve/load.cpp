@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "config/sign.hpp"
+#include "proxy/grants/client_certificate.hpp"
 #include "proxy/wire/rewrite.hpp"
 
 namespace postern::serve {
@@ -188,6 +189,8 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
   static_cast<Shape&>(known) = **shape;
   const auto& types = config::oauth_types();
   known.fetched = std::find(types.begin(), types.end(), known.meta.type) != types.end();
+  known.bound = config::is_bound_type(known.meta.type);
+  known.answers_challenges = known.plan.scheme == "digest";
   if (auto applied = apply_app(source, known); !applied) return std::unexpected(applied.error());
   narrow(known);
   known.path_rule = known.path_rule || std::any_of(known.meta.destinations.begin(), known.meta.destinations.end(),
@@ -236,7 +239,15 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   if (!opened) return std::unexpected(opened.error());
   const vault::Credential& credential = known.declared ? known.declared->credential : *opened;
   Prepared prepared;
-  for (const auto& [name, value] : credential.values) prepared.secrets.push_back(value.clone());
+  if (known.meta.type == grants::kCertificateType) {
+    auto identity = grants::read_client_certificate(credential.values);
+    if (!identity)
+      return vault::fail(vault::Error::Code::invalid,
+                         "connection " + known.meta.id + ": " + identity.error().field + ": " + identity.error().text);
+    prepared.identity = std::move(*identity);
+  }
+  for (const auto& [name, value] : credential.values)
+    if (!prepared.identity || !grants::is_shown_in_handshake(name)) prepared.secrets.push_back(value.clone());
   if (known.fetched) {
     prepared.age = TokenAge::of(credential, grants::moment(source.now_ms()), known.meta.id);
     const auto token = credential.values.find("accessToken");

@@ -18,6 +18,7 @@ vault::Result<Known> load_connection(const Source& source, vault::Space space, c
 vault::Result<Known> load_callable(const Source& source, vault::Space home, bool roams, const std::string& reference);
 struct Prepared {
   std::shared_ptr<const inject::Injection> injection;  // null: there is no token yet
+  std::shared_ptr<const net::Identity> identity;       // of type CERTIFICATE alone
   TokenAge age;
   std::vector<vault::Secret> secrets;  // each value of the credential
 };

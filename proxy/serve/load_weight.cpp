@@ -6,7 +6,7 @@ namespace {
 
 // What things cost besides the text in them, as measured with glibc's allocator: a place in the cache with two names, a
 // node of a map with two short strings, a rule with its template, an injection with one rule, a block for a secret.
-constexpr std::size_t kSlot = 420, kNode = 112, kRule = 240, kInjection = 400, kSecret = 32;
+constexpr std::size_t kSlot = 420, kNode = 112, kRule = 240, kInjection = 400, kSecret = 32, kIdentity = 12'000;
 
 }  // namespace
 
@@ -35,6 +35,7 @@ std::size_t weight(const Known& known) {
 
 std::size_t weight_of_injection(const Known& known) {
   std::size_t sum = kInjection + known.masks.capacity() * sizeof(std::string_view);
+  if (known.identity) sum += kIdentity;
   for (const auto& secret : known.secrets) sum += sizeof(secret) + 2 * (secret.size() + kSecret);
   return sum;
 }

@@ -54,7 +54,10 @@ net::Task<Step> open_credential(Call& call) {
     if (Step step = look_again(call, co_await directory.find(*call.caller, call.reference)); !step) co_return step;
     trouble = co_await directory.obtain(*call.connection, detail);
   }
-  if (trouble == Trouble::none) co_return Step{};
+  if (trouble == Trouble::none) {
+    if (!call.route) find_route(call);
+    co_return Step{};
+  }
   // A connection that was found has a credential: one that is missing is the vault's trouble, not the caller's.
   co_return std::unexpected(from_trouble(trouble == Trouble::unknown ? Trouble::vault : trouble, std::move(detail)));
 }

@@ -178,6 +178,11 @@ Problem from_fault(net::Fault fault, std::string_view host, std::string_view rea
     case Fault::tls:
       return make(Code::upstream_tls,
                   fmt::format("No TLS 1.2 or newer session with {} could be made, so nothing was sent.", host));
+    case Fault::client_certificate:
+      return make(Code::upstream_tls,
+                  fmt::format("{} demands a TLS client certificate: without one name a connection of type CERTIFICATE, "
+                              "and give one whose certificate is refused a new value.",
+                              host));
     case Fault::closed:
       return make(
           Code::upstream_closed,

@@ -61,6 +61,7 @@ void Call::reset(Session& s) {
   route.reset();
   reference.clear();
   token_field = path_prefix = {};
+  if (answering.serial != 0) answering = {};
   if (!collected_body.empty()) vault::wipe(collected_body);
   if (!out.empty()) vault::wipe(out);
   changes.clear();
@@ -327,6 +328,7 @@ std::shared_ptr<net::Route> Service::route(const Rules& rules, std::string_view 
 
 void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
+  if (!what.authorization && !what.renewed) pool_.drop_retired();
   if (!ended) return;
   for (Call* call : active_) {
     const bool same = what.authorization ? call->caller && ends(what, *call)

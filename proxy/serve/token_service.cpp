@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "proxy/serve/signed_call.hpp"
+
 namespace postern::serve {
 namespace {
 
@@ -125,7 +127,10 @@ net::Task<void> TokenService::run_call(grants::TokenRequest request, std::functi
   const auto transport = transport_;
   grants::Called called;
   called.sent_ms = now_ms();
-  called.delivery = co_await transport->call(std::move(request), grants::kTokenDeadline);
+  if (request.scheme.empty())
+    called.delivery = co_await transport->call(std::move(request), grants::kTokenDeadline);
+  else
+    called.delivery = co_await call_signed(transport, std::move(request), called.sent_ms);
   called.received_ms = now_ms();
   done(std::move(called));
   --busy_;

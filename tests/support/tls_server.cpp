@@ -73,6 +73,11 @@ std::string Peer::server_name() const {
   return name != nullptr ? name : "";
 }
 
+bool Peer::shown(const std::string& name) const {
+  X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  return certificate != nullptr && X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1;
+}
+
 bool Peer::take_more() {
   if (closed_) return false;
   char part[16 * 1024];
@@ -165,6 +170,11 @@ TlsServer::~TlsServer() {
   for (std::thread& thread : threads_) thread.join();
   ::close(listener_);
   SSL_CTX_free(context_);
+}
+
+void TlsServer::demand_clients_of(const Authority& authority) {
+  SSL_CTX_load_verify_file(context_, authority.pem().c_str());
+  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
 }
 
 net::Endpoint TlsServer::endpoint() const {

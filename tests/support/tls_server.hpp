@@ -48,7 +48,8 @@ class Peer {
   Peer(SSL* ssl, int number) : number(number), ssl_(ssl) {}
   const int number;  // 0 for the first connection whose handshake was done
   bool resumed() const { return SSL_session_reused(ssl_) == 1; }
-  std::string server_name() const;  // SNI; "" if there was none
+  std::string server_name() const;            // SNI; "" if there was none
+  bool shown(const std::string& name) const;  // a client certificate of that name
 
   // Up to and with the empty line behind a head; "" when the other side has ended.
   std::string read_head();
@@ -79,6 +80,9 @@ class TlsServer {
   ~TlsServer();
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
+
+  // From now on a handshake ends unless the client shows a certificate of this authority.
+  void demand_clients_of(const Authority& authority);
 
   net::Endpoint endpoint() const;
   std::uint16_t port() const { return port_; }

@@ -29,6 +29,31 @@ class Authority:
                  "-days", days, "-extfile", extra, "-out", certificate)
         return certificate, key
 
+    def client(self, name, *, key=("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"), days=30, passphrase=None,
+               under=None):
+        """(certificate, key) as PEM texts, for a client of that name. `under`: an intermediate() that signs instead."""
+        base = self.folder / f"client{next(self._count)}"
+        certificate, secret, request, extra = (base.with_suffix(s) for s in (".pem", ".key", ".csr", ".ext"))
+        extra.write_text("extendedKeyUsage=clientAuth\n")
+        signer, signer_key = under or (self.pem, self._key)
+        _openssl("req", *key, "-nodes", "-subj", f"/CN={name}", "-keyout", secret, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", signer, "-CAkey", signer_key, "-CAcreateserial", "-days", days,
+                 "-extfile", extra, "-out", certificate)
+        if passphrase:
+            _openssl("pkey", "-in", secret, "-aes256", "-passout", f"pass:{passphrase}", "-out", secret)
+        return certificate.read_text(), secret.read_text()
+
+    def intermediate(self, name):
+        """(certificate, key) files of an authority below this one."""
+        base = self.folder / f"authority{next(self._count)}"
+        certificate, key, request, extra = (base.with_suffix(s) for s in (".pem", ".key", ".csr", ".ext"))
+        extra.write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                 "-keyout", key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self._key, "-CAcreateserial", "-days", 30,
+                 "-extfile", extra, "-out", certificate)
+        return certificate, key
+
     def self_signed(self, name):
         base = self.folder / f"self{next(self._count)}"
         certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
