@@ -3,30 +3,55 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "proxy/cli/child.hpp"
 #include "proxy/cli/command.hpp"
 #include "proxy/cli/proxy_environment.hpp"
+#include "proxy/cli/trust.hpp"
 
 namespace postern::cli {
 namespace {
 
-struct Minted {
-  std::string id;
-  std::string url;  // of the proxy, with the token in it
-};
-
 struct MintFlags {
-  std::string connection, expires = "24h", format = "sh", run;
+  std::string connection, expires = "24h", format = "sh", run, trust_folder;
   std::vector<std::string> hosts;
 };
 
-// An authorization for calls and nothing else, over one connection if one is named.
-Result<Minted> mint(const MintFlags& flags, const char* name, Session& session) {
+// What is known before there is a token.
+struct Prepared {
+  ProxyDoor door;
+  std::string pem;  // the system's roots and our CA; empty: nothing is intercepted
+};
+
+struct Minted {
+  std::string id, url;  // of the authorization; of the proxy, with the token in it
+};
+
+Result<Prepared> prepare(Session& session) {
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
-  auto address = session.proxy_address(*api);
-  if (!address) return std::unexpected(address.error());
+  auto door = session.proxy_door(*api);
+  if (!door) return std::unexpected(door.error());
+  Prepared out{std::move(*door), {}};
+  if (!out.door.intercepts) return out;
+  auto ca = api->get("ca");
+  if (!ca) return std::unexpected(ca.error());
+  if (!ca->is_object()) return fail(Exit::failed, "answer: ca: not a JSON object");
+  out.pem = system_roots(session.around.environment);
+  if (!out.pem.empty() && !out.pem.ends_with('\n')) out.pem += '\n';
+  // The one before the last rotation stays trusted as long as the daemon keeps it. A shell that ran `env` has them.
+  for (const char* name : {"certificate", "previous"}) {
+    const std::string one = text_field(ca->get_object(), name);
+    if (out.pem.find(one) == std::string::npos) out.pem += one;
+  }
+  return out;
+}
+
+// An authorization for calls and nothing else, over one connection if one is named.
+Result<Minted> mint(const MintFlags& flags, const char* name, const ProxyDoor& door, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
   std::string id = "*";
   if (!flags.connection.empty()) {
     auto connection = api->get("connections/" + encode(flags.connection));
@@ -43,7 +68,7 @@ Result<Minted> mint(const MintFlags& flags, const char* name, Session& session) 
   std::string text = text_field(*made, "token");
   const Hidden token = Hidden::take(text);
   if (token.empty()) return fail(Exit::failed, "answer: authorizations: no token in it; do the versions fit?");
-  return Minted{text_field(*made, "id"), proxy_url(flags.connection, token, *address)};
+  return Minted{text_field(*made, "id"), proxy_url(flags.connection, token, door.address)};
 }
 
 void revoke(const std::string& id, Session& session) {
@@ -54,54 +79,80 @@ void revoke(const std::string& id, Session& session) {
   session.note(fmt::format("exec: {}: not revoked: {}; it ends by itself within a day", id, erased.error().message));
 }
 
-Result<int> exec(const MintFlags& flags, Session& session) {
-  if (session.rest.empty())
-    return fail(Exit::usage, "exec: no command: write it behind --: postern exec -c ALIAS -- curl http://…");
-  const HeldSignals held;  // from before the authorization is made until it is revoked
-  // The program, never its arguments, which may hold anything.
-  MintFlags wanted = flags;
-  if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
-  auto minted = mint(wanted, "exec", session);
-  if (!minted) return std::unexpected(minted.error());
+Way way(const Minted& minted, const ProxyDoor& door, const TrustFiles& files) {
+  return {minted.url, door.intercepts || door.passes, files.bundle.string(), files.java_store.string()};
+}
+
+// The child's environment, its end, and the end of its authorization.
+Result<int> run(const Minted& minted, const ProxyDoor& door, const TrustFiles& files, Session& session) {
   std::vector<std::string> removed;
-  const Environment environment = through_proxy(session.around.environment, minted->url, removed);
+  const Environment environment = through_proxy(session.around.environment, way(minted, door, files), removed);
   if (session.globals.verbose)
     for (const std::string& name : removed)
-      session.note(fmt::format("exec: {}: removed, it would lead around postern", name));
+      session.note(
+          fmt::format("exec: {}: what it said does not hold for the command: it would lead around postern", name));
+  if (!session.globals.quiet && session.is_daemons_user())
+    session.note(
+        "exec: the command runs as the daemon's own user, which is no boundary: it can reach the master key and the "
+        "admin socket; run what you do not trust as another user (-q silences this)");
   auto code = session.around.run_child(session.rest, environment);
-  revoke(minted->id, session);
+  revoke(minted.id, session);
   return code;
 }
 
-Result<int> env(const MintFlags& flags, Session& session) {
-  auto minted = mint(flags, "env", session);
-  if (!minted) return std::unexpected(minted.error());
-  for (const char* name : {"http_proxy", "HTTP_PROXY"}) {
-    if (flags.format == "sh")
-      session.print(fmt::format("export {}='{}'\n", name, minted->url));
-    else if (flags.format == "docker")
-      session.print(fmt::format("{}={}\n", name, minted->url));
-    else
-      session.print(fmt::format("- name: {}\n  value: \"{}\"\n", name, minted->url));
+Result<int> exec(const MintFlags& flags, Session& session) {
+  if (session.rest.empty())
+    return fail(Exit::usage, "exec: no command: write it behind --: postern exec -c ALIAS -- curl http://…");
+  const HeldSignals held;  // from before anything is made until it is undone
+  // The program, never its arguments, which may hold anything.
+  MintFlags wanted = flags;
+  if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
+  auto prepared = prepare(session);
+  if (!prepared) return std::unexpected(prepared.error());
+  std::optional<TrustFolder> folder;
+  TrustFiles files;
+  if (!prepared->pem.empty()) {
+    auto made = TrustFolder::make(session.around.environment);
+    if (!made) return std::unexpected(made.error());
+    folder.emplace(std::move(*made));
+    auto written = write_trust(folder->path(), prepared->pem, session.around.now_ms());
+    if (!written) return std::unexpected(written.error());
+    files = *written;
   }
+  auto minted = mint(wanted, "exec", prepared->door, session);
+  if (!minted) return std::unexpected(minted.error());
+  return run(*minted, prepared->door, files, session);
+}
+
+// Where the files are, or will be: --trust-folder names a place that is another machine's or container's.
+Result<TrustFiles> lasting_files(const MintFlags& flags, const std::string& pem, Session& session) {
+  if (pem.empty()) return TrustFiles{};
+  const std::filesystem::path named = flags.trust_folder;
+  if (!named.empty()) return TrustFiles{named / kBundleName, named / kJavaStoreName};
+  auto folder = lasting_trust_folder(session.around.environment, pem);
+  if (!folder) return std::unexpected(folder.error());
+  return write_trust(*folder, pem, session.around.now_ms());
+}
+
+Result<int> env(const MintFlags& flags, Session& session) {
+  auto prepared = prepare(session);
+  if (!prepared) return std::unexpected(prepared.error());
+  auto files = lasting_files(flags, prepared->pem, session);
+  if (!files) return std::unexpected(files.error());
+  auto minted = mint(flags, "env", prepared->door, session);
+  if (!minted) return std::unexpected(minted.error());
+  // A shell's own JAVA_TOOL_OPTIONS are kept; what a container has is not known here.
+  const bool here = flags.format == "sh";
+  const auto java = session.around.environment.find("JAVA_TOOL_OPTIONS");
+  const bool extends = here && java != session.around.environment.end();
+  const Variables variables = proxy_variables(way(*minted, prepared->door, *files), extends ? java->second : "");
+  session.print(here                       ? for_shell(variables)
+                : flags.format == "docker" ? for_docker(variables)
+                                           : for_kubernetes(variables));
   return Exit::ok;
 }
 
 }  // namespace
-
-std::string proxy_url(const std::string& connection, const Hidden& token, const std::string& address) {
-  return fmt::format("http://{}:{}@{}", connection.empty() ? "-" : encode(connection), encode(token.expose()), address);
-}
-
-Environment through_proxy(const Environment& environment, const std::string& url, std::vector<std::string>& removed) {
-  Environment out = environment;
-  std::erase_if(out, [](const auto& variable) { return variable.first.starts_with("POSTERN_"); });
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
-    if (out.erase(name) > 0) removed.emplace_back(name);
-  out["http_proxy"] = url;
-  out["HTTP_PROXY"] = url;
-  return out;
-}
 
 void add_run_verbs(CLI::App& root, Command& command) {
   auto flags = std::make_shared<MintFlags>();
@@ -109,9 +160,15 @@ void add_run_verbs(CLI::App& root, Command& command) {
                             "postern exec -c stripe -- curl http://api.stripe.com.postern.internal/v1/balance");
   verb->footer(
       verb->get_footer() +
-      "\n\nThe command gets a token of its own in http_proxy, which is revoked when it ends. Programs of the same "
-      "user\nare no boundary: they can read each other's memory and environment, and this user's admin socket.\nRun "
-      "what you do not trust as another user, or in a container.");
+      "\n\nThe command gets a token of its own, which is revoked when it ends, in http_proxy and HTTP_PROXY; where "
+      "tunnels lead\nsomewhere (intercept.hosts with a CA, or egress), in https_proxy and all_proxy too, in both "
+      "cases. "
+      "no_proxy is loopback:\nwhat it held before would lead around postern. NODE_USE_ENV_PROXY and JAVA_TOOL_OPTIONS "
+      "say the same to Node and Java.\nWhere hosts are intercepted, SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, "
+      "NODE_EXTRA_CA_CERTS and their kin\nname a bundle of the system's roots and postern's CA.\n\n"
+      "Signals sent to exec reach the command; the exit code is the command's, 128+n if signal n ended it.\n\n"
+      "Programs of the same user are no boundary: they can read each other's memory and environment, and this user's\n"
+      "admin socket. Run what you do not trust as another user, or in a container.");
   verb->add_option("-c,--connection", flags->connection, "id or alias; without it any, named in each request");
   verb->add_option("--hosts", flags->hosts, "only these hosts")
       ->delimiter(',')
@@ -130,6 +187,13 @@ void add_run_verbs(CLI::App& root, Command& command) {
       ->type_name("A,B");
   verb->add_option("--run", printed->run, "the run it is for: a label in lists and in the access log");
   verb->add_option("--expires", printed->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
+  verb->footer(
+      verb->get_footer() +
+      "\n\nThe same variables that exec sets, see there. The CA bundle is kept in ~/.cache/postern; a container "
+      "has it elsewhere:\n'postern ca export' prints the CA, --trust-folder says where bundle.pem and bundle.jks "
+      "are there.");
+  verb->add_option("--trust-folder", printed->trust_folder, "name the CA bundle in this folder, and write none")
+      ->type_name("PATH");
   verb->add_option("--format", printed->format, "sh, docker (for --env-file) or k8s (a container's env list)")
       ->check(CLI::IsMember({"sh", "docker", "k8s"}));
   verb->callback(
