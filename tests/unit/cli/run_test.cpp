@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <openssl/sha.h>
 
+#include <boost/json/serialize.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
