@@ -135,7 +135,10 @@ DeclaredConnection read_connection(const Node& node, Reading& in) {
   return row;
 }
 
-std::vector<HostRule> read_rules(const Node& list, Reading& in) {
+// What is to be intercepted has to be a name that a local CA can be confined to (authority_names.hpp).
+enum class Names : bool { any, confining };
+
+std::vector<HostRule> read_rules(const Node& list, Names kind, Reading& in) {
   std::vector<HostRule> rules;
   std::set<std::string> seen;
   for (const Node& item : list.items) {
@@ -145,6 +148,12 @@ std::vector<HostRule> read_rules(const Node& list, Reading& in) {
     const auto parsed = parse_host_port(written, true);
     if (!parsed) {
       in.mistakes.add(item, parsed.error());
+      continue;
+    }
+    if (kind == Names::confining && !parsed->ip && !parsed->wildcard && is_public_suffix(parsed->host)) {
+      in.mistakes.add(item, fmt::format("'{}' cannot be intercepted: a CA for it would hold for whatever is "
+                                        "registered below it",
+                                        written));
       continue;
     }
     HostRule rule{parsed->host, parsed->wildcard, parsed->has_port ? parsed->port : std::uint16_t{443}};
@@ -189,7 +198,7 @@ Value show_upstream_hosts(const Settings& settings) {
 void read_egress_allow(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list())
     return in.mistakes.add(node, "must be a list of hosts like [\"pypi.org:443\", \"*.debian.org\"]");
-  out.egress_allow = read_rules(node, in);
+  out.egress_allow = read_rules(node, Names::any, in);
 }
 
 Value show_egress_allow(const Settings& settings) {
@@ -199,7 +208,7 @@ Value show_egress_allow(const Settings& settings) {
 void read_intercept_hosts(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list())
     return in.mistakes.add(node, "must be a list of hosts like [\"api.github.com\", \"*.slack.com\"]");
-  out.intercept_hosts = read_rules(node, in);
+  out.intercept_hosts = read_rules(node, Names::confining, in);
 }
 
 Value show_intercept_hosts(const Settings& settings) {

@@ -212,6 +212,8 @@ class Vault {
   // (without a certificate or a key; 256 KiB in all).
   virtual Result<AuthorityRecord> put_authority(AuthorityRecord authority, std::uint64_t expected_version,
                                                 const Beside& beside = {}) = 0;
+  // With its key, for good. expected_version 0: whatever it is. Errors: not_found, conflict.
+  virtual Result<void> erase_authority(std::uint64_t expected_version, const Beside& beside = {}) = 0;
 
   // Erases what has outlived its time at `now_ms`: previous credentials, kept answers, links. At most about 1,000 of
   // each at a time; answers how many there were.
@@ -224,6 +226,9 @@ class Vault {
 // Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
 // Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
 Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
+// The hosts that stored connections may call, of every organization, each once and sorted; at most `most`, whichever are
+// met first. It reads the connections until it has that many.
+Result<std::vector<std::string>> hosts_in_use(const Vault& vault, std::size_t most);
 // What an authorization stands on, beside itself.
 struct Standing {
   std::vector<Authorization> makers;  // makers_of()

@@ -1,4 +1,6 @@
-// The local CA: authority///local, the instance's own.
+// The local CA: authority///local, the instance's own; and the hosts that one could be made for.
+#include <set>
+
 #include "vault/vault_impl.hpp"
 #include "vault/vault_parts.hpp"
 
@@ -7,8 +9,32 @@ namespace {
 
 constexpr Path kPath{"authority", {}, {}, "local"};
 
-Beside of_instance(const Beside& beside) {
-  return about(Reference{.organization = {}, .project = {}, .id = "ca"}, beside);
+// Its event is in the system's chain; what is kept of a call names no id, because there is but one.
+Beside of_instance(Beside beside) {
+  if (beside.event) beside.event->organization = beside.event->project = "";
+  if (beside.event) beside.event->subject = "ca";
+  return beside;
+}
+
+std::unexpected<Error> changed() {
+  return fail(Error::Code::conflict, "the local CA was changed by someone else meanwhile: read it again");
+}
+
+Result<void> add_hosts(const Vault& vault, const std::string& organization, std::size_t most,
+                       std::set<std::string>& hosts) {
+  ConnectionQuery query;
+  query.organization = organization;
+  query.limit = kLargestPage;
+  for (bool more = true; more && hosts.size() < most;) {
+    const auto page = vault.list_connections(query);
+    if (!page) return std::unexpected(page.error());
+    for (const Connection& one : page->data)
+      for (const Destination& to : one.destinations)
+        if (hosts.size() < most) hosts.insert(to.host);
+    more = page->has_more && !page->data.empty();
+    if (more) query.after = page->data.back().id;
+  }
+  return {};
 }
 
 }  // namespace
@@ -36,11 +62,34 @@ Result<AuthorityRecord> SealedVault::put_authority(AuthorityRecord authority, st
   const auto done = records_->commit({records_->put(kPath, encode(authority), expected_version)}, of_instance(beside));
   if (!done && outdated(done.error())) {
     if (expected_version == 0) return fail(Error::Code::exists, "there is a local CA already");
-    return fail(Error::Code::conflict, "the local CA was changed by someone else meanwhile: read it again");
+    return changed();
   }
   if (!done) return std::unexpected(done.error());
   authority.version = expected_version + 1;
   return authority;
+}
+
+Result<void> SealedVault::erase_authority(std::uint64_t expected_version, const Beside& beside) {
+  const auto old = find_authority();
+  if (!old) return std::unexpected(old.error());
+  if (expected_version != 0 && old->version != expected_version) return changed();
+  auto done = records_->commit({Records::erase(kPath, old->version)}, of_instance(beside));
+  if (!done && outdated(done.error())) return changed();
+  return done;
+}
+
+Result<std::vector<std::string>> hosts_in_use(const Vault& vault, std::size_t most) {
+  std::set<std::string> hosts;
+  std::string after;
+  for (bool more = true; more && hosts.size() < most;) {
+    const auto page = vault.scopes().list_organizations(after, kLargestPage);
+    if (!page) return std::unexpected(page.error());
+    for (const Organization& one : page->data)
+      if (auto added = add_hosts(vault, one.id, most, hosts); !added) return std::unexpected(added.error());
+    more = page->has_more && !page->data.empty();
+    if (more) after = page->data.back().id;
+  }
+  return std::vector<std::string>(hosts.begin(), hosts.end());
 }
 
 }  // namespace postern::vault

@@ -99,6 +99,7 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<AuthorityRecord> find_authority() const override;
   Result<AuthorityRecord> put_authority(AuthorityRecord authority, std::uint64_t expected_version,
                                         const Beside& beside) override;
+  Result<void> erase_authority(std::uint64_t expected_version, const Beside& beside) override;
   Result<std::size_t> sweep(std::int64_t now_ms) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;

@@ -21,9 +21,13 @@ struct SslFree {
   void operator()(SSL* p) const noexcept { SSL_free(p); }
   void operator()(SSL_CTX* p) const noexcept { SSL_CTX_free(p); }
   void operator()(SSL_SESSION* p) const noexcept { SSL_SESSION_free(p); }
+  void operator()(X509* p) const noexcept { X509_free(p); }
+  void operator()(EVP_PKEY* p) const noexcept { EVP_PKEY_free(p); }
 };
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 using SessionPtr = std::unique_ptr<SSL_SESSION, SslFree>;
+using X509Ptr = std::unique_ptr<X509, SslFree>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, SslFree>;
 
 // One set of roots and the client settings that go with it: TLS 1.2 or newer, ALPN http/1.1, the host name verified.
 class Trust {

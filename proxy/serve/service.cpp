@@ -336,6 +336,12 @@ void Service::adopt(std::shared_ptr<const Rules> rules) {
   directory_.adopt(rules_->source);
 }
 
+void Service::use_authority(std::shared_ptr<const vault::Authority> authority,
+                            std::shared_ptr<const net::Issuer> issuer) {
+  authority_ = std::move(authority);
+  leaves_.use(std::move(issuer));
+}
+
 void Service::drop_retired() {
   std::erase_if(retired_, [&](const auto& old) {
     return std::none_of(active_.begin(), active_.end(), [&](const Call* call) { return call->rules == old.get(); });

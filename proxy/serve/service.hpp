@@ -14,8 +14,10 @@
 #include "config/settings.hpp"
 #include "proxy/grants/token_desk.hpp"
 #include "proxy/net/exchange.hpp"
+#include "proxy/net/leaves.hpp"
 #include "proxy/serve/directory.hpp"
 #include "proxy/serve/noted.hpp"
+#include "vault/authority.hpp"
 
 namespace postern::serve {
 
@@ -88,6 +90,9 @@ class Service {
   // New rules for the calls that begin from now on; forgets every connection and caller, and idle upstream connections,
   // so that nothing of the old trust and exceptions lives on in them.
   void adopt(std::shared_ptr<const Rules> rules);
+  // The local authority for handshakes from now on, and what signs with it (one for all workers); both null: there is
+  // none, and nothing is intercepted.
+  void use_authority(std::shared_ptr<const vault::Authority> authority, std::shared_ptr<const net::Issuer> issuer);
   // No new requests: idle connections close now, others after their answer; `drained` is called when all are gone.
   void drain(std::function<void()> drained);
   // Cuts what is still running.
@@ -102,6 +107,8 @@ class Service {
   Directory& directory() noexcept { return directory_; }
   net::Network& network() noexcept { return network_; }
   bool draining() const noexcept { return draining_; }
+  const vault::Authority* authority() const noexcept { return authority_.get(); }  // null: none
+  net::Leaves& leaves() noexcept { return leaves_; }
   std::shared_ptr<net::Route> route(const Rules& rules, std::string_view tag, const std::string& host,
                                     std::uint16_t port, bool ip_literal);
   // New work would cost memory or turns that are not there: limits.requests, limits.buffered. Each worker has its
@@ -138,6 +145,8 @@ class Service {
   net::Resolver resolver_;
   net::Pool pool_;
   net::Network network_;
+  std::shared_ptr<const vault::Authority> authority_;
+  net::Leaves leaves_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   std::vector<Call*> active_;
   std::vector<Session*> sessions_;

@@ -191,6 +191,7 @@ class BrokenVault final : public vault::Vault {
                                                       const vault::Beside&) override {
     return no();
   }
+  vault::Result<void> erase_authority(std::uint64_t, const vault::Beside&) override { return no(); }
   vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
   vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
   vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }

@@ -183,6 +183,9 @@ TEST(SettingsRefuse, interception_of_what_is_too_wide_or_written_twice) {
   EXPECT_EQ(mistake("intercept: {hosts: [\"https://a.example\"]}"),
             "postern.yaml:1:21: write host or host:port, without a scheme");
   EXPECT_EQ(mistake("intercept: {hosts: [\"a.example:0\"]}"), "postern.yaml:1:21: port 0 is not in 1..65535");
+  EXPECT_EQ(mistake("intercept: {hosts: [localhost]}"),
+            "postern.yaml:1:21: 'localhost' cannot be intercepted: a CA for it would hold for whatever is registered "
+            "below it");
   EXPECT_EQ(mistake("intercept:\n  hosts:\n    - api.github.com\n    - API.GitHub.com:443\n"),
             "postern.yaml:4:7: the host pattern 'api.github.com:443' is written twice");
   EXPECT_EQ(mistake("intercept: {hosts: api.github.com}"),

@@ -77,6 +77,29 @@ TEST_P(LocalAuthority, is_refused_without_certificate_or_key_and_when_it_is_too_
   EXPECT_REFUSED(vault->find_authority(), not_found);
 }
 
+TEST_P(LocalAuthority, goes_with_its_key_when_who_read_it_last_says_so) {
+  EXPECT_REFUSED(vault->erase_authority(0), not_found);
+  ASSERT_TRUE(vault->put_authority(ca(), 0));
+  EXPECT_REFUSED(vault->erase_authority(2), conflict);
+  EXPECT_TRUE(vault->erase_authority(1, told("ca.deleted")));
+  EXPECT_REFUSED(vault->find_authority(), not_found);
+  EXPECT_EQ(vault->audit().list({})->events.front().action, "ca.deleted");
+  EXPECT_TRUE(vault->put_authority(ca("another"), 0));
+}
+
+TEST_P(LocalAuthority, can_be_made_for_the_hosts_that_connections_of_every_organization_use) {
+  EXPECT_TRUE(hosts_in_use(*vault, 10)->empty());
+  ASSERT_TRUE(vault->create_connection(stripe(), api_key("1")));
+  ASSERT_TRUE(vault->create_connection(stripe(), api_key("2")));
+  Connection other = stripe();
+  make_place(*vault, "org_other");
+  other.organization = "org_other";
+  other.destinations = {{"api.github.com", 443, ""}};
+  ASSERT_TRUE(vault->create_connection(other, api_key("3")));
+  EXPECT_THAT(*hosts_in_use(*vault, 10), testing::ElementsAre("api.github.com", "api.stripe.com", "files.stripe.com"));
+  EXPECT_EQ(hosts_in_use(*vault, 2)->size(), 2U);
+}
+
 TEST_P(LocalAuthority, is_told_of_in_the_systems_chain_with_the_change) {
   ASSERT_TRUE(vault->put_authority(ca(), 0, told("ca.created")));
   EXPECT_REFUSED(vault->put_authority(ca(), 0, told("ca.created")), exists);
