@@ -3,12 +3,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 
+#include "proxy/cli/ca_bundle.hpp"
 #include "proxy/cli/child.hpp"
 #include "proxy/cli/command.hpp"
+#include "proxy/cli/java_trust_store.hpp"
 #include "proxy/cli/proxy_environment.hpp"
-#include "proxy/cli/trust.hpp"
 
 namespace postern::cli {
 namespace {
@@ -21,30 +21,33 @@ struct MintFlags {
 // What is known before there is a token.
 struct Prepared {
   ProxyDoor door;
-  std::string pem;  // the system's roots and our CA; empty: nothing is intercepted
+  std::string bundle, java_store;  // files; empty: nothing is intercepted
 };
 
 struct Minted {
   std::string id, url;  // of the authorization; of the proxy, with the token in it
 };
 
-Result<Prepared> prepare(Session& session) {
+// Java's store lies beside the bundle and is written anew only where that has changed.
+Result<Prepared> prepare(const MintFlags& flags, Session& session) {
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   auto door = session.proxy_door(*api);
   if (!door) return std::unexpected(door.error());
-  Prepared out{std::move(*door), {}};
+  Prepared out{std::move(*door), {}, {}};
   if (!out.door.intercepts) return out;
-  auto ca = api->get("ca");
-  if (!ca) return std::unexpected(ca.error());
-  if (!ca->is_object()) return fail(Exit::failed, "answer: ca: not a JSON object");
-  out.pem = system_roots(session.around.environment);
-  if (!out.pem.empty() && !out.pem.ends_with('\n')) out.pem += '\n';
-  // The one before the last rotation stays trusted as long as the daemon keeps it. A shell that ran `env` has them.
-  for (const char* name : {"certificate", "previous"}) {
-    const std::string one = text_field(ca->get_object(), name);
-    if (out.pem.find(one) == std::string::npos) out.pem += one;
+  std::filesystem::path bundle = std::filesystem::path(flags.trust_folder) / "ca-bundle.pem";
+  if (flags.trust_folder.empty()) {
+    auto made = bundle_file(*api, session);
+    if (!made) return std::unexpected(made.error());
+    if (!*made) return out;  // the CA went in this moment
+    bundle = (*made)->file;
+    const auto store = std::filesystem::path(bundle).replace_extension(".jks");
+    if (auto done = write_public(store, java_trust_store((*made)->text), "ca"); !done)
+      return std::unexpected(done.error());
   }
+  out.bundle = bundle.string();
+  out.java_store = bundle.replace_extension(".jks").string();
   return out;
 }
 
@@ -79,14 +82,23 @@ void revoke(const std::string& id, Session& session) {
   session.note(fmt::format("exec: {}: not revoked: {}; it ends by itself within a day", id, erased.error().message));
 }
 
-Way way(const Minted& minted, const ProxyDoor& door, const TrustFiles& files) {
-  return {minted.url, door.intercepts || door.passes, files.bundle.string(), files.java_store.string()};
+Way way(const Minted& minted, const Prepared& prepared) {
+  return {minted.url, prepared.door.intercepts || prepared.door.passes, prepared.bundle, prepared.java_store};
 }
 
-// The child's environment, its end, and the end of its authorization.
-Result<int> run(const Minted& minted, const ProxyDoor& door, const TrustFiles& files, Session& session) {
+Result<int> exec(const MintFlags& flags, Session& session) {
+  if (session.rest.empty())
+    return fail(Exit::usage, "exec: no command: write it behind --: postern exec -c ALIAS -- curl http://…");
+  const HeldSignals held;  // from before the authorization is made until it is revoked
+  // The program, never its arguments, which may hold anything.
+  MintFlags wanted = flags;
+  if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
+  auto prepared = prepare(flags, session);
+  if (!prepared) return std::unexpected(prepared.error());
+  auto minted = mint(wanted, "exec", prepared->door, session);
+  if (!minted) return std::unexpected(minted.error());
   std::vector<std::string> removed;
-  const Environment environment = through_proxy(session.around.environment, way(minted, door, files), removed);
+  const Environment environment = through_proxy(session.around.environment, way(*minted, *prepared), removed);
   if (session.globals.verbose)
     for (const std::string& name : removed)
       session.note(
@@ -96,56 +108,20 @@ Result<int> run(const Minted& minted, const ProxyDoor& door, const TrustFiles& f
         "exec: the command runs as the daemon's own user, which is no boundary: it can reach the master key and the "
         "admin socket; run what you do not trust as another user (-q silences this)");
   auto code = session.around.run_child(session.rest, environment);
-  revoke(minted.id, session);
+  revoke(minted->id, session);
   return code;
 }
 
-Result<int> exec(const MintFlags& flags, Session& session) {
-  if (session.rest.empty())
-    return fail(Exit::usage, "exec: no command: write it behind --: postern exec -c ALIAS -- curl http://…");
-  const HeldSignals held;  // from before anything is made until it is undone
-  // The program, never its arguments, which may hold anything.
-  MintFlags wanted = flags;
-  if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
-  auto prepared = prepare(session);
-  if (!prepared) return std::unexpected(prepared.error());
-  std::optional<TrustFolder> folder;
-  TrustFiles files;
-  if (!prepared->pem.empty()) {
-    auto made = TrustFolder::make(session.around.environment);
-    if (!made) return std::unexpected(made.error());
-    folder.emplace(std::move(*made));
-    auto written = write_trust(folder->path(), prepared->pem, session.around.now_ms());
-    if (!written) return std::unexpected(written.error());
-    files = *written;
-  }
-  auto minted = mint(wanted, "exec", prepared->door, session);
-  if (!minted) return std::unexpected(minted.error());
-  return run(*minted, prepared->door, files, session);
-}
-
-// Where the files are, or will be: --trust-folder names a place that is another machine's or container's.
-Result<TrustFiles> lasting_files(const MintFlags& flags, const std::string& pem, Session& session) {
-  if (pem.empty()) return TrustFiles{};
-  const std::filesystem::path named = flags.trust_folder;
-  if (!named.empty()) return TrustFiles{named / kBundleName, named / kJavaStoreName};
-  auto folder = lasting_trust_folder(session.around.environment, pem);
-  if (!folder) return std::unexpected(folder.error());
-  return write_trust(*folder, pem, session.around.now_ms());
-}
-
 Result<int> env(const MintFlags& flags, Session& session) {
-  auto prepared = prepare(session);
+  auto prepared = prepare(flags, session);
   if (!prepared) return std::unexpected(prepared.error());
-  auto files = lasting_files(flags, prepared->pem, session);
-  if (!files) return std::unexpected(files.error());
   auto minted = mint(flags, "env", prepared->door, session);
   if (!minted) return std::unexpected(minted.error());
   // A shell's own JAVA_TOOL_OPTIONS are kept; what a container has is not known here.
   const bool here = flags.format == "sh";
   const auto java = session.around.environment.find("JAVA_TOOL_OPTIONS");
   const bool extends = here && java != session.around.environment.end();
-  const Variables variables = proxy_variables(way(*minted, prepared->door, *files), extends ? java->second : "");
+  const Variables variables = proxy_variables(way(*minted, *prepared), extends ? java->second : "");
   session.print(here                       ? for_shell(variables)
                 : flags.format == "docker" ? for_docker(variables)
                                            : for_kubernetes(variables));
@@ -189,9 +165,8 @@ void add_run_verbs(CLI::App& root, Command& command) {
   verb->add_option("--expires", printed->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->footer(
       verb->get_footer() +
-      "\n\nThe same variables that exec sets, see there. The CA bundle is kept in ~/.cache/postern; a container "
-      "has it elsewhere:\n'postern ca export' prints the CA, --trust-folder says where bundle.pem and bundle.jks "
-      "are there.");
+      "\n\nThe same variables that exec sets, see there. A container does not see this machine's files: give it copies "
+      "of\nca-bundle.pem and ca-bundle.jks, which are named here, and say with --trust-folder where.");
   verb->add_option("--trust-folder", printed->trust_folder, "name the CA bundle in this folder, and write none")
       ->type_name("PATH");
   verb->add_option("--format", printed->format, "sh, docker (for --env-file) or k8s (a container's env list)")

@@ -9,8 +9,8 @@
 #include <iterator>
 
 #include "fake.hpp"
+#include "proxy/cli/java_trust_store.hpp"
 #include "proxy/cli/proxy_environment.hpp"
-#include "proxy/cli/trust.hpp"
 
 namespace postern::cli::test {
 namespace {
@@ -52,9 +52,9 @@ class Run : public testing::Test {
   void SetUp() override {
     folder = fs::temp_directory_path() / ("postern-run-test-" + std::to_string(getpid()));
     fs::create_directories(folder);
-    world.around.environment = {
-        {"HOME", folder.string()}, {"TMPDIR", folder.string()}, {"SSL_CERT_FILE", (folder / "roots.pem").string()}};
-    std::ofstream(folder / "roots.pem") << "# the system's roots";  // without a line end
+    std::ofstream(folder / "roots.pem") << kCertificate;  // the system's roots; the CA is one of them
+    world.around.environment = {{"SSL_CERT_FILE", (folder / "roots.pem").string()}};
+    world.around.locate = [this](const ConfigFile&, const Environment&) -> Result<Place> { return Place{folder}; };
   }
   void TearDown() override { fs::remove_all(folder); }
 
@@ -153,55 +153,39 @@ TEST_F(Run, env_says_nothing_of_https_where_no_tunnel_leads_anywhere) {
   EXPECT_THAT(world.out.str(), Not(HasSubstr("export HTTPS_PROXY")));
 }
 
-TEST_F(Run, env_keeps_a_bundle_for_the_shell) {
+TEST_F(Run, env_names_the_bundle_and_javas_store_beside_it) {
   script(kIntercepts);
   EXPECT_EQ(world.run({"env"}), 0) << world.err.str();
   EXPECT_EQ(world.server.line(1), "GET /api/v1/ca");
-  const std::string out = world.out.str(), key = "export SSL_CERT_FILE='";
-  const auto at = out.find(key);
-  ASSERT_NE(at, std::string::npos) << out;
-  const fs::path bundle = out.substr(at + key.size(), out.find('\'', at + key.size()) - at - key.size());
-  EXPECT_THAT(bundle.string(), StartsWith((folder / ".cache/postern/trust-").string()));
-  EXPECT_EQ(read(bundle), std::string("# the system's roots\n") + kCertificate);
-  EXPECT_TRUE(fs::exists(bundle.parent_path() / "bundle.jks"));
+  const std::string bundle = (folder / "ca-bundle.pem").string(), store = (folder / "ca-bundle.jks").string();
+  EXPECT_THAT(world.out.str(), HasSubstr("export SSL_CERT_FILE='" + bundle + "'\n"));
+  EXPECT_THAT(world.out.str(), HasSubstr("-Djavax.net.ssl.trustStore=" + store));
+  EXPECT_EQ(read(bundle), std::string(kCertificate));
+  EXPECT_EQ(read(store), java_trust_store(kCertificate));
 }
 
 TEST_F(Run, env_names_a_folder_that_is_elsewhere_and_writes_nothing) {
-  script(kIntercepts);
+  world.server.answer(200, kIntercepts);
+  world.server.answer(201, kToken);
   EXPECT_EQ(world.run({"env", "--format", "docker", "--trust-folder", "/etc/postern"}), 0) << world.err.str();
-  EXPECT_THAT(world.out.str(), HasSubstr("CURL_CA_BUNDLE=/etc/postern/bundle.pem\n"));
-  EXPECT_THAT(world.out.str(), HasSubstr("-Djavax.net.ssl.trustStore=/etc/postern/bundle.jks"));
-  EXPECT_FALSE(fs::exists(folder / ".cache"));
+  EXPECT_THAT(world.out.str(), HasSubstr("CURL_CA_BUNDLE=/etc/postern/ca-bundle.pem\n"));
+  EXPECT_THAT(world.out.str(), HasSubstr("-Djavax.net.ssl.trustStore=/etc/postern/ca-bundle.jks"));
+  EXPECT_FALSE(fs::exists(folder / "ca-bundle.pem"));
 }
 
-TEST_F(Run, env_without_a_place_for_the_bundle_exits_2_and_mints_nothing) {
+TEST_F(Run, exec_gives_the_command_the_bundle) {
   script(kIntercepts);
-  world.around.environment.erase("HOME");
-  EXPECT_EQ(world.run({"env"}), 2);
-  EXPECT_THAT(world.err.str(), HasSubstr("--trust-folder"));
-  EXPECT_EQ(world.server.requests.size(), 2u);
-}
-
-TEST_F(Run, exec_gives_the_command_a_bundle_that_is_gone_when_it_ends) {
-  script(kIntercepts);
-  fs::path bundle;
-  std::string text, mode;
-  world.around.run_child = [&](const auto&, const Environment& environment) -> Result<int> {
-    bundle = environment.at("CURL_CA_BUNDLE");
-    text = read(bundle);
-    EXPECT_EQ(fs::status(bundle).permissions(), fs::perms(0644));
-    EXPECT_EQ(environment.at("https_proxy"), kUrl);
-    return 0;
-  };
   EXPECT_EQ(world.run({"exec", "--", "true"}), 0) << world.err.str();
-  EXPECT_EQ(text, std::string("# the system's roots\n") + kCertificate);
-  EXPECT_EQ(bundle.parent_path().parent_path(), folder);
-  EXPECT_FALSE(fs::exists(bundle.parent_path()));
+  EXPECT_EQ(world.child_environment.at("CURL_CA_BUNDLE"), (folder / "ca-bundle.pem").string());
+  EXPECT_EQ(world.child_environment.at("https_proxy"), kUrl);
+  EXPECT_EQ(fs::status(folder / "ca-bundle.jks").permissions(), fs::perms(0644));
 }
 
 TEST_F(Run, exec_mints_nothing_where_the_bundle_cannot_be_written) {
   script(kIntercepts);
-  world.around.environment["TMPDIR"] = (folder / "absent").string();
+  world.around.locate = [this](const ConfigFile&, const Environment&) -> Result<Place> {
+    return Place{folder / "absent"};
+  };
   EXPECT_EQ(world.run({"exec", "--", "true"}), 1);
   EXPECT_EQ(world.server.requests.size(), 2u);
   EXPECT_TRUE(world.command.empty());
@@ -229,10 +213,10 @@ TEST_F(Run, exec_says_when_the_command_has_the_daemons_user) {
 }
 
 TEST(JavaTrustStore, holds_each_certificate_in_javas_own_format) {
-  const std::string store = java_trust_store(std::string("# text\n") + kCertificate + kCertificate, 0x0102030405060708);
+  const std::string store = java_trust_store(std::string("# text\n") + kCertificate + kCertificate);
   ASSERT_GT(store.size(), 32u);
   EXPECT_EQ(store.substr(0, 12), std::string("\xfe\xed\xfe\xed\0\0\0\2\0\0\0\2", 12));
-  const std::string entry = std::string("\0\0\0\2\0\6root-0\1\2\3\4\5\6\7\10\0\5X.509", 4 + 2 + 6 + 8 + 2 + 5);
+  const std::string entry = std::string("\0\0\0\2\0\6root-0\0\0\0\0\0\0\0\0\0\5X.509", 4 + 2 + 6 + 8 + 2 + 5);
   EXPECT_EQ(store.substr(12, entry.size()), entry);
   unsigned char expected[SHA_DIGEST_LENGTH];
   const std::string sealed = std::string("\0c\0h\0a\0n\0g\0e\0i\0t", 16) + "Mighty Aphrodite" +
@@ -244,9 +228,9 @@ TEST(JavaTrustStore, holds_each_certificate_in_javas_own_format) {
 
 TEST(JavaTrustStore, leaves_out_what_is_no_certificate) {
   const std::string broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-  const std::string store = java_trust_store(broken + kCertificate + "-----BEGIN CERTIFICATE-----\n", 0);
+  const std::string store = java_trust_store(broken + kCertificate + "-----BEGIN CERTIFICATE-----\n");
   EXPECT_EQ(store.substr(8, 4), std::string("\0\0\0\1", 4));
-  EXPECT_EQ(java_trust_store("", 0).substr(8, 4), std::string("\0\0\0\0", 4));
+  EXPECT_EQ(java_trust_store("").substr(8, 4), std::string("\0\0\0\0", 4));
 }
 
 }  // namespace
