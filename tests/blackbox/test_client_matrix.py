@@ -59,6 +59,8 @@ class Matrix(World):
         self.daemon, self.upstream, self.ca, self.folder = daemon, services, ca, folder
         daemon.init()
         daemon.start()
+        made = daemon.api("POST", "/api/v1/ca", {})
+        assert made.status == 201, made.body
         self.payload = folder / "payload"
         self.payload.write_bytes(PAYLOAD)
         self.ids = {}
@@ -96,7 +98,8 @@ class Matrix(World):
 @pytest.fixture(scope="module")
 def _matrix(make_daemon, ca, repositories, tmp_path_factory):
     services = Services(*ca.issue(*HOSTS), repositories)
-    settings = {"upstream": {"hosts": {f"{host}:443": {"resolve": services.address, "trust": str(ca.pem)} for host in HOSTS}}}
+    settings = {"intercept": {"hosts": HOSTS},
+                "upstream": {"hosts": {f"{host}:443": {"resolve": services.address, "trust": str(ca.pem)} for host in HOSTS}}}
     matrix = Matrix(make_daemon(settings), services, ca, tmp_path_factory.mktemp("clients"))
     yield matrix
     assert matrix.daemon.stop() == 0, matrix.daemon.log_file.read_text()[-4000:]
@@ -159,6 +162,7 @@ def test_uploads(matrix, built, cell, repositories, tmp_path):
 def test_streams(matrix, built, cell, repositories, tmp_path):
     """The second part is sent when the client has printed the first."""
     built(cell[0])
+    (repositories / "repo.git" / "more").unlink(missing_ok=True)
     with matrix.begin(*cell, tmp_path) as process:
         said, complaints = [], []
         readers = [threading.Thread(target=lambda stream=stream, into=into: into.extend(iter(lambda: os.read(stream.fileno(), 65536), b"")))

@@ -5,6 +5,7 @@ cannot run on this machine. The test is test_client_matrix.py.
 """
 import dataclasses
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ class Row:
     reasons: dict = dataclasses.field(default_factory=dict)  # column → why it is not there, or not whole
     absent: tuple = ()  # columns that are not run
     shows: str = "connection-revoked"  # what of a refusal is seen
-    version: str = ""  # a shell command
+    version: str = ""  # a shell command; of a package its package.json tells
 
     def command(self, column):
         return self.commands.get(column, self.commands.get(""))
@@ -45,6 +46,11 @@ class Row:
     @property
     def columns(self):
         return [column for column in COLUMNS if column not in self.absent]
+
+    def its_version(self):
+        if self.package:
+            return json.loads((node_modules() / self.package / "package.json").read_text())["version"]
+        return subprocess.run(["sh", "-c", self.version], capture_output=True, text=True, check=True).stdout.strip()
 
     def missing(self):
         """What it lacks to run here, or None."""
@@ -70,7 +76,7 @@ def python(name, recipe, **more):
 
 def node(name, package, recipe, **more):
     return Row(name, commands={"": f'node "$NODE/matrix.mjs" "{name}" $COLUMN'}, recipe=recipe, needs=("node",), package=package,
-               version=f"node -p 'require(\"'$NODE_PATH'/{package}/package.json\").version'", **{"connection": "api", **more})
+               **{"connection": "api", **more})
 
 
 GIT = "git -c init.defaultBranch=main -c protocol.version=2"
@@ -104,8 +110,8 @@ ROWS = [
         "stream": f"{GIT} clone -q http://git.test/repo.git clone && cd clone && git commit -q --allow-empty -m stream && "
                   "git push origin HEAD:refs/heads/stream 2>&1",
         "error": f"{GIT} clone http://git.test/repo.git clone",
-    }, ("`postern exec -c github -- git clone http://github.com/me/repo.git`; pushing is the same",
-        "base URL: `git -c http.extraHeader=\"Authorization: Bearer $PST\" clone http://127.0.0.1:8480/c/github/me/repo.git`"),
+    }, ("`postern exec -c git -- git clone http://git.example.com/me/repo.git`; pushing is the same, and nothing is asked for",
+        "`git` is a connection of `--app http`; github.com wants `--type BASIC`, the user `x-access-token` and the token as password"),
         needs=("git",), shows="403", version="git --version | cut -d' ' -f3", reasons={
             "error": "git prints the status alone; `GIT_CURL_VERBOSE=1` or `postern explain` tells the rest"}),
     python("urllib", ("`postern exec -c stripe -- python3 job.py`; nothing to change in it",
@@ -214,9 +220,7 @@ def main(what):
             if lacks := row.missing():
                 print(f"not run here: {row.name} (no {lacks})")
     elif what == "--write":
-        environment = {**os.environ, "NODE_PATH": str(node_modules())}
-        versions = {row.name: subprocess.run(["sh", "-c", row.version], capture_output=True, text=True, check=True, env=environment).stdout.strip()
-                    for row in ROWS}
+        versions = {row.name: row.its_version() for row in ROWS}
         README.write_text(before + BEGIN + "\n" + table(versions) + END + after)
     else:
         print("usage: clients.py --check | --missing | --write")
