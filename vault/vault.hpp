@@ -226,8 +226,8 @@ class Vault {
 // Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
 // Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
 Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
-// The hosts that stored connections may call, of every organization, each once and sorted; at most `most`, whichever are
-// met first. It reads the connections until it has that many.
+// The hosts that stored connections may call, of every organization, each once and sorted; at most `most`, whichever
+// are met first. It reads the connections until it has that many.
 Result<std::vector<std::string>> hosts_in_use(const Vault& vault, std::size_t most);
 // What an authorization stands on, beside itself.
 struct Standing {

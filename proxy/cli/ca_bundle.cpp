@@ -1,6 +1,7 @@
 #include "proxy/cli/ca_bundle.hpp"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,11 +101,17 @@ std::string system_roots(const Environment& environment, const fs::path& own) {
   return {};
 }
 
-std::string bundle_text(std::string roots, const json::object& ca) {
-  std::vector<std::string> ours = certificates_in(text_field(ca, "certificate"));
-  if (const json::value* previous = ca.if_contains("previous"); previous != nullptr && previous->is_object())
-    std::ranges::copy(certificates_in(text_field(previous->get_object(), "certificate")), std::back_inserter(ours));
-  for (const std::string& one : ours)
+std::string previous_certificate(const json::object& ca, std::int64_t now_ms) {
+  const json::value* previous = ca.if_contains("previous");
+  if (previous == nullptr || !previous->is_object()) return {};
+  // RFC 3339 in UTC, so the texts are in the order of the times.
+  const std::string now = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(static_cast<std::time_t>(now_ms / 1000)));
+  if (text_field(previous->get_object(), "notAfter") < now) return {};
+  return text_field(previous->get_object(), "certificate");
+}
+
+std::string bundle_text(std::string roots, const json::object& ca, std::int64_t now_ms) {
+  for (const std::string& one : certificates_in(text_field(ca, "certificate") + previous_certificate(ca, now_ms)))
     if (roots.find(one) == roots.npos) roots += one + "\n";
   return roots;
 }
@@ -138,7 +145,7 @@ Result<std::optional<CaBundle>> bundle_file(Api& api, Session& session) {
   auto file = place_of(session);
   if (!file) return std::unexpected(file.error());
   const std::string roots = system_roots(session.around.environment, *file);
-  const std::string text = bundle_text(roots, **ca);
+  const std::string text = bundle_text(roots, **ca, session.around.now_ms());
   if (auto done = write_public(*file, text, "ca"); !done) return std::unexpected(done.error());
   CaBundle bundle{.file = *file, .text = text, .certificate = text_field(**ca, "certificate"), .names = {}, .roots = 0};
   bundle.roots = certificates_in(roots).size();

@@ -34,7 +34,9 @@ Result<std::optional<json::object>> local_ca(Api& api);
 // bundle; certificates alone. Empty: none found.
 std::string system_roots(const Environment& environment, const std::filesystem::path& own);
 // The CA, and the one before it while it is valid, behind `roots`; each once.
-std::string bundle_text(std::string roots, const json::object& ca);
+std::string bundle_text(std::string roots, const json::object& ca, std::int64_t now_ms);
+// The certificate before the last rotation; empty: none, or its time is over.
+std::string previous_certificate(const json::object& ca, std::int64_t now_ms);
 // Every BEGIN CERTIFICATE block of a text, and nothing else of it.
 std::vector<std::string> certificates_in(std::string_view text);
 // In place of what is there, as a whole, mode 0644; left alone where it is the same already.

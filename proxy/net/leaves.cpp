@@ -55,7 +55,7 @@ std::unique_ptr<SSL_CTX, SslFree> make_context(EVP_PKEY* leaf_key) {
   if (ctx == nullptr || SSL_CTX_use_PrivateKey(ctx, leaf_key) != 1) return nullptr;
   SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
   // For TLS 1.2; the certificate is an ECDSA one.
-  if (SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA+AESGCM:ECDHE-ECDSA+CHACHA20") != 1) return nullptr;
+  if (SSL_CTX_set_cipher_list(ctx, "kECDHE+aECDSA+AESGCM:kECDHE+aECDSA+CHACHA20") != 1) return nullptr;
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_num_tickets(ctx, 0);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -86,13 +86,14 @@ bool set_life(X509* leaf, X509* authority, std::int64_t now) {
                : ASN1_TIME_set(X509_getm_notAfter(leaf), end) != nullptr);
 }
 
-bool set_subject(X509* leaf, const std::string& host) {
+// No common name of an address: clients hold it against the constraints as if it were a host name (OpenSSL, measured).
+bool set_subject(X509* leaf, const std::string& host, bool ip_literal) {
   X509_NAME* name = X509_get_subject_name(leaf);
   const auto add = [&](const char* field, const std::string& text) {
     return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.data()),
                                       static_cast<int>(text.size()), -1, 0) == 1;
   };
-  return add("O", "postern") && (host.size() > kLongestCommonName || add("CN", host));
+  return add("O", "postern") && (ip_literal || host.size() > kLongestCommonName || add("CN", host));
 }
 
 bool add_names(X509* leaf, const std::string& host, bool ip_literal) {
@@ -161,7 +162,7 @@ X509Ptr Issuer::sign(const std::string& host, bool ip_literal, std::int64_t now)
   X509Ptr leaf(X509_new());
   X509* x = leaf.get();
   if (x != nullptr && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) && set_life(x, authority_.get(), now) &&
-      set_subject(x, host) && X509_set_issuer_name(x, X509_get_subject_name(authority_.get())) == 1 &&
+      set_subject(x, host, ip_literal) && X509_set_issuer_name(x, X509_get_subject_name(authority_.get())) == 1 &&
       X509_set_pubkey(x, leaf_key_.get()) == 1 && add_names(x, host, ip_literal) &&
       add_extensions(x, authority_.get()) && X509_sign(x, key_.get(), EVP_sha256()) != 0) {
     return leaf;

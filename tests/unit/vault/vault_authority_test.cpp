@@ -1,7 +1,11 @@
 // The local CA's record: one of its own, changed by who read it last, sealed like every other, and of no use elsewhere.
 #include <gmock/gmock.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
 
 #include "tests/unit/vault/raw_store.hpp"
+#include "vault/authority.hpp"
 
 namespace postern::vault::test {
 namespace {
@@ -134,6 +138,25 @@ TEST_F(StoredAuthority, outlives_the_process_and_is_not_readable_on_the_disk) {
     EXPECT_EQ(bytes.find("the key"), std::string::npos) << name;
     EXPECT_EQ(bytes.find("PRIVATE KEY"), std::string::npos) << name;
   }
+}
+
+TEST_F(StoredAuthority, keeps_no_bit_of_a_real_key_in_clear) {
+  auto made = Authority::create({.label = "x", .names = {"api.example"}, .now = 1'900'000'000});
+  ASSERT_TRUE(made) << made.error().message;
+  const auto opened = Authority::open(made->certificate, made->key.expose());
+  ASSERT_TRUE(opened);
+  BIGNUM* number = nullptr;
+  ASSERT_EQ(EVP_PKEY_get_bn_param((*opened)->key(), OSSL_PKEY_PARAM_PRIV_KEY, &number), 1);
+  std::string scalar(32, '\0');
+  ASSERT_EQ(BN_bn2binpad(number, reinterpret_cast<unsigned char*>(scalar.data()), 32), 32);
+  BN_clear_free(number);
+  ASSERT_NE(made->key.expose().find(scalar), std::string_view::npos) << "that is where it would be";
+  AuthorityRecord record;
+  record.certificate = made->certificate;
+  record.key = std::move(made->key);
+  ASSERT_TRUE(world.open()->put_authority(std::move(record), 1));
+  for (const auto& [name, bytes] : contents(world.options.state))
+    EXPECT_EQ(bytes.find(scalar), std::string::npos) << name;
 }
 
 TEST_F(StoredAuthority, comes_back_with_a_backup) {
