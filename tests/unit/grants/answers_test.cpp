@@ -8,6 +8,7 @@
 #include "proxy/grants/authorization_code.hpp"
 #include "proxy/grants/device_code.hpp"
 #include "proxy/grants/revoke.hpp"
+#include "tests/source_dir.hpp"
 #include "tests/unit/grants/support.hpp"
 
 namespace postern::grants::test {

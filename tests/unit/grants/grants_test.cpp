@@ -10,6 +10,7 @@
 #include "proxy/grants/device_code.hpp"
 #include "proxy/grants/jwt.hpp"
 #include "proxy/grants/revoke.hpp"
+#include "tests/source_dir.hpp"
 #include "tests/unit/grants/support.hpp"
 
 namespace postern::grants::test {

@@ -12,6 +12,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "proxy/grants/assertion.hpp"
+#include "tests/source_dir.hpp"
 #include "tests/unit/grants/support.hpp"
 
 namespace postern::grants::test {

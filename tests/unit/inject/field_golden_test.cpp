@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "proxy/inject/injection.hpp"
+#include "tests/source_dir.hpp"
 
 namespace postern::inject {
 namespace {

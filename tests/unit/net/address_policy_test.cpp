@@ -1,5 +1,6 @@
 // Where a credential may be sent: the classes of addresses, and which of them pass.
 #include "proxy/net/address_policy.hpp"
+#include "tests/source_dir.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

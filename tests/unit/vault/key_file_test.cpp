@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/encoding.hpp"
 #include "vault/key_provider.hpp"

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/encoding.hpp"
 #include "vault/key_provider.hpp"

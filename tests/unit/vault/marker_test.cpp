@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/digest.hpp"
 #include "vault/files.hpp"

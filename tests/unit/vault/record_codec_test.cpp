@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"

@@ -1,6 +1,7 @@
 // Backup, restore, verify, migrate.
 #include <gmock/gmock.h>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/encoding.hpp"
 #include "vault/record_codec.hpp"

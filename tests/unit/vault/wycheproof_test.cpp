@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "tests/source_dir.hpp"
 #include "tests/unit/vault/scratch.hpp"
 #include "vault/digest.hpp"
 #include "vault/encoding.hpp"

@@ -14,6 +14,7 @@
 #include "proxy/wire/chunk.hpp"
 #include "proxy/wire/head.hpp"
 #include "proxy/wire/target.hpp"
+#include "tests/source_dir.hpp"
 
 namespace postern::wire {
 
