@@ -54,7 +54,7 @@ struct DeclaredConnection {  // one row of `connections:`
   int line = 0, column = 0;
 };
 
-struct EgressRule {  // "pypi.org:443", "*.debian.org"
+struct HostRule {    // one row of egress.allow or intercept.hosts: "pypi.org:443", "*.debian.org"
   std::string host;  // exact, or ".debian.org" for a wildcard
   bool wildcard = false;
   std::uint16_t port = 443;
@@ -78,7 +78,8 @@ struct Settings {
   std::string public_url;                // admin.public_url; empty: derived from listen.admin
   std::vector<unsigned> socket_uids;     // admin.socket_uids; empty: the daemon's own
   bool egress_allow_by_default = false;  // egress.default: allow
-  std::vector<EgressRule> egress_allow;
+  std::vector<HostRule> egress_allow;
+  std::vector<HostRule> intercept_hosts;  // CONNECT tunnels to these are opened, with leaves of our own CA
   std::vector<HostException> upstream_hosts;
   std::filesystem::path upstream_trust;  // upstream.trust: roots instead of the system's, for every host; empty: system
   Timeouts timeouts;

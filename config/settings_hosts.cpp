@@ -1,4 +1,4 @@
-// upstream.hosts, egress.allow and connections: the settings that are lists and maps of rows.
+// upstream.hosts, egress.allow, intercept.hosts and connections: the settings that are lists and maps of rows.
 #include <algorithm>
 #include <set>
 
@@ -135,6 +135,43 @@ DeclaredConnection read_connection(const Node& node, Reading& in) {
   return row;
 }
 
+// What is to be intercepted has to be a name that a local CA can be confined to (authority_names.hpp).
+enum class Names : bool { any, confining };
+
+std::vector<HostRule> read_rules(const Node& list, Names kind, Reading& in) {
+  std::vector<HostRule> rules;
+  std::set<std::string> seen;
+  for (const Node& item : list.items) {
+    const std::size_t before = in.mistakes.size();
+    const std::string written = scalar(item, in.mistakes);
+    if (in.mistakes.size() != before) continue;
+    const auto parsed = parse_host_port(written, true);
+    if (!parsed) {
+      in.mistakes.add(item, parsed.error());
+      continue;
+    }
+    if (kind == Names::confining && !parsed->ip && !parsed->wildcard && is_public_suffix(parsed->host)) {
+      in.mistakes.add(item, fmt::format("'{}' cannot be intercepted: a CA for it would hold for whatever is "
+                                        "registered below it",
+                                        written));
+      continue;
+    }
+    HostRule rule{parsed->host, parsed->wildcard, parsed->has_port ? parsed->port : std::uint16_t{443}};
+    const std::string pattern = pattern_of(*parsed, rule.port);
+    if (!seen.insert(pattern).second)
+      in.mistakes.add(item, fmt::format("the host pattern '{}' is written twice", pattern));
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+Value show_rules(const std::vector<HostRule>& rules) {
+  boost::json::array all;
+  for (const HostRule& rule : rules)
+    all.push_back(text((rule.wildcard ? "*" : "") + join_host_port(rule.host, rule.port)));
+  return all;
+}
+
 }  // namespace
 
 void read_upstream_hosts(const Node& node, Settings& out, Reading& in) {
@@ -161,30 +198,21 @@ Value show_upstream_hosts(const Settings& settings) {
 void read_egress_allow(const Node& node, Settings& out, Reading& in) {
   if (!node.is_list())
     return in.mistakes.add(node, "must be a list of hosts like [\"pypi.org:443\", \"*.debian.org\"]");
-  out.egress_allow.clear();
-  std::set<std::string> seen;
-  for (const Node& item : node.items) {
-    const std::size_t before = in.mistakes.size();
-    const std::string written = scalar(item, in.mistakes);
-    if (in.mistakes.size() != before) continue;
-    const auto parsed = parse_host_port(written, true);
-    if (!parsed) {
-      in.mistakes.add(item, parsed.error());
-      continue;
-    }
-    EgressRule rule{parsed->host, parsed->wildcard, parsed->has_port ? parsed->port : std::uint16_t{443}};
-    const std::string pattern = pattern_of(*parsed, rule.port);
-    if (!seen.insert(pattern).second)
-      in.mistakes.add(item, fmt::format("the host pattern '{}' is written twice", pattern));
-    out.egress_allow.push_back(std::move(rule));
-  }
+  out.egress_allow = read_rules(node, Names::any, in);
 }
 
 Value show_egress_allow(const Settings& settings) {
-  boost::json::array all;
-  for (const EgressRule& rule : settings.egress_allow)
-    all.push_back(text((rule.wildcard ? "*" : "") + join_host_port(rule.host, rule.port)));
-  return all;
+  return show_rules(settings.egress_allow);
+}
+
+void read_intercept_hosts(const Node& node, Settings& out, Reading& in) {
+  if (!node.is_list())
+    return in.mistakes.add(node, "must be a list of hosts like [\"api.github.com\", \"*.slack.com\"]");
+  out.intercept_hosts = read_rules(node, Names::confining, in);
+}
+
+Value show_intercept_hosts(const Settings& settings) {
+  return show_rules(settings.intercept_hosts);
 }
 
 void read_connections(const Node& node, Settings& out, Reading& in) {

@@ -43,9 +43,11 @@ std::span<const LaterKey> later_keys();
 // Readers that have a file of their own.
 void read_upstream_hosts(const Node& node, Settings& out, Reading& in);
 void read_egress_allow(const Node& node, Settings& out, Reading& in);
+void read_intercept_hosts(const Node& node, Settings& out, Reading& in);
 void read_connections(const Node& node, Settings& out, Reading& in);
 boost::json::value show_upstream_hosts(const Settings& settings);
 boost::json::value show_egress_allow(const Settings& settings);
+boost::json::value show_intercept_hosts(const Settings& settings);
 boost::json::value show_connections(const Settings& settings);
 
 // A path as written: `~/` is the home, a relative one starts at the base. Empty after a mistake.

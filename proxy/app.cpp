@@ -19,6 +19,7 @@
 #include "proxy/admin/admin.hpp"
 #include "proxy/app_activation.hpp"
 #include "proxy/app_audit.hpp"
+#include "proxy/app_authority.hpp"
 #include "proxy/app_imports.hpp"
 #include "proxy/app_listeners.hpp"
 #include "proxy/app_notify.hpp"
@@ -82,6 +83,8 @@ class Daemon {
   std::expected<admin::Reloaded, std::string> reload();
   void hang_up();
   std::expected<void, std::string> adopt_imports();
+  std::expected<void, std::string> adopt_authority();
+  std::expected<void, std::string> give_authority();
   std::string give_source(Configuration& next, bool starting);
   void publish();
   void take_over(Configuration next);
@@ -136,6 +139,7 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
       announce({}, false);
       tokens_->wake({});
     });
+    vault_offload_.post([this] { static_cast<void>(adopt_authority()); });  // what is wrong with it is logged
   };
   // A vault in memory needs no key of anybody's: nothing outlives the process.
   if (options.store == vault::StoreKind::memory && !std::filesystem::exists(settings.key_file)) options.key = {};
@@ -173,6 +177,7 @@ std::string Daemon::start_admin() {
   deps.catalog = [this] { return source_.load()->catalog(); };
   deps.reload = [this] { return reload(); };
   deps.imports_changed = [this] { return adopt_imports(); };
+  deps.authority_changed = [this] { return adopt_authority(); };
   deps.declared = [this] {
     std::vector<vault::Connection> metas;
     const auto declared = source_.load()->declared();
@@ -368,6 +373,23 @@ std::expected<void, std::string> Daemon::adopt_imports() {
   return {};
 }
 
+// Every lane signs with what is in the vault now, or none does any more. While lanes run and `reloading_` is held.
+std::expected<void, std::string> Daemon::give_authority() {
+  auto opened = open_authority(*vault_);
+  if (!opened) {
+    log_event(Level::error, "authority_not_opened", opened.error());
+    return std::unexpected(std::move(opened.error()));
+  }
+  on_every_lane([&](serve::Service& service) { service.use_authority(opened->authority, opened->issuer); });
+  return {};
+}
+
+std::expected<void, std::string> Daemon::adopt_authority() {
+  const std::scoped_lock lock(reloading_);
+  if (!running_ || draining_) return std::unexpected("postern is starting or stopping");
+  return give_authority();
+}
+
 // SIGHUP: a reload, off the thread that accepts.
 void Daemon::hang_up() {
   vault_offload_.post([this] {
@@ -499,6 +521,8 @@ void Daemon::serve() {
   {
     const std::scoped_lock lock(reloading_);
     running_ = true;
+    // A CA that cannot be opened stops interception alone; the log and doctor say so.
+    static_cast<void>(give_authority());
   }
   rotation_->start();  // goes on with what a kill has interrupted
   audit_->start();

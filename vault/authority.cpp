@@ -210,9 +210,17 @@ Result<AuthorityBytes> Authority::create(const NewAuthority& wanted) {
 }
 
 Result<std::shared_ptr<const Authority>> Authority::open(std::string_view certificate, std::string_view key) {
+  return read(certificate, &key);
+}
+
+Result<std::shared_ptr<const Authority>> Authority::look(std::string_view certificate) {
+  return read(certificate, nullptr);
+}
+
+Result<std::shared_ptr<const Authority>> Authority::read(std::string_view certificate, const std::string_view* key) {
   const std::shared_ptr<Authority> opened(new Authority);
   std::string wrong = opened->read_certificate(certificate);
-  if (wrong.empty()) wrong = opened->read_key(key);
+  if (wrong.empty() && key != nullptr) wrong = opened->read_key(*key);
   if (wrong.empty()) wrong = opened->read_constraints();
   ERR_clear_error();
   if (!wrong.empty()) return fail(Error::Code::invalid, "the local CA cannot be used: " + wrong);

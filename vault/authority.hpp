@@ -43,6 +43,8 @@ class Authority {
   static Result<AuthorityBytes> create(const NewAuthority& wanted);
   // Errors: invalid (not a PEM certificate and its key; no authority, or one without critical name constraints).
   static Result<std::shared_ptr<const Authority>> open(std::string_view certificate, std::string_view key);
+  // What a certificate says of itself; it cannot sign: key() is null. Errors: as open().
+  static Result<std::shared_ptr<const Authority>> look(std::string_view certificate);
   Authority(const Authority&) = delete;
   Authority& operator=(const Authority&) = delete;
   ~Authority();
@@ -63,6 +65,7 @@ class Authority {
 
  private:
   Authority() = default;
+  static Result<std::shared_ptr<const Authority>> read(std::string_view certificate, const std::string_view* key);
   std::string read_certificate(std::string_view pem);  // each: what is wrong; empty: nothing
   std::string read_key(std::string_view der);
   std::string read_constraints();

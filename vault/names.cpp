@@ -124,6 +124,11 @@ std::string describe(const User& user) {
   return "user " + user.id + " of " + user.organization + (user.enabled ? "" : ", disabled");
 }
 
+std::string describe(const AuthorityRecord& authority) {
+  return "authority of version " + std::to_string(authority.version) +
+         (authority.previous.empty() ? "" : ", one before it");
+}
+
 std::string describe(const Previous& previous) {
   return "previous " + describe(previous.credential);
 }

@@ -172,6 +172,16 @@ struct Link {
   std::uint64_t version = 0;
 };
 
+// The local CA: what the leaves of intercepted hosts are signed with, as it is kept. At most one.
+struct AuthorityRecord {
+  std::string certificate;  // PEM; everybody may see it
+  Secret key;               // PKCS #8, DER
+  std::string previous;     // the certificate before the last rotation, for a transition; empty: none. Its key is gone
+  std::int64_t created = 0;
+  std::int64_t updated = 0;
+  std::uint64_t version = 0;
+};
+
 // The level above everything else: nothing of one is ever usable in another.
 struct Organization {
   std::string id;  // org_…, or org_default
@@ -271,5 +281,6 @@ std::string describe(const Link& link);
 std::string describe(const Previous& previous);
 std::string describe(const KeptAnswer& answer);
 std::string describe(const User& user);
+std::string describe(const AuthorityRecord& authority);
 
 }  // namespace postern::vault

@@ -34,6 +34,7 @@ enum class Kind : std::uint8_t {
   audit_head = 18,
   imported_provider = 19,
   previous = 20,
+  authority = 21,
 };
 
 // What is written. Whatever was written before is read for ever: a decoder asks Reader::version() which fields are
@@ -62,6 +63,7 @@ constexpr std::uint8_t current_version(Kind kind) {
     case Kind::imported_provider:
     case Kind::kept_answer:
     case Kind::previous:
+    case Kind::authority:
       return 1;
   }
   return 0;

@@ -1,7 +1,8 @@
 #include "vault/record_codec.hpp"
 
 // Longer than most files here: the format is drawn in one place. Its records of tokens are in record_codec_tokens.cpp,
-// those that say who may do what in record_codec_scopes.cpp, those of the audit in record_codec_audit.cpp.
+// those that say who may do what in record_codec_scopes.cpp, those of the audit in record_codec_audit.cpp,
+// the local CA in record_codec_authority.cpp.
 // The format, frozen by tests/golden/vault. A new field means a new version byte and a reader for the old one.
 //
 //   record        := version kind body
@@ -42,6 +43,7 @@
 //   imported      := 19: id yaml enabled digest created updated
 //   previous      := 20: until status status-reason status-text account last-refresh expires refresh-expires
 //                        touch generation secrets times?
+//   authority     := 21: certificate key previous created updated
 //
 //   text          := length bytes         ; every field that is not named here
 //   list          := count *text          ; capabilities connections default-for tags scopes
@@ -355,6 +357,7 @@ Result<Secret> recode(std::string_view bytes) {
       {Kind::imported_provider, recode_as<ImportedProvider>},
       {Kind::kept_answer, recode_as<KeptAnswer>},
       {Kind::previous, recode_as<Previous>},
+      {Kind::authority, recode_as<AuthorityRecord>},
   };
   if (format_of(bytes)) {
     for (const auto& one : kRecoders) {

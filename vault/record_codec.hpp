@@ -53,8 +53,8 @@ struct RotationRecord {
   std::uint64_t pass_resealed = 0;  // in this pass: one that sealed nothing anew has seen that nothing is left
 };
 
-// The result holds secrets where the record does (Credential, DataKey, AuthConfig, Link, Previous): wipe() it after
-// use.
+// The result holds secrets where the record does (Credential, DataKey, AuthConfig, Link, Previous, AuthorityRecord):
+// wipe() it after use.
 std::string encode(const Connection& record);
 std::string encode(const Credential& record);
 std::string encode(const Authorization& record);
@@ -76,6 +76,7 @@ std::string encode(const AuditHead& record);
 std::string encode_without_mac(const Event& record);  // what its mac is over
 std::string encode(const Previous& record);
 std::string encode(const KeptAnswer& record);
+std::string encode(const AuthorityRecord& record);
 
 // T is one of the records above. Errors: corrupt, also for a version byte of a later release.
 template <class T>

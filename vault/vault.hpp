@@ -205,6 +205,16 @@ class Vault {
   // Errors: exists (one is kept under this key), invalid (a key or a body that is no digest).
   virtual Result<void> keep_answer(const KeptAnswer& answer) = 0;
 
+  // The local CA. Errors: not_found (none was made).
+  virtual Result<AuthorityRecord> find_authority() const = 0;
+  // Makes it (expected_version 0) or puts another in its place, durably: compare-and-set on the version of the one that
+  // was read. Fills created, updated, version. Errors: exists (0, and there is one), conflict, not_found, invalid
+  // (without a certificate or a key; 256 KiB in all).
+  virtual Result<AuthorityRecord> put_authority(AuthorityRecord authority, std::uint64_t expected_version,
+                                                const Beside& beside = {}) = 0;
+  // With its key, for good. expected_version 0: whatever it is. Errors: not_found, conflict.
+  virtual Result<void> erase_authority(std::uint64_t expected_version, const Beside& beside = {}) = 0;
+
   // Erases what has outlived its time at `now_ms`: previous credentials, kept answers, links. At most about 1,000 of
   // each at a time; answers how many there were.
   virtual Result<std::size_t> sweep(std::int64_t now_ms) = 0;
@@ -216,6 +226,9 @@ class Vault {
 // Those that an authorization was made by: its own maker first, then that one's, up to one that no other has made.
 // Errors: not_found (one of them is gone or revoked, and with it all that it made), corrupt (they lead in a circle).
 Result<std::vector<Authorization>> makers_of(const Vault& vault, const Authorization& authorization);
+// The hosts that stored connections may call, of every organization, each once and sorted; at most `most`, whichever
+// are met first. It reads the connections until it has that many.
+Result<std::vector<std::string>> hosts_in_use(const Vault& vault, std::size_t most);
 // What an authorization stands on, beside itself.
 struct Standing {
   std::vector<Authorization> makers;  // makers_of()

@@ -23,6 +23,7 @@
 //   project/ORG/ID/ID              Project
 //   user/ORG//ID                   User
 //   import///ID                    ImportedProvider
+//   authority///local              AuthorityRecord: the local CA
 //   spent/ORG//ID                  Spent; ID is the authorization's
 //   audit, audit_head              stored_audit.hpp
 //   rotation///current             RotationRecord: how far the last rotation of data keys came
@@ -95,6 +96,10 @@ class SealedVault final : public Vault, public Upkeep, public TokenBook, public 
   Result<void> give_back(const std::vector<Spent>& unused) override;
   Result<KeptAnswer> find_answer(std::string_view organization, std::string_view key) const override;
   Result<void> keep_answer(const KeptAnswer& answer) override;
+  Result<AuthorityRecord> find_authority() const override;
+  Result<AuthorityRecord> put_authority(AuthorityRecord authority, std::uint64_t expected_version,
+                                        const Beside& beside) override;
+  Result<void> erase_authority(std::uint64_t expected_version, const Beside& beside) override;
   Result<std::size_t> sweep(std::int64_t now_ms) override;
 
   std::string keyed_digest(std::string_view purpose, std::string_view bytes) const override;

@@ -1,4 +1,5 @@
-// Verification: every record opens, decodes, lies where it says, and every index leads both ways. And migration.
+// Verification: every record opens, decodes, lies where it says, and every index leads both ways. And migration. As
+// long as it is because each kind of record has its rule here, and the table of them is one.
 #include <algorithm>
 
 #include "vault/kept_answers.hpp"
@@ -258,6 +259,7 @@ constexpr Verifier kVerifiers[] = {
     {"rotation", verify_plain<RotationRecord>},
     {"index", verify_plain<IndexState>},
     {"import", verify_import},
+    {"authority", verify_plain<AuthorityRecord>},
     {"audit", verify_event},
     {"audit_head", verify_audit_head},
 };

@@ -301,7 +301,8 @@ bool is_capability(std::string_view text) {
                                                 "system:providers",
                                                 "system:config",
                                                 "system:organizations",
-                                                "system:audit"};
+                                                "system:audit",
+                                                "system:ca"};
   return std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown);
 }
 

@@ -54,6 +54,8 @@ struct Deps {
   // The imported providers that are enabled are others now: returns when every worker uses those of the vault. The
   // error is one line; what was in use stays.
   std::function<std::expected<void, std::string>()> imports_changed;
+  // The local CA of the vault is another, or gone: returns when every worker uses it. As imports_changed.
+  std::function<std::expected<void, std::string>()> authority_changed;
   // What would become of a request; nullopt: not ready to say. Blocks on the vault. May be empty: never ready.
   std::function<std::optional<observe::Explanation>(const observe::Question&)> explain;
   // What is wrong, one line each; empty: ready (readyz 200).

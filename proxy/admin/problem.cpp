@@ -111,6 +111,12 @@ std::unexpected<Problem> refuse_parameter(std::string_view parameter, std::strin
   return refuse_fields({{.pointer = "", .parameter = std::string(parameter), .detail = std::move(detail)}});
 }
 
+std::unexpected<Problem> not_in_use_yet(const std::string& why) {
+  auto refusal = refuse("not-ready", "It is stored, and not in use yet: " + why + ".");
+  refusal.error().fields.emplace_back("Retry-After", "1");
+  return refusal;
+}
+
 std::unexpected<Problem> refuse_permission(std::vector<FieldError> errors) {
   auto refusal = refuse_fields(std::move(errors));
   refusal.error().code = "not-permitted";

@@ -40,6 +40,8 @@ inline std::unexpected<Problem> refuse(std::string_view code, std::string detail
 // 400 invalid-request about one or more fields.
 std::unexpected<Problem> refuse_fields(std::vector<FieldError> errors);
 std::unexpected<Problem> refuse_parameter(std::string_view parameter, std::string detail);
+// 503: it is stored, and the workers do not use it yet (`why`: one line, without an end).
+std::unexpected<Problem> not_in_use_yet(const std::string& why);
 // 403 not-permitted about fields of the body.
 std::unexpected<Problem> refuse_permission(std::vector<FieldError> errors);
 // What the vault said, as a problem; its message goes to the log only.

@@ -81,6 +81,11 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/audit", "", list_audit, kDisk},
     {"GET", "/api/v1/audit/export", "", export_audit, kDisk},
     {"POST", "/api/v1/audit/verify", "", verify_audit, kNetwork},
+    // A certificate is there to be trusted: whoever may call at all may read it.
+    {"GET", "/api/v1/ca", "", show_ca, kDisk},
+    {"POST", "/api/v1/ca", "system:ca", create_ca, kNetwork, show_ca},
+    {"DELETE", "/api/v1/ca", "system:ca", delete_ca, kDisk},
+    {"POST", "/api/v1/ca/rotate", "system:ca", rotate_ca, kNetwork, show_ca},
     {"GET", "/api/v1/keys", "system:keys", show_keys},
     {"POST", "/api/v1/keys/rotate", "system:keys", rotate_keys, Waits::no, show_keys},
     {"POST", "/api/v1/keys/rewrap", "system:keys", rewrap_keys},

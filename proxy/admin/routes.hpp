@@ -86,6 +86,11 @@ Answer list_audit(Service& service, Call& call);
 Answer export_audit(Service& service, Call& call);
 Answer verify_audit(Service& service, Call& call);
 
+Answer show_ca(Service& service, Call& call);
+Answer create_ca(Service& service, Call& call);
+Answer rotate_ca(Service& service, Call& call);
+Answer delete_ca(Service& service, Call& call);
+
 Answer show_keys(Service& service, Call& call);
 Answer rotate_keys(Service& service, Call& call);
 Answer rewrap_keys(Service& service, Call& call);

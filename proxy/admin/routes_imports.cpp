@@ -178,11 +178,7 @@ std::unexpected<Problem> not_imported(const Service& service, const std::string&
 }
 
 std::expected<void, Problem> adopt(Service& service) {
-  if (auto done = service.deps.imports_changed(); !done) {
-    auto refusal = refuse("not-ready", "It is stored, and not in use yet: " + done.error() + ".");
-    refusal.error().fields.emplace_back("Retry-After", "1");
-    return refusal;
-  }
+  if (auto done = service.deps.imports_changed(); !done) return not_in_use_yet(done.error());
   return {};
 }
 

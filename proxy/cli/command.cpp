@@ -172,6 +172,7 @@ int run_command(const std::vector<std::string>& arguments, Surroundings& surroun
   add_scope_verbs(root, command);
   add_provider_verbs(root, command);
   add_vault_verbs(root, command);
+  add_ca_verbs(root, command);
   add_audit_verbs(root, command);
   add_config_verbs(root, command);
   add_doctor_verb(root, command);

@@ -28,6 +28,7 @@ void add_secret_source(CLI::App& verb, SecretSource& source);
 // One line for each file of verbs. Each stores its action in `command`, which outlives the parse.
 void add_daemon_verbs(CLI::App& root, Command& command);                // init run reload status version
 void add_vault_verbs(CLI::App& root, Command& command);                 // vault status|rotate|rewrap|backup|restore|…
+void add_ca_verbs(CLI::App& root, Command& command);                    // ca create|show|export|rotate|delete|trust
 void add_audit_verbs(CLI::App& root, Command& command);                 // audit tail|verify|export
 void add_config_verbs(CLI::App& root, Command& command);                // config validate|show
 void add_doctor_verb(CLI::App& root, Command& command);                 // doctor

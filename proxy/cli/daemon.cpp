@@ -10,8 +10,9 @@
 namespace postern::cli {
 namespace {
 
-Result<int> init(Session& session) {
-  auto made = offline::init(session.globals.config, session.around.environment);
+Result<int> init(const offline::NewCa& ca, Session& session) {
+  if (!ca.wanted && !ca.names.empty()) return fail(Exit::usage, "init: --ca-names goes with --ca");
+  auto made = offline::init(session.globals.config, session.around.environment, ca);
   if (!made) return std::unexpected(made.error());
   if (session.globals.quiet) {
     session.print(fmt::format("{}\n", made->token.expose()));
@@ -21,6 +22,7 @@ Result<int> init(Session& session) {
     const json::object object{{"config", made->config.string()},
                               {"state", made->state.string()},
                               {"key", made->key},
+                              {"ca", made->ca.empty() ? json::value(nullptr) : json::value(made->ca)},
                               {"token", made->token.expose()}};
     session.print_object(object);
     return Exit::ok;
@@ -30,6 +32,7 @@ Result<int> init(Session& session) {
                   "state: without it nothing can be read)\n",
                   made->config.string(), made->config_made ? "made" : "kept", made->state.string(), made->key,
                   made->key_made ? "made" : "kept"));
+  if (!made->ca.empty()) session.print(fmt::format("local CA    {} (made; see 'postern ca trust')\n", made->ca));
   session.print(fmt::format("\nadmin token, shown this once:\n{}\n\nNext: postern run\n", made->token.expose()));
   return Exit::ok;
 }
@@ -146,12 +149,18 @@ Result<int> version(Session& session) {
 }  // namespace
 
 void add_daemon_verbs(CLI::App& root, Command& command) {
-  add_verb(root, "init", "make settings, state directory, master key and vault; prints an admin token once",
-           "postern init --config /etc/postern/postern.yaml")
-      ->callback([&command] { command.action = init; });
-  auto flags = std::make_shared<RunFlags>();
+  auto ca = std::make_shared<offline::NewCa>();
   CLI::App* verb =
-      add_verb(root, "run", "serve in the foreground; SIGTERM drains", "postern run --listen-proxy 127.0.0.1:0");
+      add_verb(root, "init", "make settings, state directory, master key and vault; prints an admin token once",
+               "postern init --config /etc/postern/postern.yaml");
+  verb->add_flag("--ca", ca->wanted, "and the local CA of intercept.hosts; 'postern ca create' makes it later");
+  verb->add_option("--ca-names", ca->names, "confine the CA to these hosts instead")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("A,B");
+  verb->callback([&command, ca] { command.action = [ca](Session& session) { return init(*ca, session); }; });
+  auto flags = std::make_shared<RunFlags>();
+  verb = add_verb(root, "run", "serve in the foreground; SIGTERM drains", "postern run --listen-proxy 127.0.0.1:0");
   verb->add_flag("--dev", flags->dev, "open callers on loopback; makes ./state with its key inside where none is");
   verb->add_flag("--accept-rollback", flags->accept_rollback, "start although the store is older than its marker");
   verb->add_flag("--accept-copy", flags->accept_copy,

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proxy/cli/ca_bundle.hpp"
 #include "proxy/cli/command.hpp"
 
 namespace postern::cli {
@@ -49,6 +50,7 @@ void ask(Running& running, Session& session) {
   if (const auto* proxies = object.if_contains("proxy"); proxies != nullptr && proxies->is_array())
     for (const json::value& one : proxies->get_array())
       if (one.is_string()) running.proxy.emplace_back(one.get_string());
+  if (const auto ca = local_ca(*api)) running.ca = *ca ? text_field(**ca, "certificate") : std::string();
 }
 
 std::vector<Check> check_daemon(const std::optional<Running>& running) {

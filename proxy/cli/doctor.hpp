@@ -31,6 +31,7 @@ struct Running {
   bool answers = false;            // its API told what follows
   std::vector<std::string> proxy;  // bound addresses, and paths of unix sockets
   std::string admin, health, vault_state, key_provider;
+  std::optional<std::string> ca;  // certificate of the local CA, PEM; empty: there is none; nullopt: not told
 };
 
 // The proxy variables of the calling shell, in both cases. `proxy`: where the daemon's callers connect.

@@ -37,12 +37,17 @@ struct Initialized {
   std::string key;  // the key file, or what the key comes from instead
   bool config_made = false;
   bool key_made = false;
-  Hidden token;  // of the first system authorization; shown once
+  Hidden token;    // of the first system authorization; shown once
+  std::string ca;  // fingerprint of the local CA; empty: none was made
 };
-// Makes what is missing of: settings file, state directory (0700), master key (0600), vault, first authorization. With
-// a vault there already: `failed` (`store_locked` while a postern runs on it), and nothing is changed. After any
-// failure what this call made is removed again, so that the next try starts afresh.
-Result<Initialized> init(const ConfigFile& config, const Environment& environment);
+struct NewCa {
+  bool wanted = false;
+  std::vector<std::string> names;  // that it is confined to; empty: intercept.hosts
+};
+// Makes what is missing of: settings file, state directory (0700), master key (0600), vault, first authorization, and
+// the local CA where it is wanted. With a vault there already: `failed` (`store_locked` while a postern runs on it),
+// and nothing is changed. After any failure what this call made is removed again, so that the next try starts afresh.
+Result<Initialized> init(const ConfigFile& config, const Environment& environment, const NewCa& ca = {});
 
 // The vault without a daemon. store_locked while one has it; config_invalid when the key is not the vault's, with the
 // id of the one it needs.

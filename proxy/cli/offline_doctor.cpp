@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "proxy/cli/doctor.hpp"
+#include "proxy/cli/offline_doctor_ca.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "vault/vault.hpp"
 
@@ -129,8 +130,9 @@ std::optional<Check> why_not_opened(const config::Settings& settings, const Envi
   return std::nullopt;
 }
 
+// `ca`: what an opened vault says of it (Running::ca).
 Check check_vault(const config::Settings& settings, const Environment& environment,
-                  const std::optional<Running>& running) {
+                  const std::optional<Running>& running, std::optional<std::string>& ca) {
   if (running) {
     if (!running->answers) return doubtful("vault", "in use by a daemon that does not answer", "see its log");
     if (running->vault_state != "READY")
@@ -142,7 +144,12 @@ Check check_vault(const config::Settings& settings, const Environment& environme
   vault::Options options = vault_options(settings);
   options.allow_key_in_state = true;  // as `run --dev` may have made it
   const auto opened = vault::Vault::open(options);
-  if (opened) return well("vault", fmt::format("opens with its key; {}", (*opened)->status().key_provider));
+  if (opened) {
+    const auto authority = (*opened)->find_authority();
+    if (authority) ca = authority->certificate;
+    if (!authority && authority.error().code == vault::Error::Code::not_found) ca = "";
+    return well("vault", fmt::format("opens with its key; {}", (*opened)->status().key_provider));
+  }
   if (opened.error().code == vault::Error::Code::locked)
     return bad("vault", opened.error().message, "stop the process that holds it; its admin socket is gone");
   if (opened.error().code == vault::Error::Code::not_found)
@@ -172,13 +179,13 @@ Check check_key(const config::Settings& settings, unsigned owner) {
 }
 
 Checks check_files(const config::Settings& settings, const Environment& environment,
-                   const std::optional<Running>& running) {
+                   const std::optional<Running>& running, std::optional<std::string>& ca) {
   if (settings.store == "memory") return {well("vault", "kept in memory: nothing to look at")};
   const unsigned owner = running ? running->uid : user_of(settings.state);
   Checks out;
   out.push_back(check_mode("state", settings.state, owner, "700", Health::warn));
   out.push_back(check_key(settings, owner));
-  if (out.front().health != Health::fail || running) out.push_back(check_vault(settings, environment, running));
+  if (out.front().health != Health::fail || running) out.push_back(check_vault(settings, environment, running, ca));
   return out;
 }
 
@@ -204,7 +211,7 @@ Check check_clock(const config::Settings& settings) {
 // getaddrinfo has no deadline of its own: the thread may stay behind, and ends with the process.
 Check check_dns(const config::Settings& settings) {
   std::string name = "example.com";
-  for (const config::EgressRule& rule : settings.egress_allow)
+  for (const config::HostRule& rule : settings.egress_allow)
     if (!rule.wildcard && rule.host.find_first_not_of("0123456789.:") != std::string::npos) name = rule.host;
   struct Answer {
     std::mutex mutex;
@@ -325,7 +332,9 @@ Result<std::vector<Check>> examine(const ConfigFile& config, const Environment& 
   const auto add = [&](const Checks& more) { out.insert(out.end(), more.begin(), more.end()); };
   out.push_back(well("settings", settings->file.empty() ? "no file: the defaults" : settings->file.string()));
   add(check_ports(*settings, running));
-  add(check_files(*settings, environment, running));
+  std::optional<std::string> ca = running ? running->ca : std::nullopt;
+  add(check_files(*settings, environment, running, ca));
+  out.push_back(check_interception(*settings, ca, std::time(nullptr)));
   out.push_back(check_disk(*settings));
   out.push_back(check_clock(*settings));
   out.push_back(check_open_files(*settings, running));

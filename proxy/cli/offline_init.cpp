@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <functional>
 
+#include "config/authority_names.hpp"
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/cli/stream.hpp"
+#include "vault/authority.hpp"
 
 namespace postern::cli::offline {
 namespace {
@@ -102,9 +105,36 @@ Result<void> refuse_memory(const config::Settings& settings) {
   return fail(Exit::failed, "init: vault.store: memory keeps nothing, so there is nothing to make; set it to rocksdb");
 }
 
+Result<std::vector<std::string>> names_of(const NewCa& wanted, const config::Settings& settings) {
+  if (wanted.names.empty()) return config::authority_names(settings, {});
+  std::vector<std::string> names{std::string(config::kInternalSuffix)};
+  for (const std::string& given : wanted.names) {
+    auto name = config::parse_authority_name(given);
+    if (!name) return fail(Exit::usage, "init: --ca-names: " + name.error());
+    names.push_back(std::move(*name));
+  }
+  return config::least_names(std::move(names));
+}
+
+// The fingerprint of what was made.
+Result<std::string> make_ca(vault::Vault& vault, const std::vector<std::string>& names) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  auto made = vault::Authority::create({.label = vault.id(), .names = names, .now = now});
+  if (!made) return vault_failure("init", made.error());
+  const auto ca = vault::Authority::look(made->certificate);
+  if (!ca) return vault_failure("init", ca.error());
+  vault::AuthorityRecord record;
+  record.certificate = std::move(made->certificate);
+  record.key = std::move(made->key);
+  const auto stored =
+      vault.put_authority(std::move(record), 0, told("ca.created", {{"fingerprint", (*ca)->fingerprint()}}));
+  if (!stored) return vault_failure("init", stored.error());
+  return (*ca)->fingerprint();
+}
+
 }  // namespace
 
-Result<Initialized> init(const ConfigFile& config, const Environment& environment) {
+Result<Initialized> init(const ConfigFile& config, const Environment& environment, const NewCa& ca) {
   Initialized made;
   Undo undo;
   auto file = settle_config(config, made.config_made, undo);
@@ -113,6 +143,8 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
   if (!settings) return std::unexpected(settings.error());
   made.config = *file;
   made.state = settings->state;
+  const auto names = names_of(ca, *settings);
+  if (!names) return std::unexpected(names.error());
   if (auto sensible = refuse_memory(*settings); !sensible) return std::unexpected(sensible.error());
   if (auto free = refuse_running(made.state, "init"); !free) return std::unexpected(free.error());
   if (auto state = make_state(made.state, undo); !state) return std::unexpected(state.error());
@@ -130,6 +162,11 @@ Result<Initialized> init(const ConfigFile& config, const Environment& environmen
       (*vault)->create_authorization(std::move(administrator), told("authorization.created", {{"name", "init"}}));
   if (!token) return vault_failure("init", token.error());
   made.token = Hidden(token->token.expose());
+  if (ca.wanted) {
+    auto fingerprint = make_ca(**vault, *names);
+    if (!fingerprint) return std::unexpected(fingerprint.error());
+    made.ca = std::move(*fingerprint);
+  }
   undo.keep();
   return made;
 }

@@ -151,7 +151,7 @@ class Explaining {
   Step nothing_named(Part& part) {
     const config::Settings& settings = request_.settings();
     const wire::Target& target = request_.target;
-    const config::EgressRule* rule = egress_rule(settings, target.host, target.port);
+    const config::HostRule* rule = egress_rule(settings, target.host, target.port);
     if (rule == nullptr && !settings.egress_allow_by_default) {
       const Caller& caller = *request_.caller;
       std::vector<std::string> ids;

@@ -29,6 +29,14 @@ bool ends_with_host(std::string_view host, std::string_view suffix) {
   return host.size() > suffix.size() && host.ends_with(suffix);
 }
 
+const config::HostRule* rule_for(const std::vector<config::HostRule>& rules, std::string_view host,
+                                 std::uint16_t port) {
+  const auto at = std::find_if(rules.begin(), rules.end(), [&](const config::HostRule& rule) {
+    return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
+  });
+  return at == rules.end() ? nullptr : &*at;
+}
+
 }  // namespace
 
 Session::Session(Service& owner, int fd) : service(owner), client(owner.worker(), fd) {
@@ -247,16 +255,16 @@ net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings) {
   return {{t.dns, t.connect, t.tls}, t.head, t.stream_idle};
 }
 
-const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port) {
-  const auto& rules = settings.egress_allow;
-  const auto at = std::find_if(rules.begin(), rules.end(), [&](const config::EgressRule& rule) {
-    return rule.port == port && (rule.wildcard ? ends_with_host(host, rule.host) : rule.host == host);
-  });
-  return at == rules.end() ? nullptr : &*at;
+const config::HostRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  return rule_for(settings.egress_allow, host, port);
 }
 
 bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port) {
   return settings.egress_allow_by_default || egress_rule(settings, host, port) != nullptr;
+}
+
+bool intercepts(const config::Settings& settings, std::string_view host, std::uint16_t port) {
+  return rule_for(settings.intercept_hosts, host, port) != nullptr;
 }
 
 bool is_own_host(const Common& common, std::string_view host, std::uint16_t port) {

@@ -64,8 +64,10 @@ net::ExchangeTimeouts exchange_timeouts(const config::Settings& settings);
 // Of limits.buffered, for one worker; never so small that it could serve nobody.
 std::uint64_t share_of_memory(const config::Settings& settings);
 // The first of egress.allow that lets it pass; null: none does.
-const config::EgressRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port);
+const config::HostRule* egress_rule(const config::Settings& settings, std::string_view host, std::uint16_t port);
 bool egress_allows(const config::Settings& settings, std::string_view host, std::uint16_t port);
+// intercept.hosts holds it: a tunnel there may be opened. `host` as a Target has it: lower case, without a last dot.
+bool intercepts(const config::Settings& settings, std::string_view host, std::uint16_t port);
 // Whether a Host names one of our listeners; port 0: none was written.
 bool is_own_host(const Common& common, std::string_view host, std::uint16_t port);
 

@@ -194,6 +194,11 @@ class AdminRoom : public testing::Test {
       catalog = config::with_imports(files, enabled).catalog;
       return {};
     };
+    d.authority_changed = [this]() -> std::expected<void, std::string> {
+      if (!adopting) return std::unexpected("stopping");
+      ++adoptions;
+      return {};
+    };
     d.spent = [this](const std::string& id) {
       const auto at = known_spent.find(id);
       return at == known_spent.end() ? std::nullopt : std::optional(at->second);

@@ -186,6 +186,12 @@ class BrokenVault final : public vault::Vault {
   vault::Result<vault::Connection> restore_credential(const vault::Connection&, const vault::Beside&) override {
     return no();
   }
+  vault::Result<vault::AuthorityRecord> find_authority() const override { return no(); }
+  vault::Result<vault::AuthorityRecord> put_authority(vault::AuthorityRecord, std::uint64_t,
+                                                      const vault::Beside&) override {
+    return no();
+  }
+  vault::Result<void> erase_authority(std::uint64_t, const vault::Beside&) override { return no(); }
   vault::Result<vault::KeptAnswer> find_answer(std::string_view, std::string_view) const override { return no(); }
   vault::Result<void> keep_answer(const vault::KeptAnswer&) override { return no(); }
   vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }

@@ -51,6 +51,31 @@ class Offline : public testing::Test {
   World world;
 };
 
+TEST_F(Offline, init_makes_the_local_ca_where_it_is_wanted) {
+  EXPECT_EQ(world.run({"init", "--config", config, "--ca", "--ca-names", "*.slack.com,API.github.com", "-o", "json"}),
+            0)
+      << world.err.str();
+  const auto made = boost::json::parse(world.out.str()).as_object();
+  EXPECT_EQ(made.at("ca").as_string().size(), 95U);
+  const auto report = offline::verify(config, world.around.environment);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->sound.at("authority"), 1U);
+  EXPECT_TRUE(report->bad.empty());
+  for (const auto& [name, bytes] : contents()) EXPECT_EQ(bytes.find("PRIVATE"), std::string::npos) << name;
+}
+
+TEST_F(Offline, init_makes_no_local_ca_unless_it_is_wanted) {
+  EXPECT_EQ(world.run({"init", "--config", config, "--ca-names", "a.example"}), Exit::usage);
+  EXPECT_EQ(world.run({"init", "--config", config}), 0) << world.err.str();
+  EXPECT_FALSE(offline::verify(config, world.around.environment)->sound.contains("authority"));
+}
+
+TEST_F(Offline, init_with_a_name_that_a_ca_cannot_be_confined_to_makes_nothing) {
+  EXPECT_EQ(world.run({"init", "--config", config, "--ca", "--ca-names", "com"}), Exit::usage);
+  EXPECT_THAT(world.err.str(), HasSubstr("'com'"));
+  EXPECT_TRUE(contents().empty());
+}
+
 TEST_F(Offline, init_makes_everything_and_prints_a_token_once) {
   EXPECT_EQ(world.run({"init", "--config", config}), 0) << world.err.str();
   EXPECT_THAT(world.out.str(), HasSubstr("\npst_"));

@@ -175,6 +175,25 @@ TEST(SettingsRefuse, host_patterns_that_are_too_wide_or_written_twice) {
             "postern.yaml:1:20: '*.co.uk' would cover a public suffix, where anybody can register a name");
 }
 
+TEST(SettingsRefuse, interception_of_what_is_too_wide_or_written_twice) {
+  EXPECT_EQ(mistake("intercept: {hosts: [\"*.com\"]}"),
+            "postern.yaml:1:21: '*.com' would cover a public suffix, where anybody can register a name");
+  EXPECT_EQ(mistake("intercept: {hosts: [\"*\"]}"), "postern.yaml:1:21: '*': a wildcard is written *.suffix");
+  EXPECT_EQ(mistake("intercept: {hosts: [\"api.*.example.com\"]}").substr(0, 18), "postern.yaml:1:21:");
+  EXPECT_EQ(mistake("intercept: {hosts: [\"https://a.example\"]}"),
+            "postern.yaml:1:21: write host or host:port, without a scheme");
+  EXPECT_EQ(mistake("intercept: {hosts: [\"a.example:0\"]}"), "postern.yaml:1:21: port 0 is not in 1..65535");
+  EXPECT_EQ(mistake("intercept: {hosts: [localhost]}"),
+            "postern.yaml:1:21: 'localhost' cannot be intercepted: a CA for it would hold for whatever is registered "
+            "below it");
+  EXPECT_EQ(mistake("intercept:\n  hosts:\n    - api.github.com\n    - API.GitHub.com:443\n"),
+            "postern.yaml:4:7: the host pattern 'api.github.com:443' is written twice");
+  EXPECT_EQ(mistake("intercept: {hosts: api.github.com}"),
+            "postern.yaml:1:20: must be a list of hosts like [\"api.github.com\", \"*.slack.com\"]");
+  EXPECT_EQ(mistake("intercept: {host: []}"),
+            "postern.yaml:1:13: unknown key 'host', did you mean 'hosts'? (in intercept)");
+}
+
 TEST(SettingsRefuse, host_exceptions_that_open_too_much_or_nothing) {
   EXPECT_EQ(mistake("upstream: {hosts: {a.b: {resolve: 169.254.169.254}}}"),
             "postern.yaml:1:35: '169.254.169.254' is a metadata address, which is never allowed");

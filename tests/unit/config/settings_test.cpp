@@ -50,6 +50,7 @@ callers: {mode: open}
 insecure_listen: true
 admin: {public_url: "https://postern.example.com/x/", socket_uids: [0, 1000]}
 egress: {default: allow, allow: ["pypi.org:443", "*.Debian.org", "[2001:db8::1]:80"]}
+intercept: {hosts: [API.github.com, "*.slack.com:8443", "[2001:DB8::1]"]}
 upstream:
   hosts:
     "API.internal:443": {resolve: "127.0.0.1:9443", trust: ./ca.pem}
@@ -87,6 +88,13 @@ log: {level: debug, access: false}
   EXPECT_TRUE(s->egress_allow[1].wildcard);
   EXPECT_EQ(s->egress_allow[1].port, 443);
   EXPECT_EQ(s->egress_allow[2].host, "2001:db8::1");
+  ASSERT_EQ(s->intercept_hosts.size(), 3U);
+  EXPECT_EQ(s->intercept_hosts[0].host, "api.github.com");
+  EXPECT_EQ(s->intercept_hosts[0].port, 443);
+  EXPECT_EQ(s->intercept_hosts[1].host, ".slack.com");
+  EXPECT_TRUE(s->intercept_hosts[1].wildcard);
+  EXPECT_EQ(s->intercept_hosts[1].port, 8443);
+  EXPECT_EQ(s->intercept_hosts[2].host, "2001:db8::1");
   ASSERT_EQ(s->upstream_hosts.size(), 3U);
   EXPECT_EQ(s->upstream_hosts[0].pattern, "api.internal:443");
   EXPECT_EQ(s->upstream_hosts[0].resolve, "127.0.0.1:9443");
@@ -110,7 +118,7 @@ log: {level: debug, access: false}
   EXPECT_EQ(billing.value.at("apiKey").file, base / "s/stripe");
   EXPECT_EQ(billing.config_json, R"({"a":"1","b":["x"]})");
   EXPECT_EQ(billing.scope, "ORGANIZATION");
-  EXPECT_EQ(billing.line, 23);
+  EXPECT_EQ(billing.line, 24);
   EXPECT_EQ(billing.column, 5);
   EXPECT_EQ(s->connections[1].alias, "openai");
   EXPECT_EQ(s->connections[1].scope, "PROJECT");
@@ -130,6 +138,7 @@ TEST(Settings, take_a_flag_before_the_environment_before_the_file) {
 TEST(Settings, read_lists_and_maps_from_the_environment) {
   const auto s = load("egress: {allow: [a.example]}",
                       {{"POSTERN__EGRESS__ALLOW", R"(["pypi.org:443"])"},
+                       {"POSTERN__INTERCEPT__HOSTS", R"(["api.github.com"])"},
                        {"POSTERN__UPSTREAM__HOSTS", "{\"api.internal:443\": {resolve: \"127.0.0.1:9443\"}}"},
                        {"POSTERN__UPSTREAM__TIMEOUTS", "{connect: 1s, tls: 2s}"},
                        {"POSTERN__UPSTREAM__TIMEOUTS__TLS", "3s"},
@@ -140,6 +149,8 @@ TEST(Settings, read_lists_and_maps_from_the_environment) {
   ASSERT_TRUE(s) << s.error().text();
   ASSERT_EQ(s->egress_allow.size(), 1U);
   EXPECT_EQ(s->egress_allow[0].host, "pypi.org");
+  ASSERT_EQ(s->intercept_hosts.size(), 1U);
+  EXPECT_EQ(s->intercept_hosts[0].host, "api.github.com");
   EXPECT_EQ(s->upstream_hosts.at(0).resolve, "127.0.0.1:9443");
   EXPECT_EQ(s->timeouts.connect, 1s);
   EXPECT_EQ(s->timeouts.tls, 3s);

@@ -118,6 +118,18 @@ ImportedProvider imported() {
   record.updated = -2;
   return record;
 }
+AuthorityRecord authority() {
+  AuthorityRecord record;
+  record.certificate = "-----BEGIN CERTIFICATE-----\n";
+  record.key =
+      Secret(std::string_view("\0\xff"
+                              "key",
+                              5));
+  record.previous = "before";
+  record.created = 1'700'000'000'002;
+  record.updated = -3;
+  return record;
+}
 Intent intent() {
   Intent record;
   record.id = "int_0123456789abcdefghjk";
@@ -324,6 +336,7 @@ TEST(RecordCodec, every_record_encodes_as_its_golden_file_and_is_refused_when_cu
   check(IndexState{1, true, "a/b"}, "index_state.hex");
   check(rotation(), "rotation.hex");
   check(imported(), "imported_provider.hex");
+  check(authority(), "authority.hex");
   check(event(), "event.hex");
   check(audit_head(), "audit_head.hex");
 }
@@ -337,6 +350,7 @@ TEST(RecordCodec, the_default_of_every_record_survives) {
   EXPECT_TRUE(decode<Link>(encode(Link{})));
   EXPECT_TRUE(decode<Previous>(encode(Previous{})));
   EXPECT_TRUE(decode<KeptAnswer>(encode(KeptAnswer{})));
+  EXPECT_TRUE(decode<AuthorityRecord>(encode(AuthorityRecord{})));
   EXPECT_TRUE(decode<Organization>(encode(Organization{})));
   EXPECT_TRUE(decode<Project>(encode(Project{})));
   EXPECT_TRUE(decode<User>(encode(User{})));
