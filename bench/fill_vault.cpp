@@ -50,7 +50,7 @@ int print_token(vault::Vault& vault, const std::string& organization) {
   all.project = vault::kDefaultProject;
   all.name = "bench";
   all.user = "bench";
-  all.capabilities = {"proxy:call", "connections:read", "connections:write", "authorizations:read"};
+  all.capabilities = {"proxy:call", "connections:read", "connections:write", "authorizations:read", "providers:read"};
   all.connections = {"*"};
   all.expires = std::int64_t{4'000'000'000'000};
   const auto token = vault.create_authorization(std::move(all));
@@ -68,6 +68,14 @@ int fill(vault::Vault& vault, const Job& job) {
   input.config_json = fmt::format(R"({{"hosts": ["{}"]}})", job.host);
   const auto plan = config::plan_connection(*(*catalog)->find("http"), input);
   if (!plan) return fail(plan.error().front().text());
+
+  for (std::size_t i = 0; i < job.organizations; ++i) {
+    vault::Organization organization;
+    organization.id = organization_of(job, i);
+    organization.name = fmt::format("Organization {}", i);
+    if (const auto made = vault.scopes().create_organization(std::move(organization)); !made)
+      return fail(made.error().message);
+  }
 
   vault::NewConnection like;
   like.meta.owner = "service";

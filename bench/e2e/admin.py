@@ -220,9 +220,10 @@ def main():
         for row in rows:
             print(f"  {row['list']:<15} {row['form'] or '-':<34} p50 {row['p50']:7.2f} ms   p99 {row['p99']:7.2f} ms"
                   f"   cpu {row['cpu']:6.2f} ms   {'' if row['p99'] <= PAGE_MS else 'over ' + str(PAGE_MS)}")
-        growth = resident[-1] - resident[len(resident) // 2]
-        print(f"  resident: {resident[0]:.1f} MiB after the first form, {resident[-1]:.1f} after the last, "
-              f"{growth:+.1f} over the second half")
+        resident += measure_lists(postern, options)[1]
+        growth = resident[-1] - resident[len(rows) - 1]
+        print(f"  resident: {resident[0]:.1f} MiB after the first form, {resident[len(rows) - 1]:.1f} after the last, "
+              f"{growth:+.1f} with all of them once more")
         made = measure_creations(postern, options) if options.create else None
         if made:
             print(f"  {made['creations']} creations by {made['clients']} clients: {made['a_second']:.0f} a second, "

@@ -45,6 +45,18 @@ def send(world, contender, count):
     return cell["req"]
 
 
+def rest(process):
+    """Until the first uses that the audit hears of a second later are written, and nothing else is left to do."""
+    def cpu():
+        return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+
+    for _ in range(20):
+        before = cpu()
+        time.sleep(1.5)
+        if cpu() - before < 20_000_000:
+            return
+
+
 def count(world):
     contender = world.postern("counted", 100)
     out = world.folder / "run/callgrind.out"
@@ -56,6 +68,7 @@ def count(world):
                            *contender["command"]], "callgrind")
     world.wait_port(contender["port"], 90)
     send(world, contender, 300)
+    rest(process)
 
     def control(*what):
         subprocess.run(["callgrind_control", *what, str(process.pid)], check=True, capture_output=True, timeout=60)
