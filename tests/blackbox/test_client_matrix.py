@@ -83,7 +83,7 @@ class Matrix(World):
         if column == "base":
             environment |= {"BASE_URL": f"http://{self.daemon.proxy}/c/{row.connection}", "API_KEY": self.daemon.token(self.ids[row.connection])}
         else:
-            alias = ("off-" if column == "error" else "") + row.connection
+            alias = ("off-" if column in ("error", "refused") else "") + row.connection
             command = [binary(), "--config", str(self.daemon.config), "exec", "-q", "-c", alias, "--", *command]
         return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
@@ -182,14 +182,14 @@ def test_streams(matrix, built, cell, repositories, tmp_path):
     secret_arrived(matrix)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[1] == "error"], ids=named)
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[1] in ("error", "refused")], ids=named)
 def test_shows_a_refusal(matrix, built, cell, tmp_path):
     """It fails, and what it prints has the code of the refusal in it; for a few no more than the status."""
-    row = cell[0]
+    row, column = cell
     built(row)
     code, out, err = matrix.call(*cell, tmp_path)
     assert code != 0, out + err
-    assert row.shows in out + err, out + err
+    assert (row.shows if column == "error" else row.shows_of_tunnel) in out + err, out + err
     assert not matrix.upstream.requests
     assert "pst_" not in out + err
 

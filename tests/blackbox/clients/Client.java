@@ -10,7 +10,7 @@ import java.util.Base64;
 public class Client {
     public static void main(String[] arguments) throws Exception {
         String column = arguments[0], base = System.getenv("BASE_URL");
-        String url = base != null ? base : (column.equals("https") ? "https" : "http") + "://api.test";
+        String url = base != null ? base : (column.equals("https") || column.equals("refused") ? "https" : "http") + "://api.test";
         String path = column.equals("upload") ? "/upload" : column.equals("stream") ? "/stream" : "/v1/hello";
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url + path));
         if (column.equals("upload")) {

@@ -21,7 +21,7 @@ func call(column, base string) error {
 	url, method, path := base, "GET", "/v1/hello"
 	if base == "" {
 		url = "http://api.test"
-		if column == "https" {
+		if column == "https" || column == "refused" {
 			url = "https://api.test"
 		}
 	}

@@ -3,7 +3,7 @@ import os
 import sys
 
 client, column = sys.argv[1:]
-SCHEME = "https" if column == "https" else "http"
+SCHEME = "https" if column in ("https", "refused") else "http"
 BASE = os.environ.get("BASE_URL")
 KEY = {"Authorization": f"Bearer {os.environ['API_KEY']}"} if BASE else {}
 URL = BASE or f"{SCHEME}://api.test"

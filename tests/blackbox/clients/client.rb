@@ -3,7 +3,7 @@ require 'net/http'
 
 column = ARGV[0]
 base = ENV['BASE_URL']
-url = URI((base || "#{column == 'https' ? 'https' : 'http'}://api.test") +
+url = URI((base || "#{%w[https refused].include?(column) ? 'https' : 'http'}://api.test") +
           { 'upload' => '/upload', 'stream' => '/stream' }.fetch(column, '/v1/hello'))
 request = (column == 'upload' ? Net::HTTP::Put : Net::HTTP::Get).new(url)
 request['Authorization'] = "Bearer #{ENV['API_KEY']}" if base

@@ -22,6 +22,7 @@ COLUMNS = {
     "upload": "upload",
     "stream": "stream",
     "error": "error shown",
+    "refused": "tunnel refused",
 }
 
 
@@ -38,6 +39,7 @@ class Row:
     reasons: dict = dataclasses.field(default_factory=dict)  # column → why it is not there, or not whole
     absent: tuple = ()  # columns that are not run
     shows: str = "connection-revoked"  # what of a refusal is seen
+    shows_of_tunnel: str = "connection-revoked"  # and of a refused CONNECT
     version: str = ""  # a shell command; of a package its package.json tells
 
     def command(self, column):
@@ -88,6 +90,7 @@ ROWS = [
         "upload": 'curl -sS -T "$PAYLOAD" http://api.test/upload',
         "stream": "curl -sSN http://api.test/stream",
         "error": "curl -sS --fail-with-body http://api.test/v1/hello",
+        "refused": "curl -sS --fail-with-body https://api.test/v1/hello",
     }, ("`postern exec -c stripe -- curl http://api.stripe.com/v1/balance`",
         "`--fail-with-body` lets a refusal end with exit code 22 and still be read"), needs=("curl",),
         version="curl -V | head -n 1 | cut -d' ' -f2"),
@@ -98,6 +101,7 @@ ROWS = [
         "upload": 'wget -qO- --method=PUT --body-file="$PAYLOAD" http://api.test/upload',
         "stream": "wget -qO- http://api.test/stream",
         "error": "wget -nv -O- http://api.test/v1/hello",
+        "refused": "wget -nv -O- https://api.test/v1/hello",
     }, ("`postern exec -c stripe -- wget -qO- http://api.stripe.com/v1/balance`",
         "`--content-on-error` prints what postern says, not its name alone"), needs=("wget",),
         version="wget -V | head -n 1 | cut -d' ' -f3"),
@@ -110,6 +114,7 @@ ROWS = [
         "stream": f"{GIT} clone -q http://git.test/repo.git clone && cd clone && git commit -q --allow-empty -m stream && "
                   "git push origin HEAD:refs/heads/stream 2>&1",
         "error": f"{GIT} clone http://git.test/repo.git clone",
+        "refused": f"{GIT} clone https://git.test/repo.git clone",
     }, ("`postern exec -c git -- git clone http://git.example.com/me/repo.git`; pushing is the same, and nothing is asked for",
         "`git` is a connection of `--app http`; github.com wants `--type BASIC`, the user `x-access-token` and the token as password"),
         needs=("git",), shows="403", version="git --version | cut -d' ' -f3", reasons={

@@ -9,7 +9,7 @@ const load = async what => import(pathToFileURL(resolve(what)))
 
 const base = process.env.BASE_URL // of base-URL mode: no proxy then
 const key = base ? process.env.API_KEY : 'none' // a caller that goes through the proxy holds no key at all
-const scheme = column === 'https' ? 'https' : 'http'
+const scheme = ['https', 'refused'].includes(column) ? 'https' : 'http'
 const payload = column === 'upload' ? readFileSync(process.env.PAYLOAD) : undefined
 const api = base ?? `${scheme}://api.test`
 const headers = base ? { authorization: `Bearer ${key}` } : {}
