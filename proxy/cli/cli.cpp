@@ -2,7 +2,6 @@
 #include "proxy/cli/cli.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -92,12 +91,6 @@ std::int64_t now_ms() {
       .count();
 }
 
-std::optional<unsigned> owner(const std::filesystem::path& file) {
-  struct stat found{};
-  if (stat(file.c_str(), &found) != 0) return std::nullopt;
-  return found.st_uid;
-}
-
 }  // namespace
 
 int main(int argc, char** argv, const Hooks& hooks) {
@@ -114,8 +107,6 @@ int main(int argc, char** argv, const Hooks& hooks) {
                             .locate = offline::locate,
                             .provider = offline::provider,
                             .now_ms = now_ms,
-                            .uid = geteuid(),
-                            .owner = owner,
                             .pause = [] { std::this_thread::sleep_for(std::chrono::seconds(1)); }};
   if (argc > 1 && argv[1] == kCompletionVerb) {
     // A daemon that does not answer must not hold a shell up: no candidates then.

@@ -1,5 +1,7 @@
 // exec and env: a command, or a shell, that calls through the proxy with an authorization of its own.
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -20,7 +22,8 @@ struct MintFlags {
 
 // What is known before there is a token.
 struct Prepared {
-  ProxyDoor door;
+  std::string address;             // of the proxy, as a caller on this machine dials it
+  bool tunnels = false;            // CONNECT leads somewhere
   std::string bundle, java_store;  // files; empty: nothing is intercepted
 };
 
@@ -29,30 +32,43 @@ struct Minted {
 };
 
 // Java's store lies beside the bundle and is written anew only where that has changed.
-Result<Prepared> prepare(const MintFlags& flags, Session& session) {
-  auto api = session.api();
-  if (!api) return std::unexpected(api.error());
-  auto door = session.proxy_door(*api);
-  if (!door) return std::unexpected(door.error());
-  Prepared out{std::move(*door), {}, {}};
-  if (!out.door.intercepts) return out;
+Result<void> prepare_trust(const MintFlags& flags, Api& api, Session& session, Prepared& out) {
   std::filesystem::path bundle = std::filesystem::path(flags.trust_folder) / "ca-bundle.pem";
   if (flags.trust_folder.empty()) {
-    auto made = bundle_file(*api, session);
+    auto made = bundle_file(api, session);
     if (!made) return std::unexpected(made.error());
-    if (!*made) return out;  // the CA went in this moment
+    if (!*made) return {};  // the CA went in this moment
     bundle = (*made)->file;
     const auto store = std::filesystem::path(bundle).replace_extension(".jks");
-    if (auto done = write_public(store, java_trust_store((*made)->text), "ca"); !done)
-      return std::unexpected(done.error());
+    if (auto done = write_public(store, java_trust_store((*made)->text), "ca"); !done) return done;
   }
   out.bundle = bundle.string();
   out.java_store = bundle.replace_extension(".jks").string();
+  return {};
+}
+
+Result<Prepared> prepare(const MintFlags& flags, Session& session) {
+  auto api = session.api();
+  if (!api) return std::unexpected(api.error());
+  auto status = api->get("status");
+  if (!status) return std::unexpected(status.error());
+  boost::system::error_code absent;
+  const json::value* first = status->find_pointer("/proxy/0", absent);
+  if (first == nullptr || !first->is_string() || first->get_string().empty())
+    return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
+  const json::value* intercepted = status->find_pointer("/tunnels/intercepted", absent);
+  const bool intercepts = intercepted != nullptr && intercepted->is_array() && !intercepted->get_array().empty();
+  const json::value* passed = status->find_pointer("/tunnels/passed", absent);
+  Prepared out;
+  out.address = dialled_address(std::string(first->get_string()));
+  out.tunnels = intercepts || (passed != nullptr && passed->is_bool() && passed->get_bool());
+  if (intercepts)
+    if (auto done = prepare_trust(flags, *api, session, out); !done) return std::unexpected(done.error());
   return out;
 }
 
 // An authorization for calls and nothing else, over one connection if one is named.
-Result<Minted> mint(const MintFlags& flags, const char* name, const ProxyDoor& door, Session& session) {
+Result<Minted> mint(const MintFlags& flags, const char* name, const std::string& address, Session& session) {
   auto api = session.api();
   if (!api) return std::unexpected(api.error());
   std::string id = "*";
@@ -71,7 +87,7 @@ Result<Minted> mint(const MintFlags& flags, const char* name, const ProxyDoor& d
   std::string text = text_field(*made, "token");
   const Hidden token = Hidden::take(text);
   if (token.empty()) return fail(Exit::failed, "answer: authorizations: no token in it; do the versions fit?");
-  return Minted{text_field(*made, "id"), proxy_url(flags.connection, token, door.address)};
+  return Minted{text_field(*made, "id"), proxy_url(flags.connection, token, address)};
 }
 
 void revoke(const std::string& id, Session& session) {
@@ -82,8 +98,17 @@ void revoke(const std::string& id, Session& session) {
   session.note(fmt::format("exec: {}: not revoked: {}; it ends by itself within a day", id, erased.error().message));
 }
 
+// Root needs no permission, and a remote daemon is another machine's.
+bool has_the_daemons_user(Session& session) {
+  if (!session.globals.server.empty()) return false;
+  const auto place = session.around.locate(session.globals.config, session.around.environment);
+  struct stat socket{};
+  if (!place || stat((place->state / "admin.sock").c_str(), &socket) != 0) return false;
+  return geteuid() == 0 || socket.st_uid == geteuid();
+}
+
 Way way(const Minted& minted, const Prepared& prepared) {
-  return {minted.url, prepared.door.intercepts || prepared.door.passes, prepared.bundle, prepared.java_store};
+  return {minted.url, prepared.tunnels, prepared.bundle, prepared.java_store};
 }
 
 Result<int> exec(const MintFlags& flags, Session& session) {
@@ -95,7 +120,7 @@ Result<int> exec(const MintFlags& flags, Session& session) {
   if (wanted.run.empty()) wanted.run = std::filesystem::path(session.rest.front()).filename().string().substr(0, 200);
   auto prepared = prepare(flags, session);
   if (!prepared) return std::unexpected(prepared.error());
-  auto minted = mint(wanted, "exec", prepared->door, session);
+  auto minted = mint(wanted, "exec", prepared->address, session);
   if (!minted) return std::unexpected(minted.error());
   std::vector<std::string> removed;
   const Environment environment = through_proxy(session.around.environment, way(*minted, *prepared), removed);
@@ -103,7 +128,7 @@ Result<int> exec(const MintFlags& flags, Session& session) {
     for (const std::string& name : removed)
       session.note(
           fmt::format("exec: {}: what it said does not hold for the command: it would lead around postern", name));
-  if (!session.globals.quiet && session.is_daemons_user())
+  if (!session.globals.quiet && has_the_daemons_user(session))
     session.note(
         "exec: the command runs as the daemon's own user, which is no boundary: it can reach the master key and the "
         "admin socket; run what you do not trust as another user (-q silences this)");
@@ -115,7 +140,7 @@ Result<int> exec(const MintFlags& flags, Session& session) {
 Result<int> env(const MintFlags& flags, Session& session) {
   auto prepared = prepare(flags, session);
   if (!prepared) return std::unexpected(prepared.error());
-  auto minted = mint(flags, "env", prepared->door, session);
+  auto minted = mint(flags, "env", prepared->address, session);
   if (!minted) return std::unexpected(minted.error());
   // A shell's own JAVA_TOOL_OPTIONS are kept; what a container has is not known here.
   const bool here = flags.format == "sh";

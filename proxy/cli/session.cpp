@@ -113,26 +113,14 @@ Result<ProviderForm> Session::provider(const std::string& id) {
   return form_from(entry->get_object());
 }
 
-Result<ProxyDoor> Session::proxy_door(Api& api) {
+Result<std::string> Session::proxy_address(Api& api) {
   auto status = api.get("status");
   if (!status) return std::unexpected(status.error());
   boost::system::error_code absent;
   const json::value* first = status->find_pointer("/proxy/0", absent);
-  if (first == nullptr || !first->is_string() || first->get_string().empty())
-    return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
-  ProxyDoor door{dialled_address(std::string(first->get_string()))};
-  const json::value* intercepted = status->find_pointer("/tunnels/intercepted", absent);
-  door.intercepts = intercepted != nullptr && intercepted->is_array() && !intercepted->get_array().empty();
-  const json::value* passed = status->find_pointer("/tunnels/passed", absent);
-  door.passes = passed != nullptr && passed->is_bool() && passed->get_bool();
-  return door;
-}
-
-bool Session::is_daemons_user() {
-  if (!globals.server.empty()) return false;
-  if (around.uid == 0) return true;
-  const auto place = around.locate(globals.config, around.environment);
-  return place && around.owner && around.owner(place->state / "admin.sock") == around.uid;
+  if (first != nullptr && first->is_string() && !first->get_string().empty())
+    return dialled_address(std::string(first->get_string()));
+  return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
 }
 
 void Session::print(const std::string& text) {

@@ -31,12 +31,6 @@ struct Place {                  // where the daemon of a configuration is
   std::filesystem::path state;  // admin.sock lies in it
 };
 
-struct ProxyDoor {          // what `status` says of the way through the proxy
-  std::string address;      // as a caller on this machine dials it ("127.0.0.1:8480")
-  bool intercepts = false;  // there is a CA, and a host that is opened with it
-  bool passes = false;      // egress lets some host pass
-};
-
 struct Surroundings {
   std::istream& in;
   std::ostream& out;
@@ -52,8 +46,6 @@ struct Surroundings {
   std::function<Result<Place>(const ConfigFile&, const Environment&)> locate;
   std::function<Result<ProviderForm>(const ConfigFile&, const Environment&, const std::string& id)> provider;
   std::function<std::int64_t()> now_ms;
-  unsigned uid = 0;                                                                 // who we are
-  std::function<std::optional<unsigned>(const std::filesystem::path&)> owner = {};  // of a file; nullopt: not seen
   std::function<void()> pause = {};  // between two looks at something that takes a person's time
 };
 
@@ -76,10 +68,8 @@ class Session {
   Result<Api> api();
   // The entry of a provider: from the configuration's catalog, or else from the API (imported ones, and with --server).
   Result<ProviderForm> provider(const std::string& id);
-  Result<ProxyDoor> proxy_door(Api& api);
-  // This process (or root, who needs no permission) has the user of the daemon behind the socket. A remote daemon:
-  // false.
-  bool is_daemons_user();
+  // Where this daemon's proxy listens, as a caller on this machine dials it ("127.0.0.1:8480").
+  Result<std::string> proxy_address(Api& api);
 
   void print(const std::string& text);
   // -q: the ids; json, yaml: the whole answer; table: the columns.

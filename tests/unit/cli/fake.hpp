@@ -93,8 +93,6 @@ struct World {
                       .locate = {},
                       .provider = {},
                       .now_ms = {},
-                      .uid = 1000,
-                      .owner = [](const std::filesystem::path&) { return std::optional<unsigned>(999); },
                       .pause = [] {}};
 
   World() {
