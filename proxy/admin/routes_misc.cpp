@@ -61,6 +61,19 @@ json::object status_text(const char* text) {
 
 }  // namespace
 
+// Where CONNECT leads: an opted-in host counts only where there is a CA.
+json::object tunnels_text(Service& service) {
+  const auto settings = service.deps.settings();
+  json::array intercepted;
+  if (!settings->intercept_hosts.empty() && service.deps.vault->find_authority())
+    for (const config::HostRule& rule : settings->intercept_hosts)
+      intercepted.emplace_back(fmt::format("{}{}:{}", rule.wildcard ? "*" : "", rule.host, rule.port));
+  json::object out;
+  out["intercepted"] = std::move(intercepted);
+  out["passed"] = settings->egress_allow_by_default || !settings->egress_allow.empty();
+  return out;
+}
+
 Answer show_status(Service& service, Call&) {
   const auto vault = service.deps.vault->status();
   json::object keys;
@@ -85,6 +98,7 @@ Answer show_status(Service& service, Call&) {
   out["notReady"] = to_array(reasons);
   out["vault"] = std::move(keys);
   out["proxy"] = to_array(service.deps.proxy_addresses());
+  out["tunnels"] = tunnels_text(service);
   out["admin"] = service.addresses.admin;
   out["health"] = text_or_null(service.addresses.health);
   return json_response(out);

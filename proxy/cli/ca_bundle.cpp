@@ -145,9 +145,9 @@ Result<std::optional<CaBundle>> bundle_file(Api& api, Session& session) {
   auto file = place_of(session);
   if (!file) return std::unexpected(file.error());
   const std::string roots = system_roots(session.around.environment, *file);
-  if (auto done = write_public(*file, bundle_text(roots, **ca, session.around.now_ms()), "ca"); !done)
-    return std::unexpected(done.error());
-  CaBundle bundle{.file = *file, .certificate = text_field(**ca, "certificate"), .names = {}, .roots = 0};
+  const std::string text = bundle_text(roots, **ca, session.around.now_ms());
+  if (auto done = write_public(*file, text, "ca"); !done) return std::unexpected(done.error());
+  CaBundle bundle{.file = *file, .text = text, .certificate = text_field(**ca, "certificate"), .names = {}, .roots = 0};
   bundle.roots = certificates_in(roots).size();
   if (const json::value* names = (*ca)->if_contains("names"); names != nullptr && names->is_array())
     for (const json::value& name : names->get_array())

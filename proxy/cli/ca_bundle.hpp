@@ -18,6 +18,7 @@ namespace postern::cli {
 
 struct CaBundle {
   std::filesystem::path file;
+  std::string text;                // what is in it
   std::string certificate;         // of the CA itself, PEM
   std::vector<std::string> names;  // what the CA is confined to: "api.github.com" also means what is below it
   std::size_t roots = 0;           // of the system; 0: none were found, and the file holds the CA alone

@@ -11,10 +11,12 @@
 namespace postern::cli {
 namespace {
 
+constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+
 sigset_t forwarded() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, signal);
+  for (const int signal : kForwarded) sigaddset(&set, signal);
   return set;
 }
 
@@ -35,7 +37,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   _exit(127);
 }
 
-// Waits for the end of the child; signals that a process sent to us go to the child.
+// Waits for the end of the child; signals that a process sent to us go to the child. Stopping is left to the kernel: a
+// terminal stops and continues the whole process group, and who stops the child alone wants us to wait.
 int attend(pid_t child, const sigset_t& awaited) {
   for (;;) {
     int status = 0;
@@ -63,7 +66,7 @@ Result<int> run_child(const std::vector<std::string>& command, const std::map<st
   sigset_t awaited = forwarded();
   sigset_t childs_mask;
   pthread_sigmask(SIG_SETMASK, nullptr, &childs_mask);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigdelset(&childs_mask, signal);
+  for (const int signal : kForwarded) sigdelset(&childs_mask, signal);
   sigaddset(&awaited, SIGCHLD);
   sigset_t before;
   pthread_sigmask(SIG_BLOCK, &awaited, &before);

@@ -9,8 +9,9 @@
 
 namespace postern::cli {
 
-// While it lives, SIGINT, SIGTERM, SIGHUP and SIGQUIT wait instead of ending this process, so that what was begun for
-// a child (an authorization) can be undone. Ones that came before the child started are passed to it.
+// While it lives, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 wait instead of ending this process, so that
+// what was begun for a child (an authorization) can be undone. Ones that came before the child started are passed to
+// it.
 class HeldSignals {
  public:
   HeldSignals();

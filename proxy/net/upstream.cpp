@@ -198,10 +198,12 @@ IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
   std::size_t got = 0;
   no_old_errors();
   const int result = SSL_read_ex(ssl_.get(), to, size, &got);
-  read_wants_write_ = false;
+  read_wants_write_ = starved_ = false;
   if (result == 1) return {Io::ok, got};
   const IoResult none = outcome(result, read_wants_write_);
-  if (none.io != Io::again) ended_ = true;
+  // A part of a record counts as pending, too: only the socket can tell when there is more of it.
+  starved_ = none.io == Io::again;
+  ended_ = !starved_;
   if (none.io == Io::failed && !turned_away_) note_alert();
   return none;
 }

@@ -79,7 +79,7 @@ class Upstream {
   class Readable {
    public:
     explicit Readable(Upstream& upstream)
-        : in_hand_(upstream.ended_ || (!upstream.read_wants_write_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
+        : in_hand_(upstream.ended_ || (!upstream.starved_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
           wait_(upstream.read_wants_write_ ? upstream.socket_.writable() : upstream.socket_.readable()) {}
     bool await_ready() noexcept { return in_hand_ || wait_.await_ready(); }
     void await_suspend(std::coroutine_handle<> h) { wait_.await_suspend(h); }
@@ -104,6 +104,7 @@ class Upstream {
   Endpoint address_;
   std::string reason_;
   bool read_wants_write_ = false, write_wants_write_ = false;  // what the last call of each kind waits for
+  bool starved_ = false;                                       // the last read wants more than what is in hand
   bool ended_ = false;                                         // a read found an end or a failure
   bool connected_ = false, shows_ = false, turned_away_ = false;
 };

@@ -1,4 +1,6 @@
 // 9 reply: our own answers only: application/problem+json and Proxy-Status (RFC 9457, RFC 9209).
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -26,6 +28,9 @@ std::string problem_body(const Call& call, const Problem& problem, const Row& r,
   body["retryable"] = retry;
   if (!problem.choices.empty()) body["choices"] = boost::json::array(problem.choices.begin(), problem.choices.end());
   if (!problem.connect_url.empty()) body["connectUrl"] = problem.connect_url;
+  // The shape that most SDKs look for. Without it stripe's takes a refusal for a result, and openai's error is empty
+  // (measured by the client matrix).
+  body["error"] = boost::json::object{{"message", problem.detail}, {"type", r.error}, {"code", r.name}};
   if (!problem.pointer.empty()) {
     body["errors"] = boost::json::array{boost::json::object{{"pointer", problem.pointer}, {"detail", problem.detail}}};
   }
@@ -51,7 +56,8 @@ void write_head(Call& call, const Row& r, std::uint16_t status, bool retry, std:
                 std::size_t size) {
   wire::HeadWriter writer(call.answer_head);
   const auto set = [&](std::string_view name, std::string_view value) { static_cast<void>(writer.field(name, value)); };
-  static_cast<void>(writer.status_line(status, wire::reason_phrase(status)));
+  // Many clients show nothing of a refusal but this line, and of a refused CONNECT most of them do.
+  static_cast<void>(writer.status_line(status, fmt::format("{} (postern: {})", wire::reason_phrase(status), r.name)));
   set("Content-Type", "application/problem+json");
   set("Proxy-Status", std::string("postern; error=") + r.error + "; details=\"" + r.name + "\"");
   set("x-should-retry", retry ? "true" : "false");

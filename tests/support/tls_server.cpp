@@ -121,6 +121,26 @@ void Peer::write(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
 }
+std::string Peer::as_record(std::string_view bytes) {
+  BIO* wire = SSL_get_wbio(ssl_);
+  BIO_up_ref(wire);
+  BIO* memory = BIO_new(BIO_s_mem());
+  BIO_up_ref(memory);
+  SSL_set0_wbio(ssl_, memory);
+  write(bytes);
+  std::string record(BIO_ctrl_pending(memory), '\0');
+  BIO_read(memory, record.data(), static_cast<int>(record.size()));
+  SSL_set0_wbio(ssl_, wire);
+  BIO_free(memory);
+  return record;
+}
+void Peer::send_raw(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(SSL_get_fd(ssl_), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
 void Peer::close_notify() {
   SSL_shutdown(ssl_);
 }

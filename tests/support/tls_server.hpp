@@ -59,7 +59,9 @@ class Peer {
   std::string read_until(std::string_view mark);
   // What one record held; "" when the other side has ended.
   std::string read_record();
-  void write(std::string_view bytes);  // one TLS record up to 16 KiB; after the other side's end: nothing
+  void write(std::string_view bytes);             // one TLS record up to 16 KiB; after the other side's end: nothing
+  std::string as_record(std::string_view bytes);  // what write() would put on the wire; to be sent raw, in pieces
+  void send_raw(std::string_view bytes);
   void close_notify();
   void cut();    // the connection ends without close_notify
   void reset();  // and with a TCP reset

@@ -26,24 +26,6 @@ const clients = {
     await dispatcher.close()
     return { status: Math.max(...statuses), body: String(statuses.length) }
   },
-  async undici_base_url () {
-    const { fetch } = require('undici')
-    const answer = await fetch(`http://${proxy}/c/${user}/base`, { headers: { authorization: `Bearer ${token}` } })
-    return { status: answer.status, body: await answer.text() }
-  },
-  async axios () {
-    const axios = require('axios')
-    const answer = await axios.post('http://api.test/axios', { from: 'axios' }, {
-      proxy: { protocol: 'http', host, port: Number(port), auth: { username: user, password: token } }
-    })
-    return { status: answer.status, body: answer.data }
-  },
-  async axios_environment () {
-    process.env.http_proxy = `http://${user}:${token}@${proxy}`
-    const axios = require('axios')
-    const answer = await axios.get('http://api.test/axios')
-    return { status: answer.status, body: answer.data }
-  },
   core () {
     return new Promise((resolve, reject) => {
       const request = http.request({

@@ -1,5 +1,6 @@
 // Connecting to upstreams: what can go wrong on the way, sessions, names, the pool; and the listener on the other side.
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 
@@ -241,6 +242,32 @@ TEST_F(UpstreamRoom, resumes_a_session_of_the_same_host_and_never_of_another) {
   }
   EXPECT_EQ(count(Counter::upstream_tls_full), 4U);
   EXPECT_EQ(count(Counter::upstream_tls_resumed), 4U);
+}
+
+TEST_F(UpstreamRoom, leaves_the_thread_to_others_while_a_record_is_incomplete) {
+  Signal begin, go_on;
+  TlsServer server(authority.issue("api.test"), [&](Peer& peer) {
+    const std::string record = peer.as_record(std::string(8'000, 'x'));
+    begin.wait();
+    peer.send_raw(std::string_view(record).substr(0, 5'000));
+    go_on.wait();
+    peer.send_raw(std::string_view(record).substr(5'000));
+    peer.wait_for_end();
+  });
+  ASSERT_EQ(connect(to(server, "api.test")), Fault::none);
+  begin.set();
+  loop.until([&] {
+    int size = 0;
+    return ::ioctl(upstream->socket().fd(), FIONREAD, &size) == 0 && size >= 5'000;
+  });
+  Io io = Io::again;
+  char byte = 0;
+  spawn([](Upstream& u, char& to, Io& out) -> Task<void> { out = (co_await read_one(u, to)).io; }(*upstream, byte, io));
+  // A tick of the thread's own clock comes only if whoever reads has let go of the thread.
+  Deadline tick(loop.worker.ticker(), [](void* signal) { static_cast<Signal*>(signal)->set(); }, &go_on);
+  tick.arm(Millis(200));
+  loop.until([&] { return io != Io::again; });
+  EXPECT_EQ(io, Io::ok);
 }
 
 TEST_F(UpstreamRoom, tells_a_clean_end_from_a_cut) {
