@@ -213,6 +213,9 @@ std::string Daemon::start_admin() {
   deps.admin_descriptor = activation_.admin;
   deps.health_descriptor = activation_.health;
   deps.desk = tokens_.get();
+  deps.denied = [this](const vault::Authorization* caller, std::string_view code) {
+    audit_->noted().denial(caller, code, wall_ms());
+  };
   deps.spent = [this](const std::string& id) { return budgets_->spent(id); };
   deps.rotation_begun = [this] { rotation_->wake(); };
   auto server = admin::start(std::move(deps));

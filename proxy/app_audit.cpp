@@ -12,6 +12,7 @@ namespace {
 
 constexpr auto kPause = std::chrono::seconds(1);  // so that many first uses are one write
 constexpr auto kSweepPause = std::chrono::hours(1);
+constexpr auto kLook = std::chrono::minutes(1);  // whether a chain is full, where nothing else is to do
 constexpr std::size_t kMostUnwritten = 16 * 1024;
 
 }  // namespace
@@ -40,11 +41,12 @@ void AuditThread::run(const std::stop_token& stop) {
     {
       const bool busy = !unwritten_.empty() || !noted_.empty();  // asked first: it calls wake() under its own lock
       std::unique_lock lock(mutex_);
-      if (!busy) changed_.wait_until(lock, stop, next_sweep, [this] { return wanted_; });
+      if (!busy) changed_.wait_for(lock, stop, kLook, [this] { return wanted_; });
       wanted_ = false;
       changed_.wait_for(lock, stop, kPause, [] { return false; });
     }
     write(false);
+    warn_of_quota();
   }
   write(true);
 }
@@ -65,6 +67,15 @@ void AuditThread::write(bool all) {
     if (damaged || !room) continue;
     unwritten_.insert(unwritten_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
   }
+}
+
+// A chain that is full goes on without its events: whoever keeps the machine has to hear of it.
+void AuditThread::warn_of_quota() {
+  const std::uint64_t unkept = audit_.unkept();
+  if (unkept == std::exchange(unkept_, unkept)) return;
+  observe::log_event(observe::Level::warn, "audit_full",
+                     "events are not kept: raise audit.quota, or shorten audit.retention",
+                     {{"unkept", std::to_string(unkept)}});
 }
 
 void AuditThread::sweep(const std::stop_token& stop) {

@@ -31,6 +31,7 @@ class AuditThread {
   void run(const std::stop_token& stop);
   void write(bool all);
   void sweep(const std::stop_token& stop);
+  void warn_of_quota();
 
   vault::Audit& audit_;
   const std::function<std::int64_t()> now_ms_;
@@ -39,6 +40,7 @@ class AuditThread {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool wanted_ = false;
+  std::uint64_t unkept_ = 0;             // that the log has told of; the thread's own
   std::vector<vault::Event> unwritten_;  // the thread's own
   std::jthread thread_;
 };

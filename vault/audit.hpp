@@ -117,6 +117,8 @@ class Audit {
   // Of each chain, in bytes; for events to come. Where it is used up they are counted instead of kept
   // (AuditHead::dropped), and the next one that is kept says how many (Event::missed).
   virtual void set_quota(std::uint64_t bytes) = 0;
+  // Events that were not kept for want of quota, of all chains, since the vault was opened.
+  virtual std::uint64_t unkept() const = 0;
 };
 
 }  // namespace postern::vault

@@ -160,6 +160,7 @@ void AuditChain::add(Batch& batch, Held& held, Event event) {
   const std::uint64_t size = event_size(write.key, write.value);
   if (head.bytes + size > quota_) {
     if (head.dropped++ == 0) head.dropped_since = event.time;
+    ++unkept_;
     return;
   }
   head.end = {event.sequence, std::move(event.mac)};

@@ -7,7 +7,8 @@
 // Events get their number and their mac at the last moment, in the order in which their batches are written, so that
 // writers of one organization never stand in each other's way: the head of a chain is written by leaders alone. What a
 // chain's head says is kept from one group to the next, and read anew after anything that failed.
-// Thread safety: one leader at a time (gather.hpp); set_quota() any thread. Ownership: borrows the keyring.
+// Thread safety: one leader at a time (gather.hpp); set_quota() and unkept() any thread. Ownership: borrows the
+// keyring.
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,7 @@ class AuditChain {
       : keyring_(keyring), now_ms_(std::move(now_ms)) {}
 
   void set_quota(std::uint64_t bytes) { quota_ = bytes; }
+  std::uint64_t unkept() const { return unkept_; }
 
   // Before a group is written: reads the heads that `aside` needs. Errors: corrupt (the chain of that organization does
   // not fit its head: nothing is added to it), io.
@@ -69,6 +71,7 @@ class AuditChain {
   const Keyring& keyring_;
   const std::function<std::int64_t()> now_ms_;
   std::atomic<std::uint64_t> quota_ = kQuota;
+  std::atomic<std::uint64_t> unkept_ = 0;
   std::map<std::string, Held, std::less<>> heads_;
   std::vector<Held*> moved_;  // by the group that is being written
 };

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kSystem = "system:";
 constexpr std::string_view kOfViewers[] = {"connections:read", "auth_configs:read", "authorizations:read",
-                                           "providers:read"};
+                                           "providers:read", "projects:read"};
 constexpr std::string_view kOfEditors[] = {"proxy:call", "connections:write", "authorizations:write"};
 
 std::optional<Role> named_in(const std::vector<ProjectAccess>& projects, std::string_view project) {

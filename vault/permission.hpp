@@ -14,8 +14,8 @@
 
 namespace postern::vault {
 
-// VIEWER: connections, auth configs, authorizations and providers, read. EDITOR: also proxy:call, connections:write and
-// authorizations:write. ADMIN: everything but `system:…`.
+// VIEWER: connections, auth configs, authorizations, providers and the projects themselves, read. EDITOR: also
+// proxy:call, connections:write and authorizations:write. ADMIN: everything but `system:…`.
 bool holds(Role role, std::string_view capability);
 // By its list alone. `*` holds everything of its level: never `system:…` in an organization. `system:*` holds those.
 bool holds(const Authorization& authorization, std::string_view capability);

@@ -23,6 +23,7 @@ class StoredAudit final : public Audit {
   Result<void> check(AuditCheck& check, std::size_t limit) const override;
   Result<std::size_t> sweep(std::int64_t before_ms) override;
   void set_quota(std::uint64_t bytes) override { records_.chain().set_quota(bytes); }
+  std::uint64_t unkept() const override { return records_.chain().unkept(); }
 
  private:
   Result<std::size_t> shorten(const std::string& organization, std::int64_t before_ms);

@@ -72,6 +72,10 @@ std::expected<void, Problem> settle(Caller& caller, std::string_view capability)
 // What `wanted` has beyond its maker, each with its pointer; empty: it may be made.
 std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& wanted);
 bool is_capability(std::string_view text);
+// What it may do in the project of the call, or else somewhere: as listed, as long as roles take nothing of it.
+std::vector<std::string> held_by(const Caller& caller);
+// A role gives what it holds: nobody gives more than they may there themselves (an empty project: in each).
+bool may_give(const Caller& maker, std::string_view project, vault::Role role);
 // Whether it is good for anything now: it has not ended, and what it stands on is there (vault::standing_of()).
 std::expected<bool, Problem> is_alive(const Service& service, const vault::Authorization& authorization);
 // Expired or revoked at that time.

@@ -70,6 +70,8 @@ struct Deps {
   // What was spent of an authorization's budget, to the call; nullopt: this process has not looked at it, and what is
   // stored is exact. May be empty.
   std::function<std::optional<vault::Calls>(const std::string& id)> spent;
+  // A call was refused for what its caller may not do; null: nobody knows who it was. For the audit; may be empty.
+  std::function<void(const vault::Authorization* caller, std::string_view code)> denied;
   // A rotation of data keys was begun, and waits for continue_rotation() (vault::Upkeep). May be empty.
   std::function<void()> rotation_begun;
 };

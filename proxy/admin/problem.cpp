@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::size_t kMostErrors = 100;  // in one answer
+
 struct Row {
   std::string_view code;
   unsigned status;
@@ -103,6 +105,10 @@ Response to_response(const Problem& problem, std::string_view instance) {
 
 std::unexpected<Problem> refuse_fields(std::vector<FieldError> errors) {
   std::string detail = errors.size() == 1 ? errors.front().detail : "Correct the fields that `errors` names.";
+  if (errors.size() > kMostErrors) {
+    detail = "Correct the fields that `errors` names; these are the first of " + std::to_string(errors.size()) + ".";
+    errors.resize(kMostErrors);
+  }
   return std::unexpected(Problem{
       .code = "invalid-request", .detail = std::move(detail), .errors = std::move(errors), .fields = {}, .more = {}});
 }

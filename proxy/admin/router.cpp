@@ -192,12 +192,20 @@ std::unexpected<Problem> lacks(std::string_view capability) {
   return refuse("not-permitted", "Your authorization does not have the capability " + std::string(capability) + ".");
 }
 
+// The audit hears of what somebody tried and may not.
+void tell_denial(const Service& service, const vault::Authorization* caller, const Answer& answer) {
+  static constexpr std::string_view kDenials[] = {"not-permitted", "unauthenticated", "browser-request-refused"};
+  if (answer || !service.deps.denied || std::ranges::find(kDenials, answer.error().code) == std::end(kDenials)) return;
+  service.deps.denied(caller, answer.error().code);
+}
+
 Answer run(Service& service, Call& call, const Route& route) {
   const auto once = [&] { return route.run(service, call); };
   auto answer = route.again == nullptr
                     ? once()
                     : run_once(service, call, once, [&](Call& made) { return route.again(service, made); });
   log_change(call, route, answer);
+  tell_denial(service, &call.caller.authorization, answer);
   return answer;
 }
 
@@ -206,12 +214,17 @@ Answer dispatch(Service& service, const Request& request, Handled& later) {
   auto url = parse_target(request.target);
   if (!url) return refuse("malformed-request", "The target has to be a path with a well-formed query.");
   if (is_page(url->path) && request.door == Door::tcp) return serve_page(service, request, std::move(*url), later);
-  if (auto allowed = refuse_browsers(service, request); !allowed) return std::unexpected(allowed.error());
+  const auto denied = [&](const vault::Authorization* who, Problem problem) {
+    Answer answer = std::unexpected(std::move(problem));
+    tell_denial(service, who, answer);
+    return answer;
+  };
+  if (auto allowed = refuse_browsers(service, request); !allowed) return denied(nullptr, allowed.error());
   if (auto open = open_route(service, request, url->path)) return std::move(*open);
   if (request.door == Door::health) return no_such_path();
   if (url->path != "/metrics" && !url->path.starts_with("/api/v1/")) return no_such_path();
   auto caller = identify(service, request);
-  if (!caller) return std::unexpected(caller.error());
+  if (!caller) return denied(nullptr, caller.error());
   // The audit log is asked for what is in it, also of what is gone.
   if (!url->path.starts_with("/api/v1/audit")) {
     if (auto entered = enter_by_query(service, *url, *caller); !entered) return std::unexpected(entered.error());
@@ -221,7 +234,7 @@ Answer dispatch(Service& service, const Request& request, Handled& later) {
   if (!found) return std::unexpected(found.error());
   const Route& route = **found;
   if (!route.capability.empty() && !call.caller.may(route.capability) && !ends_itself(route, call))
-    return lacks(route.capability);
+    return denied(&call.caller.authorization, lacks(route.capability).error());
   if (auto none = refuse_parameters(route, *url); !none) return std::unexpected(none.error());
   if (route.waits == Waits::no) return run(service, call, route);
   later.waits = route.waits;

@@ -17,15 +17,23 @@ constexpr std::size_t kDefaultPage = 10, kMostPage = 100, kExportPage = 1000;
 constexpr std::size_t kVerifyStep = 1000;
 constexpr std::size_t kMostText = 255;
 
+// An organization that is gone is still told about.
+bool has_chain(const Service& service, const std::string& organization) {
+  if (service.deps.vault->scopes().find_organization(organization)) return true;
+  const auto page = service.deps.vault->audit().list({.organization = organization, .limit = 1});
+  return !page || !page->events.empty();
+}
+
 // Whose chain a call is about. A system caller: the system's, or the named organization's. Others: their own.
-std::expected<std::string, Problem> chain_of(const Call& call, const std::optional<std::string>& wanted) {
+std::expected<std::string, Problem> chain_of(const Service& service, const Call& call,
+                                             const std::optional<std::string>& wanted) {
   const bool system = call.caller.system();
   const std::string_view needed = system ? "system:audit" : "audit:read";
   if (!call.caller.may(needed))
     return refuse("not-permitted", "Your authorization does not have the capability " + std::string(needed) + ".");
   const std::string own = system ? std::string() : call.caller.organization();
   if (!wanted || *wanted == own) return own;
-  if (system && vault::is_reference(*wanted)) return *wanted;
+  if (system && vault::is_reference(*wanted) && has_chain(service, *wanted)) return *wanted;
   return refuse("not-found", "There is no such organization here.");
 }
 
@@ -86,12 +94,13 @@ std::expected<void, Problem> keep_to_project(const Caller& caller, std::string& 
   return {};
 }
 
-std::expected<vault::AuditQuery, Problem> read_query(const Call& call, std::size_t limit, std::size_t most) {
+std::expected<vault::AuditQuery, Problem> read_query(const Service& service, const Call& call, std::size_t limit,
+                                                     std::size_t most) {
   Asked asked;
   asked.query.limit = limit;
   for (const auto& [key, value] : call.url.parameters)
     if (auto taken = take(asked, key, value, most); !taken) return std::unexpected(taken.error());
-  auto chain = chain_of(call, asked.organization);
+  auto chain = chain_of(service, call, asked.organization);
   if (!chain) return std::unexpected(chain.error());
   asked.query.organization = std::move(*chain);
   if (auto kept = keep_to_project(call.caller, asked.query.project); !kept) return std::unexpected(kept.error());
@@ -140,7 +149,7 @@ json::object shown(const vault::AuditHead& head) {
 }  // namespace
 
 Answer list_audit(Service& service, Call& call) {
-  const auto query = read_query(call, kDefaultPage, kMostPage);
+  const auto query = read_query(service, call, kDefaultPage, kMostPage);
   if (!query) return std::unexpected(query.error());
   // The head first: every event that it does not name came later.
   const auto head = service.deps.vault->audit().head(query->organization);
@@ -159,7 +168,7 @@ Answer list_audit(Service& service, Call& call) {
 
 // One event a line, the oldest first unless asked otherwise; a page of them, with a Link to the next.
 Answer export_audit(Service& service, Call& call) {
-  auto query = read_query(call, kExportPage, kExportPage);
+  auto query = read_query(service, call, kExportPage, kExportPage);
   if (!query) return std::unexpected(query.error());
   bool ordered = false;
   for (const auto& [key, value] : call.url.parameters) ordered = ordered || key == "sortOrder";
@@ -183,7 +192,7 @@ Answer verify_audit(Service& service, Call& call) {
       return refuse_parameter(is_plain_name(key) ? key : "", "There is no such parameter here.");
     organization = value;
   }
-  const auto chain = chain_of(call, organization);
+  const auto chain = chain_of(service, call, organization);
   if (!chain) return std::unexpected(chain.error());
   auto body = parse_body(call.request, true);
   if (!body) return std::unexpected(body.error());

@@ -286,6 +286,9 @@ Answer introspect_authorization(Service& service, Call& call) {
   const bool own = found && found->id == call.caller.authorization.id;
   if (!own && !call.caller.may("authorizations:read"))
     return refuse("not-permitted", "Your authorization does not have the capability authorizations:read.");
+  // A system caller who names no organization asks about any.
+  if (found && call.caller.system() && call.caller.asked_organization.empty())
+    call.caller.asked_organization = found->organization;
   if (!found || !(own || call.caller.sees(*found))) return json_response({{"active", false}});
   const auto alive = is_alive(service, *found);
   if (!alive) return std::unexpected(alive.error());

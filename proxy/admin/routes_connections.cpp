@@ -20,12 +20,11 @@ std::expected<void, Problem> apply_patch(Service& service, const Call& call, con
   if (input.enabled) meta.enabled = *input.enabled;
   if (input.scope) meta.scope = *input.scope;
   if (meta.scope == vault::Scope::personal && scope != vault::Scope::personal) {
-    // What others use may not be taken from them.
-    if (meta.owner != call.caller.authorization.user && meta.owner != "service") {
+    // What others use may not be taken from them; what is the service's is nobody's to take.
+    if (meta.owner != call.caller.authorization.user) {
       return refuse_permission(
           {{.pointer = "/scope", .parameter = "", .detail = "Only its owner can make a connection personal."}});
     }
-    meta.owner = call.caller.authorization.user;
   }
   if (input.alias && *input.alias != meta.alias) {
     if (is_declared_alias(service, *input.alias)) return alias_taken();
@@ -36,6 +35,16 @@ std::expected<void, Problem> apply_patch(Service& service, const Call& call, con
       return refuse_permission(std::move(errors));
   }
   return {};
+}
+
+// An owner with a record is one of the organization's, or it would be nobody's.
+std::expected<void, Problem> check_owner(const Service& service, const Connection& meta) {
+  if (!vault::names_user(meta.owner)) return {};
+  const auto found = service.deps.vault->scopes().find_user(meta.organization, meta.owner);
+  if (found) return {};
+  if (found.error().code != vault::Error::Code::not_found) return std::unexpected(vault_problem(found.error()));
+  return refuse_fields(
+      {{.pointer = "/owner", .parameter = "", .detail = "There is no user with this id in the organization."}});
 }
 
 // What would be made, as far as it is known before it is.
@@ -80,6 +89,7 @@ Answer create_connection(Service& service, Call& call) {
   if (!planned) return std::unexpected(planned.error());
   Connection meta = new_connection(call.caller, input, **provider, *planned);
   if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
+  if (auto known = check_owner(service, meta); !known) return std::unexpected(known.error());
   if (!meta.alias.empty() && is_declared_alias(service, meta.alias)) return alias_taken();
   if (meta.alias.empty()) meta.alias = free_alias(service, meta);
   const auto kept = take_credential((*provider)->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);

@@ -46,6 +46,13 @@ std::string unusable_connections(const Service& service) {
   return out;
 }
 
+std::string unkept_events(const Service& service) {
+  return fmt::format(
+      "# HELP postern_audit_unkept_total Audit events that were not kept, because their chain's quota was used up.\n"
+      "# TYPE postern_audit_unkept_total counter\npostern_audit_unkept_total {}\n",
+      service.deps.vault->audit().unkept());
+}
+
 std::unexpected<Problem> not_ready(const std::vector<std::string>& reasons) {
   auto refusal = refuse("not-ready", "Not ready yet: see `notReady`.");
   refusal.error().more["notReady"] = to_array(reasons);
@@ -137,6 +144,7 @@ Answer reload(Service& service, Call& call) {
 Answer show_self(Service& service, Call& call) {
   const auto& own = call.caller.authorization;
   json::object out = shown(service, own);
+  out["capabilities"] = to_array(held_by(call.caller));
   if (call.caller.socket) out["id"] = nullptr;
   out["kind"] = call.caller.socket ? "socket" : "authorization";
   out["system"] = call.caller.system();
@@ -180,7 +188,7 @@ Answer show_openapi(Service&, Call&) {
 Answer show_metrics(Service& service, Call&) {
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  const std::string page = service.deps.metrics->render() + unusable_connections(service);
+  const std::string page = service.deps.metrics->render() + unusable_connections(service) + unkept_events(service);
   response.body.assign(page.data(), page.size());
   return response;
 }

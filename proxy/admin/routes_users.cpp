@@ -22,6 +22,21 @@ std::expected<User, Problem> find(const Service& service, const Call& call, std:
   return std::unexpected(vault_problem(found.error()));
 }
 
+// What `wanted` may do beyond what it could before and the caller can.
+std::vector<FieldError> beyond_giver(const Caller& caller, const User& before, const User& wanted) {
+  std::vector<FieldError> errors;
+  constexpr const char* kTooMuch = "Gives more than your authorization has there.";
+  if (wanted.administrator && !before.administrator && !may_give(caller, "", vault::Role::admin))
+    errors.push_back({.pointer = "/role", .parameter = "", .detail = kTooMuch});
+  for (std::size_t i = 0; i < wanted.projects.size(); ++i) {
+    const auto& access = wanted.projects[i];
+    const auto had = vault::role_in(before, access.project);
+    if ((!had || *had < access.role) && !may_give(caller, access.project, access.role))
+      errors.push_back({.pointer = "/projects/" + std::to_string(i), .parameter = "", .detail = kTooMuch});
+  }
+  return errors;
+}
+
 void announce(const Service& service, const User& user, const std::string& project, bool ended) {
   service.deps.announce({.kind = Change::Kind::authorization,
                          .organization = user.organization,
@@ -76,6 +91,7 @@ Answer create_user(Service& service, Call& call) {
   wanted.administrator = input.administrator.value_or(false);
   wanted.projects = input.projects.value_or(std::vector<vault::ProjectAccess>());
   wanted.enabled = input.enabled.value_or(true);
+  if (auto more = beyond_giver(call.caller, {}, wanted); !more.empty()) return refuse_permission(std::move(more));
   auto made = service.deps.vault->scopes().create_user(
       std::move(wanted), made_by(call, 201, told(call, "user.created", {{"name", input.name.value_or("")}})));
   if (!made) return std::unexpected(vault_problem(made.error()));
@@ -104,6 +120,7 @@ Answer change_user(Service& service, Call& call) {
   if (input.administrator) changed.administrator = *input.administrator;
   if (input.projects) changed.projects = *input.projects;
   if (input.enabled) changed.enabled = *input.enabled;
+  if (auto more = beyond_giver(call.caller, *found, changed); !more.empty()) return refuse_permission(std::move(more));
   auto written = service.deps.vault->scopes().update_user(
       std::move(changed),
       told(call, changed_to("user", found->enabled, input.enabled), {{"fields", names_of(body->get_object())}}));

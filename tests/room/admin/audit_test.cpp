@@ -273,6 +273,7 @@ TEST_F(AuditRoom, each_sees_its_own_organization_and_project_alone) {
     EXPECT_EQ(call(method, other, "", reader).status, 404) << path;
     EXPECT_EQ(call(method, other, "", system).status, 200) << path;
     EXPECT_EQ(call(method, std::string(path) + "?organization=a/b", "", system).status, 404) << path;
+    EXPECT_EQ(call(method, std::string(path) + "?organization=org_typo", "", system).status, 404) << path;
   }
   EXPECT_EQ(call("GET", "/api/v1/audit", "", reader).object().at("data").as_array().size(), 1u);
   EXPECT_THAT(call("GET", "/api/v1/audit/export?organization=org_other", "", system).body, HasSubstr("secret.plan"));

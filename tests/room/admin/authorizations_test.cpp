@@ -389,6 +389,14 @@ TEST_F(AdminRoom, introspects_a_token_of_its_own_level) {
   EXPECT_EQ(call("POST", std::string(kPath) + "/introspect", body, reader).object().at("active"), true);
 }
 
+TEST_F(AdminRoom, a_system_caller_introspects_a_token_of_any_organization) {
+  const auto other = make_token({.capabilities = {"proxy:call"}, .connections = {}, .organization = "org_other"});
+  const std::string body = R"({"token":")" + other + R"("})", path = std::string(kPath) + "/introspect";
+  EXPECT_EQ(call("POST", path, body).object().at("active"), true);
+  EXPECT_EQ(call("POST", path + "?organization=org_other", body).object().at("active"), true);
+  EXPECT_EQ(call("POST", path + "?organization=org_default", body).object().at("active"), false);
+}
+
 TEST_F(AdminRoom, tells_nothing_but_inactive_of_every_other_token) {
   const auto reader = make_token({.capabilities = {"authorizations:read"}, .connections = {}});
   const auto foreign = make_token({.capabilities = {"*"}, .connections = {"*"}, .organization = "org_other"});

@@ -417,5 +417,14 @@ TEST_F(AdminRoom, keeps_a_project_to_itself) {
   EXPECT_EQ(call("PATCH", std::string(kPath) + '/' + shared.text("id"), R"({"name":"x"})", other).status, 403);
 }
 
+TEST_F(AdminRoom, an_answer_names_a_hundred_wrong_fields_and_counts_the_rest) {
+  std::string body = "{";
+  for (int i = 0; i < 500; ++i) body += "\"wrong" + std::to_string(i) + "\":1,";
+  const auto told = call("POST", "/api/v1/connections", body + R"("name":"x"})");
+  EXPECT_EQ(told.status, 400);
+  EXPECT_EQ(told.object().at("errors").as_array().size(), 100U);
+  EXPECT_THAT(told.text("detail"), testing::HasSubstr("of 50"));
+}
+
 }  // namespace
 }  // namespace postern::admin

@@ -358,7 +358,63 @@ TEST_F(Scopes, a_connection_is_made_wider_and_never_back) {
   const std::string itself = "/api/v1/connections/" + made.text("id");
   EXPECT_EQ(call("GET", itself, "", ada).status, 200);
   EXPECT_EQ(call("PATCH", itself, R"({"name":"x"})", ada).status, 403);
+  EXPECT_EQ(call("PATCH", itself, R"({"scope":"PERSONAL"})", boss).pointer(), "/scope");
   EXPECT_EQ(call("PATCH", itself, R"({"name":"x"})", boss).status, 200);
+}
+
+TEST_F(Scopes, what_is_the_services_is_nobodys_to_take) {
+  const auto org = organization(), blue = project(org);
+  const auto access = R"(,"projects":[)" + role(blue, "EDITOR") + "]";
+  const auto ada = token_of(org, user(org, access)), eve = token_of(org, user(org, access));
+  const auto made = create(R"("scope":"PERSONAL","project":")" + blue + "\"", ada);
+  const std::string path = "/api/v1/connections/" + made.text("id");
+  ASSERT_EQ(call("POST", path + "/escalate", R"({"scope":"PROJECT"})", ada).status, 200);
+  for (const auto& one : {eve, ada}) {
+    const auto told = call("PATCH", path, R"({"scope":"PERSONAL"})", one);
+    EXPECT_EQ(told.status, 403);
+    EXPECT_EQ(told.pointer(), "/scope");
+  }
+  EXPECT_EQ(call("GET", path, "", ada).text("owner"), "service");
+}
+
+TEST_F(Scopes, who_keeps_users_gives_no_role_beyond_their_own) {
+  const auto org = organization(), blue = project(org);
+  const auto id = user(org, "");
+  const std::string users = "/api/v1/users", path = users + "/" + id;
+  const auto keeper = make_token(
+      {.capabilities = {"users:write", "users:read"}, .connections = {}, .organization = org, .project = ""});
+  const auto boss = token_of(org, user(org, R"(,"role":"ADMIN")"));
+  EXPECT_EQ(call("POST", users, R"({"name":"Eve","role":"ADMIN"})", keeper).pointer(), "/role");
+  EXPECT_EQ(call("PATCH", path, R"({"role":"ADMIN"})", keeper).status, 403);
+  const std::string viewer = R"({"projects":[)" + role(blue, "VIEWER") + "]}";
+  EXPECT_EQ(call("PATCH", path, viewer, keeper).pointer(), "/projects/0");
+  EXPECT_EQ(call("PATCH", path, R"({"name":"Eve"})", keeper).status, 200);
+  // What somebody else gave is no matter of theirs.
+  EXPECT_EQ(call("PATCH", path, viewer, boss).status, 200);
+  EXPECT_EQ(call("PATCH", path, viewer, keeper).status, 200);
+  EXPECT_EQ(call("PATCH", path, R"({"projects":[]})", keeper).status, 200);
+}
+
+TEST_F(Scopes, those_with_a_role_list_their_own_projects) {
+  const auto org = organization(), blue = project(org), red = project(org, "Red");
+  for (const char* as : {"VIEWER", "EDITOR"}) {
+    const auto ada = token_of(org, user(org, R"(,"projects":[)" + role(blue, as) + "]"));
+    EXPECT_THAT(ids("/api/v1/projects", ada), ElementsAre(blue));
+    EXPECT_EQ(call("GET", "/api/v1/projects/" + blue, "", ada).text("name"), "Blue");
+    EXPECT_EQ(call("GET", "/api/v1/projects/" + red, "", ada).status, 404);
+    EXPECT_EQ(call("PATCH", "/api/v1/projects/" + blue, R"({"name":"x"})", ada).status, 403);
+  }
+}
+
+TEST_F(Scopes, an_owner_is_a_user_of_the_organization) {
+  const auto org = organization(), other = organization("Other");
+  const auto ada = user(org, ""), foreign = user(other, "");
+  const auto as = [&](const std::string& owner) {
+    return create(R"("scope":"PERSONAL","owner":")" + owner + R"(","organization":")" + org + "\"");
+  };
+  EXPECT_EQ(as("user_00000000000000000000").pointer(), "/owner");
+  EXPECT_EQ(as(foreign).pointer(), "/owner");
+  EXPECT_EQ(as(ada).status, 201);
 }
 
 TEST_F(Scopes, a_personal_connection_belongs_to_somebody) {
@@ -377,6 +433,13 @@ TEST_F(Scopes, self_says_where_a_token_may_do_what) {
   const auto self = call("GET", "/api/v1/self", "", token);
   EXPECT_EQ(self.object().at("projects"), json::parse("[" + role(blue, "VIEWER") + "]"));
   EXPECT_THAT(self.object().at("callable").as_array(), IsEmpty());  // a viewer calls nothing
+  EXPECT_THAT(self.object().at("capabilities").as_array(), IsEmpty());
+  const auto ada = token_of(org, user(org, R"(,"projects":[)" + role(blue, "VIEWER") + "]"));
+  EXPECT_EQ(call("GET", "/api/v1/self", "", ada).object().at("capabilities"),
+            json::parse(
+                R"(["connections:read","auth_configs:read","authorizations:read","providers:read","projects:read"])"));
+  const auto boss = token_of(org, user(org, R"(,"role":"ADMIN")"));
+  EXPECT_EQ(call("GET", "/api/v1/self", "", boss).object().at("capabilities"), json::parse(R"(["*"])"));
 }
 
 }  // namespace

@@ -153,6 +153,7 @@ class BrokenAudit final : public vault::Audit {
   vault::Result<void> check(vault::AuditCheck&, std::size_t) const override { return no(); }
   vault::Result<std::size_t> sweep(std::int64_t) override { return no(); }
   void set_quota(std::uint64_t) override {}
+  std::uint64_t unkept() const override { return 0; }
 
  private:
   std::unexpected<Error> no() const { return vault::fail(code_, "/secret/path: the disk is gone"); }

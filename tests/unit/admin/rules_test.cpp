@@ -240,7 +240,7 @@ class Rules : public testing::Test {
       if (c != nullptr) {
         const bool takes = scope == model::Scope::personal && c->scope != model::Scope::personal;
         const auto owner = takes ? caller.user : c->owner;
-        if (foreign || (takes && c->owner != caller.user && c->owner != "service")) wanted = 403;
+        if (foreign || (takes && c->owner != caller.user)) wanted = 403;
         if (scope != c->scope && !model::World::may_own(caller, scope, owner)) wanted = 403;
         effect = [c, scope, owner] {
           c->scope = scope;

@@ -34,7 +34,7 @@ TEST(Permission, a_role_holds_what_the_one_before_it_does_and_more) {
       {"proxy:call", false, true, true},           {"connections:write", false, true, true},
       {"authorizations:write", false, true, true}, {"auth_configs:write", false, false, true},
       {"audit:read", false, false, true},          {"metrics:read", false, false, true},
-      {"projects:read", false, false, true},       {"projects:write", false, false, true},
+      {"projects:read", true, true, true},         {"projects:write", false, false, true},
       {"users:read", false, false, true},          {"users:write", false, false, true},
       {"system:keys", false, false, false},        {"system:organizations", false, false, false},
   };

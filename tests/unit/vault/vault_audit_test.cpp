@@ -286,6 +286,7 @@ TEST(Audit, a_full_quota_counts_instead_of_keeping_and_never_stops_a_change) {
   ASSERT_TRUE(vault->audit().append({told("own", "org_other")})) << "every chain has a quota of its own";
   EXPECT_THAT(actions(*vault, {.organization = "org_other"}), ElementsAre("own"));
 
+  EXPECT_GE(vault->audit().unkept(), 1U);
   vault->audit().set_quota(1 << 20);
   ASSERT_TRUE(vault->audit().append({told("kept again")}));
   const auto events = all(*vault);
