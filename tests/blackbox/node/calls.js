@@ -15,6 +15,14 @@ const clients = {
     await dispatcher.close()
     return result
   },
+  async undici_tunnel () {
+    const { fetch, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization })
+    const answer = await fetch('https://api.test/tunnel', { dispatcher, method: 'POST', body: 'from undici' })
+    const result = { status: answer.status, body: await answer.text() }
+    await dispatcher.close()
+    return result
+  },
   async undici_many () {
     const { request, ProxyAgent } = require('undici')
     const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization, proxyTunnel: false })
