@@ -127,12 +127,11 @@ def test_requests(world):
     assert seen.body == b"body" and seen.fields.all("authorization") == [f"Bearer {SECRET}"]
 
 
-@pytest.mark.parametrize("client", ["undici_tunnel"])
-def test_node(world, client):
+def test_node(world):
     modules = os.environ.get("POSTERN_NODE_MODULES", "")
     assert os.path.isdir(modules), "POSTERN_NODE_MODULES must name the installed modules; scripts/test does it"
     result = subprocess.run(
-        ["node", str(Path(__file__).parent / "node" / "calls.js"), client, world.daemon.proxy, "api", world.token],
+        ["node", str(Path(__file__).parent / "node" / "calls.js"), "undici_intercepted", world.daemon.proxy, "api", world.token],
         capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"], "NODE_PATH": modules, "NODE_EXTRA_CA_CERTS": str(world.authority)})
     assert result.returncode == 0, result.stderr
