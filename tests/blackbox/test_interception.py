@@ -324,13 +324,12 @@ def test_an_opted_in_host_that_no_connection_of_the_caller_leads_to(world):
 
 
 @row("destination-address-prohibited")
-def test_a_private_address_inside(world):
+def test_a_private_address_is_refused_before_the_200(world):
     made = world.daemon.api("POST", "/api/v1/connections", {
         "name": "x", "app": "http", "type": "BEARER", "value": {"token": "t"}, "config": {"hosts": ["127.8.8.8"]}})
     assert made.status == 201, made.body
     with Tunnel(world, "127.8.8.8:443", connection=made.json()["id"], token=world.everything) as tunnel:
-        answer = tunnel.ask(host="127.8.8.8")
-    assert (answer.status, answer.code) == (403, "destination-address-prohibited")
+        assert (tunnel.opened.status, tunnel.opened.code) == (403, "destination-address-prohibited")
 
 
 def test_more_names_than_leaves_are_kept_do_not_grow_the_memory(world):
