@@ -16,7 +16,9 @@ HERE = Path(__file__).resolve().parent.parent
 README = HERE.parent.parent / "README.md"
 ABSENT = "–"
 XML = "the SDK reads errors as XML and shows the status alone; `postern explain` and the log tell the rest"
-SILENT = ("no", "the client says that the request was cancelled, or the connection failed, and no more; `postern explain` and the log tell why")
+TUNNEL = ("status", "Node's fetch tunnels `http://` too, and of a refused tunnel it shows the status alone; what is refused inside one is shown whole")
+SILENT = ("no", "of a refused tunnel, which Node's fetch asks for on `http://` too, the SDK says no more than that the call was cancelled or failed; "
+                "what is refused inside one is shown whole")
 STATUS = ("status", "the client prints the status alone; `postern explain` and the log tell the rest")
 BEGIN, END = "<!-- clients: scripts/clients -->", "<!-- /clients -->"
 COLUMNS = {
@@ -131,10 +133,10 @@ ROWS = [
            connection="s3", shows="403", reasons={"error": ("status", XML)}),
     node("undici 6", "undici", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` before the first call, under `postern exec`",
                                 "it tunnels `http://` too, which is served; Node 22.21 and 24.5 need no line: exec sets `NODE_USE_ENV_PROXY`"),
-         shows_of_tunnel="403", reasons={"refused": STATUS}),
+         shows="403", shows_of_tunnel="403", reasons={"error": TUNNEL, "refused": STATUS}),
     node("undici 7", "undici7", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` before the first call, under `postern exec`",
                                  "or `new ProxyAgent({uri, token, proxyTunnel: false})` for `http://` without a tunnel"),
-         shows_of_tunnel="403", reasons={"refused": STATUS}),
+         shows="403", shows_of_tunnel="403", reasons={"error": TUNNEL, "refused": STATUS}),
     node("axios 0.27", "axios-0", ("`postern exec -c stripe -- node job.js`; nothing to change in it",
                                    "`proxy: false` in its configuration switches the proxy off: leave it out"),
          reasons={"refused": (ABSENT, "it asks the proxy for the `https://` URL itself, which is served without a tunnel and needs no CA")}),
@@ -144,13 +146,13 @@ ROWS = [
                         "with the packages http-proxy-agent and https-proxy-agent, under `postern exec`")),
     node("@octokit/rest", "@octokit/rest", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` of undici, under `postern exec -c github`; any `auth` will do",
                                             "base URL: `new Octokit({auth: PST, baseUrl: \"http://127.0.0.1:8480/c/github\"})`"), connection="github",
-         shows_of_tunnel="cancelled", reasons={"refused": SILENT}),
+         shows="cancelled", shows_of_tunnel="cancelled", reasons={"error": SILENT, "refused": SILENT}),
     node("stripe", "stripe", ("`new Stripe(\"none\", {httpAgent: new HttpsProxyAgent(process.env.https_proxy)})`, under `postern exec -c stripe`",
                               "base URL: no, it has no path; `{protocol: \"http\", port: 80, httpAgent: new HttpProxyAgent(process.env.http_proxy)}` needs no CA"),
          connection="stripe", reasons={"base": (ABSENT, "its settings are a host and a port, without a path")}),
     node("openai", "openai", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` of undici, under `postern exec -c openai`; any `apiKey` will do",
                               "base URL: `new OpenAI({apiKey: PST, baseURL: \"http://127.0.0.1:8480/c/openai/v1\"})`"), connection="openai",
-         shows_of_tunnel="Connection error", reasons={"refused": SILENT}),
+         shows="Connection error", shows_of_tunnel="Connection error", reasons={"error": SILENT, "refused": SILENT}),
     node("@slack/web-api", "@slack/web-api", ("`new WebClient(\"none\", {agent: new HttpsProxyAgent(process.env.https_proxy)})`, under `postern exec -c slack`",
                                               "base URL: `new WebClient(PST, {slackApiUrl: \"http://127.0.0.1:8480/c/slack/api/\"})`"), connection="slack",
          reasons={"stream": (ABSENT, "the service answers no call in pieces")}),
