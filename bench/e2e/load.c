@@ -40,7 +40,7 @@ typedef struct {
 } C;
 static double zipf = 0, *share = 0; /* share[i]: of all requests, to the first i + 1 ids */
 static uint64_t most = 0, seed = 88172645463325252ULL;
-static int nconn = 1, nids = 1000, port = 0, tls = 0, absf = 1, slow = 0;
+static int nconn = 1, nids = 1000, port = 0, tls = 0, tunnel = 0, absf = 1, slow = 0;
 static double dur = 3, warm = 0.5, rate = 0;
 static const char *path = "/small", *host = "upstream.test", *hname = "X-Connection-Id", *idfmt = "conn_%06d",
                   *meth = "GET", *xh = "";
@@ -109,6 +109,20 @@ static void want(C* c, uint32_t e) {
   epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &v);
   c->ev = e;
 }
+/* CONNECT, blocking; the TLS that follows is the tunnel's. */
+static void open_tunnel(C* c) {
+  char b[4096];
+  int n =
+      snprintf(b, sizeof b, "CONNECT %s:443 HTTP/1.1\r\nHost: %s:443\r\n%s%s\r\n", host, host, xh, *xh ? "\r\n" : "");
+  if (n >= (int)sizeof b || send(c->fd, b, n, MSG_NOSIGNAL) != n) die("CONNECT");
+  size_t got = 0;
+  while (got < 4 || memcmp(b + got - 4, "\r\n\r\n", 4))
+    if (got >= sizeof b || recv(c->fd, b + got++, 1, 0) != 1) die("CONNECT");
+  if (memcmp(b + 8, " 200 ", 5)) {
+    fprintf(stderr, "%.*s", (int)got, b);
+    exit(2);
+  }
+}
 static void copen(C* c) {
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (c->fd < 0) die("socket");
@@ -123,6 +137,7 @@ static void copen(C* c) {
     SSL_set_fd(c->ssl, c->fd);
     SSL_set_tlsext_host_name(c->ssl, host);
     SSL_set1_host(c->ssl, host);
+    if (tunnel) open_tunnel(c);
     if (SSL_connect(c->ssl) != 1) {
       ERR_print_errors_fp(stderr);
       exit(2);
@@ -360,7 +375,7 @@ static double pct(double p, uint64_t tot) {
 }
 int main(int ac, char** av) {
   int o;
-  while ((o = getopt(ac, av, "c:d:w:p:n:P:H:N:F:m:b:r:T:ox:e:K:U:z:q:")) > 0) switch (o) {
+  while ((o = getopt(ac, av, "c:d:w:p:n:P:H:N:F:m:b:r:T:Cox:e:K:U:z:q:")) > 0) switch (o) {
       case 'c':
         nconn = atoi(optarg);
         break;
@@ -402,6 +417,9 @@ int main(int ac, char** av) {
         cafile = optarg;
         absf = 0;
         break;
+      case 'C':
+        tunnel = 1;
+        break;
       case 'o':
         absf = 0;
         break;
@@ -426,7 +444,8 @@ int main(int ac, char** av) {
       default:
         fprintf(stderr,
                 "usage: lg -p port [-c conns] [-d s] [-w s] [-r rate] [-P path] [-H host] [-N hdr] [-F idfmt] [-n ids] "
-                "[-m M -b bytes] [-T ca.pem] [-o origin-form] [-e expected-body] [-z zipf-exponent] [-q requests]\n");
+                "[-m M -b bytes] [-T ca.pem [-C tunnel]] [-o origin-form] [-e expected-body] [-z zipf-exponent] [-q "
+                "requests]\n");
         return 2;
     }
   if (!port || dur > 120) return 2;

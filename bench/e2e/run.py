@@ -21,7 +21,7 @@ def arguments():
     p.add_argument("--programs", required=True, help=argparse.SUPPRESS)
     p.add_argument("--work", required=True, help=argparse.SUPPRESS)
     p.add_argument("--json", help="where the figures go as JSON (default: build/bench/results.json)")
-    p.add_argument("--rows", default="small,idle,start,bulk,pool,scale", help="which parts, by comma")
+    p.add_argument("--rows", default="small,interception,idle,start,bulk,pool,scale", help="which parts, by comma")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=1.0, help="of one cell")
     p.add_argument("--large", type=int, default=1_000_000, help="connections in the large vault of `scale`")
@@ -100,6 +100,26 @@ class Run:
         for key in ("down", "up"):
             for peer in ("nginx", "haproxy"):
                 self.ratio(f"CPU a MB of 10 MiB bodies, {key}", key, "ms_per_mb", peer, 1.0)
+
+    def interception(self):
+        """A caller's kept-alive TLS against the same caller in clear, at one process."""
+        contender = self.world.postern("intercepting", settings="intercept: {hosts: [upstream.test]}\n")
+        process = self.world.serve(contender)
+        pem = self.world.authority_of(contender)
+        inside = ["-T", pem, "-C"]
+        cells = [(f"{kind}{clients}", ["-c", clients, "-e", SMALL, *extra])
+                 for clients in (64, 1) for kind, extra in (("plain", []), ("inside", inside))]
+        for _, load in cells:
+            self.world.load(contender, *load, seconds=0.5, warm=0.5)
+        for _ in range(self.options.rounds):
+            for key, load in random.sample(cells, len(cells)):
+                self.cell(contender, key, *load)
+        self.world.stop(process)
+        for clients, goal in ((64, 1.6), (1, 1.6)):
+            plain, tls = (self.median("intercepting", f"{kind}{clients}", "us_per_request") for kind in ("plain", "inside"))
+            self.row(f"CPU an intercepted small GET, {clients} client{'s' if clients > 1 else ''}",
+                     tls / plain if tls and plain else None, "of plain", goal,
+                     f"{tls:.2f} and {plain:.2f} µs" if tls and plain else "too noisy")
 
     def idle(self):
         few, many = 256, 2000
@@ -202,7 +222,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
     options = arguments()
     parts = options.rows.split(",")
-    unknown = set(parts) - {"small", "idle", "start", "bulk", "pool", "scale"}
+    unknown = set(parts) - {"small", "interception", "idle", "start", "bulk", "pool", "scale"}
     if unknown:
         sys.exit(f"scripts/bench: no such row: {', '.join(sorted(unknown))}")
     with World(options.work, options.programs) as world:

@@ -257,6 +257,20 @@ verifyhost upstream.test ssl-min-ver TLSv1.3 pool-max-conn 4096 pool-purge-delay
             raise SystemExit(f"{contender['name']} answers {status!r}")
         return contender["process"]
 
+    def authority_of(self, contender):
+        """The certificate of its local CA, which is made if there is none."""
+        def ca(*verb):
+            command = [str(part) for part in (*contender["command"][:3], "ca", *verb)]
+            return subprocess.run(command, capture_output=True, text=True, env=self.environment)
+
+        if ca("show").returncode != 0:
+            made = ca("create")
+            if made.returncode != 0:
+                raise SystemExit(made.stderr)
+        pem = self.folder / contender["name"] / "authority.pem"
+        pem.write_text(ca("export").stdout)
+        return pem
+
     def metrics(self, contender):
         with socket.create_connection(("127.0.0.1", contender["health"]), 10) as s:
             s.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")

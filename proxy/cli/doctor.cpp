@@ -200,8 +200,10 @@ std::vector<Check> check_proxy_variables(const Environment& environment, const s
   if (https) {
     const Target secure = target_of(*https);
     if (is_postern(secure, proxy))
-      out.push_back({"https_proxy", Health::warn, "points to this postern, which opens no tunnels in this version",
-                     "unset it and write http:// in the URLs: TLS begins at postern"});
+      out.push_back({"https_proxy", Health::warn,
+                     "points to this postern: https:// URLs become tunnels, which egress.allow lets through without a "
+                     "credential",
+                     "write http:// in the URLs that need one: TLS begins at postern"});
     else
       out.push_back({"https_proxy", Health::warn, fmt::format("https:// calls go to {}, past postern", secure.address),
                      "write http:// for what postern shall call, or unset it"});

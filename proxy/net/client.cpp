@@ -144,6 +144,11 @@ Soon<Io> Client::write(std::string_view bytes, Millis stall) {
   return io == Io::ok ? Io::ok : Io::failed;
 }
 
+Soon<Io> Client::end_writing() {
+  socket_.end_writing();
+  return Io::ok;
+}
+
 void Client::let_go() noexcept {
   if (lent_ == nullptr) return;
   lent_->consume(lent_size_);

@@ -52,6 +52,8 @@ class Client {
   // Writes everything; `stall`: how long the caller may take none of it. ok or failed.
   Soon<Io> write(std::span<iovec> parts, Millis stall);
   Soon<Io> write(std::string_view bytes, Millis stall);
+  // Ends our side of the stream: the caller reads an end and may go on sending. ok or failed.
+  Soon<Io> end_writing();
   // Shows the first `size` unread bytes of `buffer` to somebody: they are consumed by let_go(), which comes with the
   // next piece, the next request or the end of the connection at the latest.
   void lend(ReadBuffer& buffer, std::size_t size) noexcept {

@@ -320,6 +320,12 @@ Task<Fault> Exchange::relay_stream(Client& client, std::string_view client_head,
   }
 }
 
+Task<Relayed> Exchange::relay_both(Client& client, std::string_view client_head, const wire::ResponseHead& head) {
+  in_.consume(head.size);
+  if (co_await client.write(client_head, timeouts_.stream_idle) != Io::ok) co_return Relayed{.end = Relayed::End::cut};
+  co_return co_await net::relay_both(client, *upstream_, in_, timeouts_.stream_idle);
+}
+
 Soon<Nothing> Exchange::finish(bool reusable) {
   if (pumping_) return stop_pump();
   let_go(reusable);

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "proxy/net/client.hpp"
+#include "proxy/net/duplex.hpp"
 #include "proxy/net/pool.hpp"
 #include "proxy/net/request_body.hpp"
 #include "proxy/net/upstream.hpp"
@@ -71,6 +72,10 @@ class Exchange {
   // Writes `client_head` and then the body to the caller. `out` says how the body is framed there.
   Soon<Fault> relay(Client& client, std::string_view client_head, const wire::ResponseHead& head, Out out,
                     Transform* transform = nullptr);
+
+  // The answer was a 101: writes `client_head`, and from then on bytes go both ways as they come, what came with either
+  // head first. Its `head` may not be used any more.
+  Task<Relayed> relay_both(Client& client, std::string_view client_head, const wire::ResponseHead& head);
 
   // Ends the exchange: stops the pump, then the connection goes back to the pool if nothing about it is in doubt.
   Soon<Nothing> finish(bool reusable);

@@ -55,6 +55,26 @@ std::string why_prohibited(const Destination& to, const Endpoint& address, const
 
 Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
                               SessionCache& sessions, DialTimeouts timeouts) {
+  const Fault fault = co_await reach(to, resolver, policy, timeouts);
+  if (fault != Fault::none) co_return fault;
+  co_return co_await handshake(to, sessions, timeouts.tls);
+}
+
+Task<Fault> Upstream::connect_plain(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
+                                    DialTimeouts timeouts) {
+  const Fault fault = co_await reach(to, resolver, policy, timeouts);
+  if (fault == Fault::none) connected();
+  co_return fault;
+}
+
+void Upstream::connected() {
+  connected_ = true;
+  worker_.metrics().add(Gauge::open_upstreams, 1);
+}
+
+// Resolve, judge, dial.
+Task<Fault> Upstream::reach(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
+                            DialTimeouts timeouts) {
   std::vector<Endpoint> addresses;
   if (to.fixed || to.ip_literal) {
     const auto address = known_address(to);
@@ -76,7 +96,7 @@ Task<Fault> Upstream::connect(const Destination& to, Resolver& resolver, const A
     fault = co_await dial(address, addresses.size() == 1 ? timeouts.connect : each);
     if (fault == Fault::none) {
       address_ = address;
-      co_return co_await handshake(to, sessions, timeouts.tls);
+      co_return Fault::none;
     }
     if (fault == Fault::ended) break;  // cancelled: nobody wants the other addresses
   }
@@ -138,8 +158,7 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
     co_return Fault::tls;
   }
   socket_.no_deadline();
-  connected_ = true;
-  worker_.metrics().add(Gauge::open_upstreams, 1);
+  connected();
   worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
   co_return Fault::none;
 }
@@ -158,6 +177,11 @@ IoResult Upstream::outcome(int result, bool& wants_write) noexcept {
 }
 
 IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
+  if (!ssl_) {
+    const IoResult r = socket_.read(to, size);
+    ended_ = r.io == Io::closed || r.io == Io::failed;
+    return r;
+  }
   std::size_t got = 0;
   no_old_errors();
   const int result = SSL_read_ex(ssl_.get(), to, size, &got);
@@ -171,6 +195,12 @@ IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
 }
 
 Io Upstream::write_now(std::string_view& bytes) noexcept {
+  while (!ssl_ && !bytes.empty()) {
+    const IoResult r = socket_.write(bytes);
+    write_wants_write_ = r.io == Io::again;
+    if (r.io != Io::ok) return r.io;
+    bytes.remove_prefix(r.size);
+  }
   while (!bytes.empty()) {
     std::size_t done = 0;
     no_old_errors();
@@ -194,6 +224,17 @@ Soon<Io> Upstream::write(std::string_view bytes) {
   const Io io = write_now(bytes);
   if (io == Io::again) return write_rest(bytes);
   return io;
+}
+
+Task<Io> Upstream::end_writing() {
+  if (!ssl_) socket_.end_writing();
+  while (ssl_) {
+    ERR_clear_error();
+    const int result = SSL_shutdown(ssl_.get());
+    if (result >= 0) break;  // 0: ours is out, and the peer's may come later
+    if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_WRITE || !co_await socket_.writable()) co_return Io::failed;
+  }
+  co_return Io::ok;
 }
 
 bool Upstream::fresh(bool sure) noexcept {

@@ -1,6 +1,6 @@
 #pragma once
-// One connection to an upstream: dialled to a checked address, TLS with SNI and host verification, HTTP/1.1 bytes in
-// and out.
+// One connection to an upstream: dialled to a checked address, then bytes in and out: through TLS with SNI and host
+// verification, or plain where somebody else's TLS is passed through.
 //
 // Thread safety: its worker's thread. Ownership: owns socket and TLS state. A failed read or write ends its use.
 #include <cstdint>
@@ -48,6 +48,9 @@ class Upstream {
   // `to` and `sessions` outlive this object: sessions that come later are filed under to.session_key.
   Task<Fault> connect(const Destination& to, Resolver& resolver, const AddressPolicy& policy, SessionCache& sessions,
                       DialTimeouts timeouts);
+  // Resolve, judge, connect; no TLS of ours, so `to` needs no trust.
+  Task<Fault> connect_plain(const Destination& to, Resolver& resolver, const AddressPolicy& policy,
+                            DialTimeouts timeouts);
   const std::string& reason() const noexcept { return reason_; }
 
   Socket& socket() noexcept { return socket_; }
@@ -55,11 +58,15 @@ class Upstream {
 
   // Awaits that read_now() may find something; false: cancelled or expired (ask socket()).
   auto readable() { return Readable(*this); }
-  // Reads what is there now. ok: size > 0; again: nothing is; closed: a clean end (close_notify); failed: reset, cut.
+  // Reads what is there now. ok: size > 0; again: nothing is; closed: a clean end (close_notify, or of a plain stream
+  // its end); failed: reset, cut.
   // An end shows again each time.
   IoResult read_now(char* to, std::size_t size) noexcept;
   // Writes all of it. ok, failed (reset, cancelled, expired).
   Soon<Io> write(std::string_view bytes);
+  // Ends our side of the stream (close_notify, or shutdown of a plain one): nothing may be written after it, and
+  // reading goes on. ok, failed.
+  Task<Io> end_writing();
   // True if the idle connection may carry another request: open, and nothing waits on it but TLS's own tickets.
   // `sure`: asks the kernel now, for a request that cannot be sent twice; otherwise what it had reported when the
   // request that wants it came will do.
@@ -72,7 +79,8 @@ class Upstream {
   class Readable {
    public:
     explicit Readable(Upstream& upstream)
-        : in_hand_(upstream.ended_ || (!upstream.starved_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
+        : in_hand_(upstream.ended_ ||
+                   (!upstream.starved_ && upstream.ssl_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
           wait_(upstream.read_wants_write_ ? upstream.socket_.writable() : upstream.socket_.readable()) {}
     bool await_ready() noexcept { return in_hand_ || wait_.await_ready(); }
     void await_suspend(std::coroutine_handle<> h) { wait_.await_suspend(h); }
@@ -85,7 +93,9 @@ class Upstream {
 
   Io write_now(std::string_view& bytes) noexcept;  // drops from `bytes` what was taken
   Task<Io> write_rest(std::string_view bytes);
+  Task<Fault> reach(const Destination& to, Resolver& resolver, const AddressPolicy& policy, DialTimeouts timeouts);
   Task<Fault> dial(const Endpoint& to, Millis timeout);
+  void connected();
   Task<Fault> handshake(const Destination& to, SessionCache& sessions, Millis timeout);
   IoResult outcome(int result, bool& wants_write) noexcept;
   Task<bool> wait_for_tls(bool wants_write);  // false: cancelled

@@ -27,7 +27,8 @@ void log_event(Level level, std::string_view event, std::string_view detail, std
 
 struct Access {
   std::string_view request_id, authorization, connection, method, host, path, code;  // code: ours, empty if relayed
-  std::string_view run;  // of the authorization; empty: not said
+  std::string_view run;     // of the authorization; empty: not said
+  std::string_view tunnel;  // what it became: passed, requests, websocket; empty: no tunnel
   std::uint16_t port = 0, status = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0, microseconds = 0, upstream_head_us = 0;
   bool upstream_reused = false, aborted = false;

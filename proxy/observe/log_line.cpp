@@ -116,8 +116,8 @@ std::string_view up_to_query(std::string_view path) {
 // An access line under construction, in room that is known to be enough: one is written for every request.
 class Line {
  public:
-  // Eight texts of kMaxLogText bytes, each escaped as six at most, and everything between them.
-  static constexpr std::size_t kRoom = 8 * (6 * kMaxLogText + 2) + 1024;
+  // Nine texts of kMaxLogText bytes, each escaped as six at most, and everything between them.
+  static constexpr std::size_t kRoom = 9 * (6 * kMaxLogText + 2) + 1024;
   explicit Line(char* to) : begin_(to), to_(to) {}
   std::size_t size() const { return static_cast<std::size_t>(to_ - begin_); }
 
@@ -202,6 +202,7 @@ void append_access_line(std::string& out, std::int64_t now_ms, const Access& acc
     line.text(R"(,"path":")", up_to_query(access.path));
     line.count(R"(,"status":)", access.status);
     if (!access.code.empty()) line.text(R"(,"code":")", access.code);
+    if (!access.tunnel.empty()) line.text(R"(,"tunnel":")", access.tunnel);
     line.count(R"(,"bytes_in":)", access.bytes_in);
     line.count(R"(,"bytes_out":)", access.bytes_out);
     line.count(R"(,"duration_us":)", access.microseconds);

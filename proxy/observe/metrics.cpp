@@ -39,13 +39,18 @@ struct CounterRow {
 };
 constexpr CounterRow kCounters[] = {
     {Counter::client_connections, "postern_client_connections_total", "", "Client connections accepted."},
-    {Counter::requests_2xx, "postern_requests_total", "{class=\"2xx\"}", "Requests answered, by class of status."},
+    {Counter::requests_1xx, "postern_requests_total", "{class=\"1xx\"}", "Requests answered, by class of status."},
+    {Counter::requests_2xx, "postern_requests_total", "{class=\"2xx\"}", ""},
     {Counter::requests_3xx, "postern_requests_total", "{class=\"3xx\"}", ""},
     {Counter::requests_4xx, "postern_requests_total", "{class=\"4xx\"}", ""},
     {Counter::requests_5xx, "postern_requests_total", "{class=\"5xx\"}", ""},
     {Counter::requests_aborted, "postern_requests_total", "{class=\"aborted\"}", ""},
     {Counter::own_errors, "postern_own_errors_total", "", "Answers that were the proxy's own problems."},
     {Counter::requests_shed, "postern_requests_shed_total", "", "Requests and connections refused because of a limit."},
+    {Counter::tunnels_passed, "postern_tunnels_total", "{kind=\"passed\"}",
+     "Tunnels and WebSockets opened, by what goes through them."},
+    {Counter::tunnels_with_requests, "postern_tunnels_total", "{kind=\"requests\"}", ""},
+    {Counter::websockets, "postern_tunnels_total", "{kind=\"websocket\"}", ""},
     {Counter::upstream_connects, "postern_upstream_connects_total", "", "New TCP connections to upstreams."},
     {Counter::upstream_tls_full, "postern_upstream_tls_handshakes_total", "{kind=\"full\"}",
      "TLS handshakes with upstreams, by kind."},
@@ -79,12 +84,14 @@ constexpr std::array<Row, std::size_t(Gauge::count_)> kGauges = {{
     {"postern_open_upstream_connections", "Upstream connections open now, idle ones included."},
     {"postern_idle_upstream_connections", "Upstream connections idle in the pool."},
     {"postern_active_requests", "Requests under way."},
+    {"postern_open_tunnels", "Tunnels and WebSockets open now."},
     {"postern_token_refreshes_waiting", "Requests that wait for a token to be fetched."},
 }};
 constexpr std::array<Row, std::size_t(Histogram::count_)> kHistograms = {{
     {"postern_request_seconds", "From the first byte of a request to the last byte of its answer."},
     {"postern_upstream_head_seconds", "From the request sent to the head of the upstream's answer."},
     {"postern_upstream_connect_seconds", "From dialling to an upstream connection ready for a request."},
+    {"postern_tunnel_seconds", "From the first byte of a CONNECT, or of a WebSocket's request, to the end."},
 }};
 
 void write_family(Page out, const char* name, const char* help, const char* type) {

@@ -18,13 +18,17 @@ namespace postern::observe {
 
 enum class Counter : std::uint8_t {
   client_connections,  // accepted
+  requests_1xx,        // a WebSocket that was granted
   requests_2xx,
   requests_3xx,
   requests_4xx,
   requests_5xx,
-  requests_aborted,   // answers to callers, by class
-  own_errors,         // answers that were ours (problem+json)
-  requests_shed,      // refused because of a limit (overloaded, rate-limited)
+  requests_aborted,  // answers to callers, by class
+  own_errors,        // answers that were ours (problem+json)
+  requests_shed,     // refused because of a limit (overloaded, rate-limited)
+  tunnels_passed,    // whose bytes went through unseen
+  tunnels_with_requests,
+  websockets,
   upstream_connects,  // new upstream connections (TCP)
   upstream_tls_full,
   upstream_tls_resumed,
@@ -50,11 +54,18 @@ enum class Gauge : std::uint8_t {
   open_upstreams,
   idle_upstreams,
   active_requests,
+  open_tunnels,
   token_refreshes_waiting,
   count_
 };
 // Seconds, upper bounds in metrics.cpp.
-enum class Histogram : std::uint8_t { request_seconds, upstream_head_seconds, upstream_connect_seconds, count_ };
+enum class Histogram : std::uint8_t {
+  request_seconds,
+  upstream_head_seconds,
+  upstream_connect_seconds,
+  tunnel_seconds,
+  count_
+};
 
 class Shard {
  public:

@@ -66,12 +66,11 @@ Step admit(Request& request, const Common& common, net::Client* client) {
     return refuse(Code::loop_detected,
                   "This request has passed through this proxy before; remove the proxy from its own upstream's way.");
   }
-  if (request.target.form == wire::Form::authority) {
-    return refuse(Code::tunnel_not_supported,
-                  "This version does not open tunnels; send the request as http://host/ through the proxy: it goes out "
-                  "over TLS.");
-  }
-  if (request.target.form == wire::Form::origin || request.target.form == wire::Form::asterisk) {
+  if (request.tunnel != nullptr) {
+    if (Step step = aim_inside(request); !step) return step;
+  } else if (request.target.form == wire::Form::authority) {
+    return admit_tunnel(request);
+  } else if (request.target.form == wire::Form::origin || request.target.form == wire::Form::asterisk) {
     if (Step step = check_own_host(request, common, client); !step) return step;
   }
   if (hops_used_up(request)) {

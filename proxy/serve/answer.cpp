@@ -1,5 +1,7 @@
 #include "proxy/serve/answer.hpp"
 
+#include <algorithm>
+
 #include "proxy/wire/field_policy.hpp"
 #include "proxy/wire/rewrite.hpp"
 #include "proxy/wire/writer.hpp"
@@ -126,6 +128,24 @@ void write_answer_head(Call& call, Out out, bool close) {
     writer.parsed_field("Connection", "close");
   else if (call.head.minor == 0)
     writer.parsed_field("Connection", "keep-alive");
+  writer.end();
+}
+
+bool grants_upgrade(const Call& call) {
+  if (!call.upgrades) return false;
+  const auto fields = call.answer.fields.all();
+  const auto upgrades =
+      std::count_if(fields.begin(), fields.end(), [](const auto& f) { return f.id == FieldId::upgrade; });
+  const wire::Field* upgrade = call.answer.fields.find(FieldId::upgrade);
+  return upgrades == 1 && upgrade->nominated && wire::iequals(upgrade->value, "websocket");
+}
+
+void write_upgrade_head(Call& call) {
+  wire::HeadWriter writer(call.answer_head);
+  start_head(call, writer);
+  write_fields(call, writer);
+  writer.parsed_field("Connection", "Upgrade");
+  writer.parsed_field("Upgrade", "websocket");
   writer.end();
 }
 

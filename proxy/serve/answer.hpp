@@ -12,5 +12,9 @@ net::Exchange::Out framing_to_caller(const Call& call);
 void write_answer_head(Call& call, net::Exchange::Out out, bool close);
 // Writes call.answer_head for a 1xx.
 void write_interim_head(Call& call);
+// The same for the 101 that grants a WebSocket.
+void write_upgrade_head(Call& call);
+// Whether this 101 grants what was asked for, and nothing else (RFC 9110 section 7.8).
+bool grants_upgrade(const Call& call);
 
 }  // namespace postern::serve

@@ -60,6 +60,25 @@ Step reachable(const Request& request, std::string_view path) {
   return {};
 }
 
+// What leads there is judged when a request comes out of the tunnel; what cannot lead there is refused now. A proxy
+// user name is a run's default, which a request inside may override: only what the CONNECT's own field says is final.
+Step judge_tunnel(const Request& request, const Common& common) {
+  const wire::Target& target = request.target;
+  if (request.connection) {
+    if (Step step = usable(request, common); !step) return step;
+    const bool final = request.head.fields.find(wire::FieldId::x_connection_id) != nullptr;
+    if (final && !request.connection->leads_to(target.host, target.port))
+      return refuse(Code::destination_not_allowed, why_not_there(request, "/"));
+  }
+  if (!request.caller->may_host(target.host)) return refuse(Code::destination_not_allowed, why_not_by_token(request));
+  // A name is looked up when something goes there; an address is known now.
+  const net::Destination to = destination_of(*request.rules, target.host, target.written_port, target.ip_literal);
+  const auto address = net::known_address(to);
+  const std::string why = address ? net::why_prohibited(to, *address, common.addresses) : std::string();
+  if (!why.empty()) return std::unexpected(from_fault(net::Fault::address_prohibited, target.host, why));
+  return {};
+}
+
 Step allowed_path(const Request& request) {
   const std::string path = path_upstream(request);
   if (Step step = unambiguous(path); !step) return step;
@@ -86,6 +105,7 @@ void find_route(Call& call, std::string_view tag) {
 }  // namespace
 
 Step judge(Request& request, const Common& common) {
+  if (request.target.form == wire::Form::authority) return judge_tunnel(request, common);
   if (request.connection) {
     if (Step step = usable(request, common); !step) return step;
     if (request.base_mode) {
@@ -104,6 +124,7 @@ Step judge(Request& request, const Common& common) {
 
 Step authorize(Call& call) {
   if (Step step = judge(call, call.service().common()); !step) return step;
+  if (call.target.form == wire::Form::authority) return {};
   const bool isolated = call.settings().isolate_connections && call.connection;
   find_route(call, isolated ? std::string_view(call.connection->meta.id) : call.caller->organization());
   return {};

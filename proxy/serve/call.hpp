@@ -22,10 +22,12 @@ struct Session {
   ~Session();
   Service& service;
   net::Client client;
-  bool open = true;   // false: close after the current answer
-  bool idle = false;  // waiting for a request
-  Call* call = nullptr;
-  // Who called last, and with which field value: the same bytes on a kept connection need no second look.
+  bool open = true;          // false: close after the current answer
+  bool idle = false;         // waiting for a request
+  Call* call = nullptr;      // under way: the innermost, of a tunnel that a request came out of
+  Tunnel* tunnel = nullptr;  // that its requests come out of; null: none
+  // Who called last, and with which field value: the same bytes on a kept connection need no second look. In a tunnel:
+  // who opened it.
   vault::Secret remembered;
   std::string remembered_user;
   std::shared_ptr<Caller> caller;
@@ -56,12 +58,20 @@ struct Call : Request {
   bool counted = false;  // in the caller's requests under way
   // 4 authorize
   std::shared_ptr<net::Route> route;
+  // instead of 5 to 8, of a CONNECT
+  Call* outer = nullptr;             // the CONNECT whose tunnel this request came out of
+  bool carries = false;              // requests come out of its tunnel, which are what is under way then
+  net::Upstream* passing = nullptr;  // where its bytes go
+  std::string connection_id;         // that it named, once it carries
+  std::uint64_t carried_in = 0, carried_out = 0;
+  const char* tunnel_kind = "";  // for the access line; of a WebSocket, too
   // 5 obtain
   Waiting* waiting = nullptr;  // for a token
   // 6 collect
   net::RequestBody body;
   std::size_t held = 0;  // bytes of memory that the service counts for it
   // 8 forward
+  std::string path_kept;  // of a WebSocket: the head's bytes are gone by the time it ends
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;
   std::string answer_head;
@@ -88,6 +98,7 @@ net::Soon<Step> read_head(Call& call);
 Step admit(Call& call);
 net::Soon<Step> identify(Call& call);
 Step authorize(Call& call);
+net::Task<Step> tunnel(Call& call);  // only of a CONNECT
 net::Soon<Step> obtain(Call& call);
 net::Soon<Step> collect(Call& call);
 Step inject(Call& call);
@@ -95,6 +106,11 @@ net::Soon<Step> debit(Call& call);  // only of a caller that has a budget
 net::Task<Step> forward(Call& call);
 net::Task<void> reply(Call& call, const Problem& problem);
 void record(Call& call);
+
+// From now on it is a tunnel, or a WebSocket, for access line and metrics.
+void begin_tunnel(Call& call, const char* kind, observe::Counter counter);
+// Of a CONNECT, with caller and, if one was named, connection: whether the caller's TLS ends here (intercept.cpp).
+net::Soon<bool> intercepts(Call& call);
 
 // The credential is about to leave: the audit hears of the first time each day. What stands here is all that the others
 // pay for it.

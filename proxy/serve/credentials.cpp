@@ -41,14 +41,16 @@ bool looks_like_token(std::string_view text) noexcept {
   return text.starts_with("pst_");
 }
 
-Presented from_proxy_authorization(const wire::RequestHead& head) {
+Presented from_proxy_authorization(std::string_view field_value) {
   Presented out;
-  const wire::Field* field = head.fields.find(wire::FieldId::proxy_authorization);
-  if (field == nullptr) return out;
-  out.field_value = field->value;
-  if (read_basic(field->value, out)) return out;
-  out.token = after_scheme(field->value, "Bearer");
+  out.field_value = field_value;
+  if (!read_basic(field_value, out)) out.token = after_scheme(field_value, "Bearer");
   return out;
+}
+
+Presented from_proxy_authorization(const wire::RequestHead& head) {
+  const wire::Field* field = head.fields.find(wire::FieldId::proxy_authorization);
+  return field == nullptr ? Presented{} : from_proxy_authorization(field->value);
 }
 
 Presented from_sdk_field(const wire::RequestHead& head) {

@@ -16,6 +16,7 @@ struct Presented {
 };
 
 // Proxy-Authorization: Basic <connection>:<token> or Bearer <token>.
+Presented from_proxy_authorization(std::string_view field_value);
 Presented from_proxy_authorization(const wire::RequestHead& head);
 // Base-URL mode: the field where an SDK puts its key. Any field whose value is a token, alone or behind a scheme.
 Presented from_sdk_field(const wire::RequestHead& head);

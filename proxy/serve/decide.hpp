@@ -14,6 +14,7 @@
 #include "proxy/net/client.hpp"
 #include "proxy/serve/problem.hpp"
 #include "proxy/serve/service.hpp"
+#include "proxy/serve/tunnel.hpp"
 #include "proxy/wire/head.hpp"
 #include "proxy/wire/target.hpp"
 
@@ -25,6 +26,7 @@ struct Request {
   // rules, catalog and connection are of one configuration.
   const Rules* rules = nullptr;
   const config::Settings& settings() const noexcept { return *rules->settings; }
+  const Tunnel* tunnel = nullptr;  // that it came out of; null: none
 
   // 1 read_head
   wire::RequestHead head;
@@ -44,12 +46,16 @@ struct Request {
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
+  bool upgrades = false;         // asks for a WebSocket
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };
 
 // --- 2 admit ---
 // `client`: where it came in; null: from no socket.
 Step admit(Request& request, const Common& common, net::Client* client);
+// Of a CONNECT; and of a request that came out of a tunnel: its target is then as if it had come to the proxy whole.
+Step admit_tunnel(const Request& request);
+Step aim_inside(Request& request);
 
 // --- 3 identify ---
 bool usable_now(const Caller& caller, std::int64_t now_ms);
@@ -61,13 +67,16 @@ Step name_connection(Request& request, std::string_view user);
 Problem unnamed(std::vector<std::string> choices);
 
 // --- 4 authorize ---
-// Sets the target in base-URL mode.
+// Sets the target in base-URL mode. Of a CONNECT: what must hold whatever comes through the tunnel.
 Step judge(Request& request, const Common& common);
 std::unexpected<Problem> needs_reconnect(const Request& request, const Common& common);
 // Why the destination is refused, in one sentence: host, port, path or endpoint, and what is allowed instead.
 std::string why_not_there(const Request& request, std::string_view path);
 // The same of what the caller's token allows: hosts, methods, paths.
 std::string why_not_by_token(const Request& request);
+
+// Whether TLS that comes through this CONNECT's tunnel may go on to the host as it is, without a credential.
+Step may_pass(const Request& request);
 
 // --- 5 obtain ---
 // There is no usable token, and this is why.

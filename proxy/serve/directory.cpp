@@ -118,6 +118,11 @@ const vault::Destination* Known::destination(std::string_view host, std::uint16_
   return at == meta.destinations.end() ? nullptr : &*at;
 }
 
+bool Known::leads_to(std::string_view host, std::uint16_t port) const {
+  return std::any_of(meta.destinations.begin(), meta.destinations.end(),
+                     [&](const vault::Destination& d) { return d.host == host && d.port == port; });
+}
+
 bool Known::forbids(std::string_view host, std::string_view given) const {
   const bool here = std::any_of(forbidden.begin(), forbidden.end(), [&](const auto& f) { return f.first == host; });
   if (!here) return false;

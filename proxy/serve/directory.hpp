@@ -162,6 +162,7 @@ struct Known : Shape {
   bool reaches(std::string_view host, std::uint16_t port, std::string_view path) const {
     return destination(host, port, path) != nullptr;
   }
+  bool leads_to(std::string_view host, std::uint16_t port) const;  // with some path
   bool forbids(std::string_view host, std::string_view path) const;
   bool passes(std::string_view lower_name) const;
 };

@@ -29,6 +29,11 @@ std::string text_of(const vault::Destination& to) {
   return fmt::format("{}:{}{}", to.host, to.port, to.path_prefix);
 }
 
+std::string text_of(const config::HostRule* rule) {
+  if (rule == nullptr) return "egress.default: allow";
+  return fmt::format("egress.allow: {}{}:{}", rule->wildcard ? "*" : "", rule->host, rule->port);
+}
+
 class Explaining {
  public:
   Explaining(const Rules& rules, const Common& common, const Question& question)
@@ -52,7 +57,12 @@ class Explaining {
       Explanation::Part part{.step = verb.step, .name = verb.name, .rule = {}, .detail = {}, .reason = {}};
       if (out_.outcome == Outcome::forwarded) {
         part.decision = Decision::allowed;
-        if (const Step step = (this->*verb.judge)(part); !step) refused(step.error(), part);
+        if (verb.step > 4 && verb.step < 8 && opens_tunnel()) {
+          part.decision = Decision::skipped;
+          part.detail = "a tunnel: each request inside has its own";
+        } else if (const Step step = (this->*verb.judge)(part); !step) {
+          refused(step.error(), part);
+        }
       }
       out_.steps.push_back(std::move(part));
     }
@@ -102,6 +112,11 @@ class Explaining {
 
   Step admitted(Part& part) {
     if (Step step = admit(request_, common_, nullptr); !step) return step;
+    if (opens_tunnel()) {
+      part.rule = "CONNECT: host:port";
+      part.detail = fmt::format("a tunnel to {}:{}", request_.target.host, request_.target.written_port);
+      return {};
+    }
     part.rule = request_.base_mode ? "base-URL mode: /c/<connection>/path" : "absolute form: http://host/path";
     part.detail = request_.base_mode
                       ? "the host is the provider's"
@@ -148,7 +163,13 @@ class Explaining {
 
   vault::Space space() const { return {request_.caller->organization(), request_.caller->project()}; }
 
+  bool opens_tunnel() const { return request_.target.form == wire::Form::authority; }
+
   Step nothing_named(Part& part) {
+    if (opens_tunnel()) {
+      part.detail = "no connection is named: each request inside may name one";
+      return {};
+    }
     const config::Settings& settings = request_.settings();
     const wire::Target& target = request_.target;
     const config::HostRule* rule = egress_rule(settings, target.host, target.port);
@@ -159,9 +180,7 @@ class Explaining {
       return std::unexpected(unnamed(load_choices(source_, space(), caller.any_connection ? nullptr : &ids,
                                                   caller.authorization.user, target.host)));
     }
-    part.rule = rule == nullptr
-                    ? std::string("egress.default: allow")
-                    : fmt::format("egress.allow: {}{}:{}", rule->wildcard ? "*" : "", rule->host, rule->port);
+    part.rule = text_of(rule);
     part.detail = "no connection is named: relayed without a credential";
     return {};
   }
@@ -212,6 +231,7 @@ class Explaining {
     }
     if (Step step = judge(request_, common_); !step) return step;
     const wire::Target& target = request_.target;
+    if (opens_tunnel()) return authorize_tunnel(part);
     const vault::Authorization& own = request_.caller->authorization;
     if (request_.connection) {
       const Known& known = *request_.connection;
@@ -225,6 +245,22 @@ class Explaining {
     part.rule +=
         fmt::format("hosts of the token: {}; methods: {}", listed_or_any(own.hosts), listed_or_any(own.methods));
     to_ = destination_of(rules_, target.host, target.port, target.ip_literal);
+    return {};
+  }
+
+  // Of port 443 it is known what comes; of any other, the first bytes will say.
+  Step authorize_tunnel(Part& part) {
+    const wire::Target& target = request_.target;
+    to_ = destination_of(rules_, target.host, target.written_port, target.ip_literal);
+    const Step passes = may_pass(request_);
+    if (passes) part.rule = text_of(egress_rule(request_.settings(), target.host, target.written_port)) + "; ";
+    part.rule += "hosts of the token: " + listed_or_any(request_.caller->authorization.hosts);
+    if (target.written_port == 443) {
+      part.detail = "TLS to the host is passed through as it is, without a credential";
+      return passes;
+    }
+    part.detail = passes ? "requests inside are judged one by one, and TLS is passed through without a credential"
+                         : "requests inside are judged one by one, and TLS is refused with an alert";
     return {};
   }
 

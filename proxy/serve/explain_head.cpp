@@ -82,7 +82,8 @@ const char* text_of(Fate fate) {
 }
 
 // The fields that framing, naming and the proxy rewrite as a matter of course are not worth a line.
-bool is_rebuilt(wire::FieldId id) {
+bool is_rebuilt(const Request& request, wire::FieldId id) {
+  if (request.upgrades && (id == wire::FieldId::connection || id == wire::FieldId::upgrade)) return true;
   return id == wire::FieldId::host || id == wire::FieldId::content_length || id == wire::FieldId::transfer_encoding ||
          id == wire::FieldId::x_connection_id;
 }
@@ -90,7 +91,7 @@ bool is_rebuilt(wire::FieldId id) {
 std::vector<Explanation::Removed> removed_of(const Request& request) {
   std::vector<Explanation::Removed> out;
   for (const wire::Field& field : request.head.fields.all()) {
-    if (is_rebuilt(field.id)) continue;
+    if (is_rebuilt(request, field.id)) continue;
     const std::string name(field.name);
     if (request.connection && field.id == wire::FieldId::cookie && !field.nominated) {
       if (!passes_cookies(*request.connection))

@@ -48,8 +48,8 @@ net::Task<Fault> read_final_head(Call& call) {
     const Fault fault = co_await call.exchange->read_head(call.head.method, call.answer);
     if (fault != Fault::none) co_return fault;
     if (call.answer.status >= 200) co_return Fault::none;
-    // 101 was never asked for: Upgrade is not forwarded.
-    if (call.answer.status == 101 || interim >= kMostInterim) co_return Fault::malformed;
+    if (call.answer.status == 101) co_return grants_upgrade(call) ? Fault::none : Fault::malformed;
+    if (interim >= kMostInterim) co_return Fault::malformed;
     if (call.head.minor >= 1 && !(call.answer.status == 100 && call.collected)) {
       write_interim_head(call);
       call.interim_sent = true;
@@ -109,6 +109,23 @@ net::Task<void> relay_answer(Call& call) {
   }
 }
 
+// The WebSocket is there: its frames go both ways, untouched, until both sides have ended or something ends.
+net::Task<void> relay_websocket(Call& call) {
+  write_upgrade_head(call);
+  call.status = call.answer.status;
+  call.answer_started = true;
+  call.path_kept = call.target.path_only();
+  call.target.path = call.path_kept;
+  call.head.reset();
+  call.head.method = "GET";
+  begin_tunnel(call, "websocket", observe::Counter::websockets);
+  const net::Relayed relayed = co_await call.exchange->relay_both(call.client(), call.answer_head, call.answer);
+  call.aborted = relayed.end != net::Relayed::End::whole;
+  co_await call.exchange->finish(false);
+  call.session->open = false;
+  if (call.aborted) call.client().abort();
+}
+
 }  // namespace
 
 // The answer to the request; a token that is refused is replaced once, and a second refusal passed on.
@@ -142,7 +159,10 @@ net::Task<Step> forward(Call& call) {
   if (fault == Fault::none) {
     call.upstream_head_us = microseconds_since(sent);
     call.service().worker().metrics().observe(observe::Histogram::upstream_head_seconds, call.upstream_head_us);
-    co_await relay_answer(call);
+    if (call.answer.status == 101)
+      co_await relay_websocket(call);
+    else
+      co_await relay_answer(call);
     co_return Step{};
   }
   Problem problem = from_fault(fault, call.target.host, call.exchange->reason());

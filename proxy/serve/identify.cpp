@@ -32,6 +32,7 @@ net::Task<Step> find_caller(Call& call, const Presented& presented) {
   Session& session = *call.session;
   if (presented.token.empty()) {
     if (!call.settings().open_callers) co_return refuse_unauthenticated(call);
+    session.remembered = {};  // nobody in particular opens a tunnel, either
     call.caller = call.service().directory().open_caller();
     co_return Step{};
   }
@@ -100,7 +101,10 @@ net::Soon<Step> with_caller(Call& call, const std::string& user) {
   if (call.caller->reach.nowhere()) return Step(incapable());
   if (Step step = take_turn(call); !step) return step;
   if (Step step = name_connection(call, user); !step) return step;
-  if (call.reference.empty()) return nothing_named(call);
+  if (call.reference.empty()) {
+    if (call.target.form == wire::Form::authority) return Step{};  // a request inside may name one
+    return nothing_named(call);
+  }
   net::Soon<Found<Known>> finding = call.service().directory().find(*call.caller, call.reference);
   if (!finding.await_ready()) return take_later(call, std::move(finding));
   return take(call, finding.await_resume());
@@ -116,6 +120,24 @@ net::Task<Step> authenticate_first(Call& call) {
   vault::wipe(presented.token);
   if (!step) co_return step;
   co_return co_await with_caller(call, presented.user);
+}
+
+// Who opened the tunnel, although something has happened to it since: is it still somebody who may call?
+net::Task<Step> authenticate_again(Call& call) {
+  Presented presented = from_proxy_authorization(call.session->remembered.expose());
+  Step step = co_await find_caller(call, presented);
+  vault::wipe(presented.token);
+  if (!step) co_return step;
+  co_return co_await with_caller(call, call.tunnel->reference);
+}
+
+// In a tunnel the CONNECT has said who calls; what the request says about that is for nobody.
+net::Soon<Step> identify_inside(Call& call) {
+  const Session& session = *call.session;
+  if (session.remembered.empty() || !usable_now(*session.caller, call.service().common().now_ms()))
+    return authenticate_again(call);
+  call.caller = session.caller;
+  return with_caller(call, call.tunnel->reference);
 }
 
 }  // namespace
@@ -172,10 +194,13 @@ Step name_connection(Request& request, std::string_view user) {
     }
     request.reference = user;
   }
-  return request.reference.empty() ? default_connection(request) : Step{};
+  // The default for a host is for requests: of a tunnel each of them gets its own.
+  if (!request.reference.empty() || request.target.form == wire::Form::authority) return {};
+  return default_connection(request);
 }
 
 net::Soon<Step> identify(Call& call) {
+  if (call.tunnel != nullptr) return identify_inside(call);
   if (!is_remembered(call)) return authenticate_first(call);
   call.caller = call.session->caller;
   return with_caller(call, call.session->remembered_user);

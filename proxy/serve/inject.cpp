@@ -120,6 +120,19 @@ void write_framing(Request& request, wire::HeadWriter& writer) {
   }
 }
 
+// The one upgrade that is passed on (RFC 6455 section 4.1): asked for on its own, by a request that has nothing else to
+// say.
+bool asks_for_websocket(const Request& request) {
+  const wire::RequestHead& head = request.head;
+  const wire::Field* upgrade = head.fields.find(wire::FieldId::upgrade);
+  if (upgrade == nullptr || !upgrade->nominated || !wire::iequals(upgrade->value, "websocket")) return false;
+  const auto fields = head.fields.all();
+  const auto upgrades =
+      std::count_if(fields.begin(), fields.end(), [](const wire::Field& f) { return f.id == wire::FieldId::upgrade; });
+  return upgrades == 1 && head.method == "GET" && head.minor == 1 && head.body == wire::Body::none &&
+         !request.changes.body_replaced;
+}
+
 Step apply(Request& request) {
   request.changes.clear();
   if (!request.connection) return {};
@@ -185,6 +198,7 @@ Step inject(Request& request, const Common& common, std::string_view authority) 
   if (!request.out.empty()) vault::wipe(request.out);
   request.out.reserve(kUsualHead);
   request.chunked = false;
+  request.upgrades = asks_for_websocket(request);
   wire::HeadWriter writer(request.out);
   request.out.append(request.head.method).append(" ");
   write_target(request);
@@ -195,6 +209,10 @@ Step inject(Request& request, const Common& common, std::string_view authority) 
   if (const auto* hops = request.head.fields.find(wire::FieldId::max_forwards);
       hops != nullptr && request.head.method == "OPTIONS") {
     written = written && writer.field("Max-Forwards", one_less(hops->value));
+  }
+  if (request.upgrades) {
+    writer.parsed_field("Connection", "Upgrade");
+    writer.parsed_field("Upgrade", "websocket");
   }
   written = written && write_cookies(request, writer);
   for (const inject::NameValue& field : request.changes.headers)

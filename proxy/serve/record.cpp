@@ -9,6 +9,8 @@ observe::Counter class_of(const Call& call) {
   using observe::Counter;
   if (call.aborted) return Counter::requests_aborted;
   switch (call.status / 100) {
+    case 1:
+      return Counter::requests_1xx;
     case 2:
       return Counter::requests_2xx;
     case 3:
@@ -35,7 +37,9 @@ void record(Call& call) {
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - call.started);
   const auto microseconds = static_cast<std::uint64_t>(elapsed.count());
-  metrics.observe(observe::Histogram::request_seconds, microseconds);
+  const bool tunnel = call.tunnel_kind[0] != '\0';
+  metrics.observe(tunnel ? observe::Histogram::tunnel_seconds : observe::Histogram::request_seconds, microseconds);
+  if (tunnel) metrics.add(observe::Gauge::open_tunnels, -1);
   if (!call.settings().access_log) return;
 
   observe::Access line;
@@ -44,15 +48,16 @@ void record(Call& call) {
     line.authorization = call.caller->authorization.id;
     line.run = call.caller->authorization.run;
   }
-  if (call.connection) line.connection = call.connection->meta.id;
+  line.connection = call.connection ? call.connection->meta.id : call.connection_id;
   line.method = call.head.method;
   line.host = call.target.host;
-  line.port = call.target.port;
+  line.port = call.target.form == wire::Form::authority ? call.target.written_port : call.target.port;
   line.path = call.target.path_only();
   line.code = call.code;
   line.status = call.status;
-  line.bytes_in = call.client().bytes_in;
-  line.bytes_out = call.client().bytes_out;
+  line.tunnel = call.tunnel_kind;
+  line.bytes_in = call.carried_in + call.client().bytes_in;
+  line.bytes_out = call.carried_out + call.client().bytes_out;
   line.microseconds = microseconds;
   line.upstream_head_us = call.upstream_head_us;
   line.upstream_reused = call.reused;

@@ -1,8 +1,5 @@
 #include "proxy/serve/service.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <random>
 
@@ -13,9 +10,7 @@ namespace postern::serve {
 
 namespace {
 
-constexpr net::Millis kRound{300};             // how often running calls are looked at
 constexpr std::int64_t kHalfClosedMs = 5'000;  // a caller that only ended its writing still gets a quick answer
-constexpr std::size_t kSpareCalls = 64;
 constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 // With a project: only what is called in it, or from it.
@@ -23,6 +18,11 @@ bool ends(const Forget& what, const Call& call) {
   if (!what.concerns(*call.caller)) return false;
   if (!what.id.empty() || what.project.empty()) return true;
   return call.caller->project() == what.project || (call.connection && call.connection->meta.project == what.project);
+}
+
+bool runs_on(const Call& call, const std::string& connection_id) {
+  return call.connection ? call.connection->meta.id == connection_id
+                         : !connection_id.empty() && call.connection_id == connection_id;
 }
 
 bool ends_with_host(std::string_view host, std::string_view suffix) {
@@ -39,23 +39,20 @@ const config::HostRule* rule_for(const std::vector<config::HostRule>& rules, std
 
 }  // namespace
 
-Session::Session(Service& owner, int fd) : service(owner), client(owner.worker(), fd) {
-  place = owner.sessions_.size();
-  owner.sessions_.push_back(this);
-  owner.open_.store(owner.sessions_.size(), std::memory_order_relaxed);
-}
-
-Session::~Session() {
-  service.session_gone(this);
-}
-
 void Call::reset(Session& s) {
   session = &s;
   head.reset();
   target.reset();
+  tunnel = nullptr;
+  outer = nullptr;
+  passing = nullptr;
+  connection_id.clear();
+  carried_in = carried_out = 0;
+  tunnel_kind = "";
+  path_kept.clear();
   request_id.clear();
-  silent = base_mode = answered = collected = chunked = masks_answer = interim_sent = answer_started = ended = aborted =
-      reused = false;
+  silent = base_mode = answered = collected = chunked = upgrades = masks_answer = interim_sent = answer_started =
+      ended = aborted = reused = false;
   caller.reset();
   connection.reset();
   route.reset();
@@ -84,6 +81,7 @@ bool Call::keep_alive() const noexcept {
 void Call::end() {
   ended = true;
   if (exchange && exchange->open()) exchange->cancel();
+  if (passing != nullptr) passing->socket().cancel();
   if (waiting != nullptr) waiting->give_up();
   client().socket().cancel();
 }
@@ -111,60 +109,10 @@ Service::~Service() {
   observe::hand_over_access_lines();
 }
 
-void Service::accept(int fd) {
-  net::spawn(run(fd));
-}
-
-void Service::turn_away(int fd) {
-  net::spawn(refuse_overload(fd));
-}
-
-net::Task<void> Service::refuse_overload(int fd) {
-  Session session(*this, fd);
-  session.client.socket().expire_after(settings().client_head);
-  std::unique_ptr<Call> call = take_call(session);
-  Problem problem{Code::overloaded, "The proxy has as many connections as client.max allows; try again.", {}, {}, {}};
-  co_await reply(*call, problem);
-  call->started = std::chrono::steady_clock::now();
-  record(*call);
-  give_call(std::move(call));
-}
-
-// One client connection: requests one after the other, answered in order, until one of the two has had enough.
-net::Task<void> Service::run(int fd) {
-  Session session(*this, fd);
-  while (session.open) {
-    if (session.client.in.empty()) {
-      if (draining_) break;
-      session.idle = true;
-      session.client.socket().expire_after(settings().client_idle);
-      const net::Io io = co_await session.client.fill(session.client.in);
-      session.idle = false;
-      if (io != net::Io::ok) break;  // closed, or idle for too long: closed silently
-    }
-    std::unique_ptr<Call> call = take_call(session);
-    co_await serve(*call);
-    give_call(std::move(call));
-    session.client.next_request();
-  }
-}
-
-void Service::turn_away_at_once(int fd) noexcept {
-  static constexpr char kAnswer[] =
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-      "Proxy-Status: postern; error=connection_limit_reached; details=\"overloaded\"\r\nx-should-retry: true\r\n"
-      "Cache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 193\r\n\r\n"
-      R"({"type":"urn:postern:problem:overloaded","title":"Overloaded","status":503,"detail":"The proxy has far more )"
-      R"(connections than client.max allows; try again.","code":"overloaded","retryable":true})";
-  static_assert(std::string_view(kAnswer).size() - std::string_view(kAnswer).find("\r\n\r\n") - 4 == 193);
-  ::send(fd, kAnswer, sizeof kAnswer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  ::close(fd);
-}
-
 // A request that has just begun holds next to nothing and may come to hold a buffer: a burst must not be let in for
 // that.
 std::uint64_t Service::memory() const noexcept {
-  return std::max<std::uint64_t>(worker_.buffers().held(), active_.size() * net::kBufferSize) + bodies_;
+  return std::max<std::uint64_t>(worker_.buffers().held(), under_way() * net::kBufferSize) + bodies_;
 }
 
 std::uint64_t share_of_memory(const config::Settings& settings) {
@@ -172,7 +120,7 @@ std::uint64_t share_of_memory(const config::Settings& settings) {
 }
 
 bool Service::overloaded(const config::Settings& settings) const noexcept {
-  if (settings.requests_max && active_.size() > (*settings.requests_max + settings.workers - 1) / settings.workers)
+  if (settings.requests_max && under_way() > (*settings.requests_max + settings.workers - 1) / settings.workers)
     return true;
   return memory() > share_of_memory(settings);
 }
@@ -182,48 +130,6 @@ bool Service::hold(Call& call, std::size_t bytes) noexcept {
   bodies_ += bytes;
   call.held += bytes;
   return true;
-}
-
-std::unique_ptr<Call> Service::take_call(Session& session) {
-  std::unique_ptr<Call> call;
-  if (spare_calls_.empty()) {
-    call = std::make_unique<Call>(session);
-  } else {
-    call = std::move(spare_calls_.back());
-    spare_calls_.pop_back();
-    call->session = &session;  // given back clean
-  }
-  call->rules = rules_.get();
-  call->request_id = next_request_id();
-  call->place = active_.size();
-  active_.push_back(call.get());
-  session.call = call.get();
-  worker_.metrics().add(observe::Gauge::active_requests, 1);
-  if (!round_.armed()) {
-    today_ = Noted::day_of(common_->now_ms());
-    round_.arm(kRound);
-  }
-  return call;
-}
-
-void Service::give_call(std::unique_ptr<Call> call) {
-  worker_.metrics().add(observe::Gauge::active_requests, -1);
-  active_[call->place] = active_.back();
-  active_[call->place]->place = call->place;
-  active_.pop_back();
-  call->session->call = nullptr;
-  bodies_ -= std::exchange(call->held, 0);
-  if (std::exchange(call->counted, false)) call->caller->under_way->fetch_sub(1, std::memory_order_relaxed);
-  call->reset(*call->session);
-  if (spare_calls_.size() < kSpareCalls) spare_calls_.push_back(std::move(call));
-}
-
-void Service::session_gone(Session* session) {
-  sessions_[session->place] = sessions_.back();
-  sessions_[session->place]->place = session->place;
-  sessions_.pop_back();
-  open_.store(sessions_.size(), std::memory_order_relaxed);
-  if (draining_ && sessions_.empty() && drained_) worker_.post(std::exchange(drained_, nullptr));
 }
 
 std::string_view Service::next_request_id() {
@@ -322,8 +228,7 @@ void Service::forget(const Forget& what, bool ended) {
   directory_.forget(what);
   if (!ended) return;
   for (Call* call : active_) {
-    const bool same = what.authorization ? call->caller && ends(what, *call)
-                                         : call->connection && call->connection->meta.id == what.id;
+    const bool same = what.authorization ? call->caller && ends(what, *call) : runs_on(*call, what.id);
     if (same) call->end();
   }
 }
@@ -357,6 +262,7 @@ void Service::round() {
         call->caller && call->caller->authorization.expires != 0 && now >= call->caller->authorization.expires;
     if (expired && !call->ended) call->end();
     if ((!call->exchange && call->waiting == nullptr) || !call->body.ended() || call->ended) continue;
+    if (call->tunnel_kind[0] != '\0') continue;  // a WebSocket passes the end of the caller's writing on
     const net::Io io = call->client().socket().is_open() ? call->client().socket().peer() : net::Io::failed;
     if (io == net::Io::closed) {
       if (call->half_closed_since == 0) call->half_closed_since = mono;
@@ -383,10 +289,8 @@ void Service::drain(std::function<void()> drained) {
 
 void Service::abort_all() {
   for (Session* session : sessions_) {
-    if (session->call != nullptr)
-      session->call->end();
-    else
-      session->client.socket().cancel();
+    session->client.socket().cancel();
+    for (Call* call = session->call; call != nullptr; call = call->outer) call->end();
   }
 }
 

@@ -116,6 +116,11 @@ class Service {
   bool overloaded(const config::Settings& settings) const noexcept;
   // Memory for a body of this call, until the call ends; false: there is no more.
   bool hold(Call& call, std::size_t bytes) noexcept;
+  // The requests of a client connection, or of the tunnel that it is in, one after the other, until one of the two has
+  // had enough.
+  net::Task<void> requests(Session& session);
+  // From now on this CONNECT only carries requests: it is a connection, and they are what is under way.
+  void carry(Call& call);
   std::unique_ptr<Call> take_call(Session& session);
   void give_call(std::unique_ptr<Call> call);
   std::string_view next_request_id();
@@ -130,11 +135,14 @@ class Service {
 
  private:
   friend struct Session;
+  static constexpr net::Millis kRound{300};  // how often running calls are looked at
   net::Task<void> run(int fd);
   net::Task<void> refuse_overload(int fd);
   void round();
   void session_gone(Session* session);
   void drop_retired();
+  void end_turn(Call& call) noexcept;
+  std::size_t under_way() const noexcept { return active_.size() - carrying_; }
   std::uint64_t memory() const noexcept;
 
   net::Worker& worker_;
@@ -149,6 +157,7 @@ class Service {
   net::Leaves leaves_;
   std::vector<std::unique_ptr<Call>> spare_calls_;
   std::vector<Call*> active_;
+  std::size_t carrying_ = 0;  // of them: tunnels that requests come out of
   std::vector<Session*> sessions_;
   std::atomic<std::size_t> open_{0};
   net::Deadline round_, log_;

@@ -146,7 +146,7 @@ bool persists(const Options& options, unsigned minor) noexcept {
 Refusal judge_host(const RequestHead& head, const Framing& seen) noexcept {
   if (seen.hosts > 1) return malformed("there is more than one Host");
   if (seen.hosts == 0) {
-    if (head.minor == 0 && head.method == "CONNECT") return kFine;  // some clients tunnel so
+    if (head.method == "CONNECT") return kFine;  // some clients tunnel so, and the target says it all
     return malformed("there is no Host");
   }
   HostName name;

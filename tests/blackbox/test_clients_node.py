@@ -23,7 +23,7 @@ def call(world):
     return run
 
 
-@pytest.mark.parametrize("client", ["undici_fetch", "core"])
+@pytest.mark.parametrize("client", ["undici_fetch", "undici_tunnel", "core"])
 def test_a_client_gets_the_answer_and_the_service_the_secret(world, call, client):
     assert call(client) == {"status": 200, "body": "hello"}
     seen = world.upstream.last()

@@ -15,6 +15,30 @@ const clients = {
     await dispatcher.close()
     return result
   },
+  async undici_tunnel () {
+    const { fetch, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization, proxyTunnel: true })
+    const answer = await fetch('http://api.test/tunnel', { dispatcher, method: 'POST', body: 'from undici' })
+    const result = { status: answer.status, body: await answer.text() }
+    await dispatcher.close()
+    return result
+  },
+  async undici_websocket () {
+    const { WebSocket, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization })
+    const socket = new WebSocket('ws://api.test/socket', { dispatcher })
+    const body = await new Promise((resolve, reject) => {
+      socket.onerror = event => reject(event.error)
+      socket.onopen = () => socket.send('hello from undici')
+      socket.onmessage = event => resolve(event.data)
+    })
+    await new Promise(resolve => {
+      socket.onclose = resolve
+      socket.close()
+    })
+    await dispatcher.close()
+    return { status: 101, body }
+  },
   async undici_many () {
     const { request, ProxyAgent } = require('undici')
     const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization, proxyTunnel: false })

@@ -305,7 +305,18 @@ TEST_F(ExplainRoom, agrees_with_the_data_path_on_every_kind_of_request) {
       // what the request is
       {"all", "plain", "TRACE", url(), {}, "method-not-allowed"},
       {"all", "plain", "track", url(), {}, "method-not-allowed"},
-      {"all", "plain", "CONNECT", "api.stripe.com:443", {}, "tunnel-not-supported"},
+      {"all", "", "CONNECT", "api.stripe.com:443", {}, "tunnel-not-supported"},
+      {"all", "plain", "CONNECT", "api.stripe.com:443", {}, "destination-not-allowed"},
+      {"all", "plain", "CONNECT", "api.stripe.com:8080", {}, "destination-not-allowed"},
+      {"all", "nobody", "CONNECT", host, {}, "connection-unavailable"},
+      {"all", "disabled", "CONNECT", host, {}, "connection-revoked"},
+      {"no-host", "", "CONNECT", host, {}, "destination-not-allowed"},
+      {"all", "", "CONNECT", "10.0.0.1:8080", {}, "destination-address-prohibited"},
+      {"all", "", "CONNECT", "127.0.0.1:8480", {}, "destination-address-prohibited"},
+      {"all", "", "CONNECT", "api.stripe.com", {}, "malformed-request"},
+      {"all", "", "CONNECT", host, {{"Content-Length", "5"}}, "malformed-request"},
+      {"all", "", "CONNECT", host, {{"Origin", "http://page.test"}}, "browser-request-refused"},
+      {"ended", "", "CONNECT", host, {}, "caller-unauthenticated"},
       {"all", "plain", "GET", "http://user@api.stripe.com/", {}, "malformed-request"},
       {"all", "plain", "GET", "ftp://api.stripe.com/", {}, "malformed-request"},
       {"all", "plain", "GET", url("/a#b"), {}, "malformed-request"},
@@ -336,6 +347,20 @@ TEST_F(ExplainRoom, agrees_with_the_data_path_on_every_kind_of_request) {
   const Shape hops{"all", "plain", "OPTIONS", url(), {{"Max-Forwards", "0"}}, ""};
   EXPECT_EQ(explained(hops).outcome, Outcome::answered);
   EXPECT_EQ(made(hops).status, 200);
+}
+
+TEST_F(ExplainRoom, leaves_the_steps_of_what_is_in_a_tunnel_to_that) {
+  begin();
+  for (const char* connection : {"plain", "elsewhere", ""}) {
+    const Explanation told = explained({"all", connection, "CONNECT", host, {}, ""});
+    const bool leads_there = std::string_view(connection) != "elsewhere";
+    EXPECT_EQ(told.outcome, leads_there ? Outcome::forwarded : Outcome::refused) << connection;
+    if (leads_there) EXPECT_EQ(told.steps[4].decision, observe::Decision::skipped);
+  }
+  settings.egress_allow_by_default = true;
+  const Explanation told = explained({"all", "", "CONNECT", "api.stripe.com:443", {}, ""});
+  EXPECT_EQ(told.outcome, Outcome::forwarded);
+  EXPECT_THAT(told.steps[3].rule, HasSubstr("egress.default: allow"));
 }
 
 TEST_F(ExplainRoom, agrees_with_the_data_path_on_requests_made_at_random) {

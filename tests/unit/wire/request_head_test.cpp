@@ -255,12 +255,12 @@ TEST(RequestHead, refuses_underscore_spellings_of_framing_and_the_connection_id)
 TEST(RequestHead, refuses_a_request_without_a_host) {
   EXPECT_MALFORMED(kLine + "\r\n");
   EXPECT_MALFORMED("GET http://a.example/ HTTP/1.0\r\n\r\n");
-  EXPECT_MALFORMED("CONNECT a.example:443 HTTP/1.1\r\n\r\n");
   EXPECT_MALFORMED(kLine + "Host:\r\n\r\n");
 }
 
-TEST(RequestHead, takes_an_HTTP_1_0_connect_without_a_host) {
+TEST(RequestHead, takes_a_connect_without_a_host) {
   accepted("CONNECT a.example:443 HTTP/1.0\r\n\r\n");
+  accepted("CONNECT a.example:443 HTTP/1.1\r\n\r\n");
 }
 
 TEST(RequestHead, refuses_a_request_with_two_hosts) {
