@@ -55,12 +55,12 @@ def repositories(tmp_path_factory):
 
 
 class Matrix(World):
-    def __init__(self, daemon, services, ca, folder):
-        self.daemon, self.upstream, self.ca, self.folder = daemon, services, ca, folder
+    """A daemon with a connection for each service, and one that is disabled beside it."""
+
+    def __init__(self, daemon, services, ca, folder, programs):
+        self.daemon, self.upstream, self.ca, self.programs = daemon, services, ca, programs
         daemon.init()
         daemon.start()
-        made = daemon.api("POST", "/api/v1/ca", {})
-        assert made.status == 201, made.body
         self.payload = folder / "payload"
         self.payload.write_bytes(PAYLOAD)
         self.ids = {}
@@ -72,7 +72,7 @@ class Matrix(World):
 
     def environment(self, column):
         return {**clean_environment(self.daemon.home), "COLUMN": column, "CLIENTS": str(HERE / "clients"), "NODE": str(HERE / "node"),
-                "NODE_PATH": str(clients.node_modules()), "PAYLOAD": str(self.payload), "BUILD": str(self.folder), "GIT_CONFIG_NOSYSTEM": "1",
+                "NODE_PATH": str(clients.node_modules()), "PAYLOAD": str(self.payload), "BUILD": str(self.programs), "GIT_CONFIG_NOSYSTEM": "1",
                 "GIT_TERMINAL_PROMPT": "0", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@test", "GIT_COMMITTER_NAME": "a",
                 "GIT_COMMITTER_EMAIL": "a@test"}
 
@@ -83,7 +83,7 @@ class Matrix(World):
         if column == "base":
             environment |= {"BASE_URL": f"http://{self.daemon.proxy}/c/{row.connection}", "API_KEY": self.daemon.token(self.ids[row.connection])}
         else:
-            alias = ("off-" if column in ("error", "refused") else "") + row.connection
+            alias = ("off-" if column == "error" else "") + row.connection
             command = [binary(), "--config", str(self.daemon.config), "exec", "-q", "-c", alias, "--", *command]
         return subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
@@ -96,14 +96,38 @@ class Matrix(World):
 
 
 @pytest.fixture(scope="module")
-def _matrix(make_daemon, ca, repositories, tmp_path_factory):
+def programs(tmp_path_factory):
+    return tmp_path_factory.mktemp("programs")
+
+
+@pytest.fixture(scope="module")
+def make_matrix(make_daemon, ca, repositories, programs, tmp_path_factory):
     services = Services(*ca.issue(*HOSTS), repositories)
-    settings = {"intercept": {"hosts": HOSTS},
-                "upstream": {"hosts": {f"{host}:443": {"resolve": services.address, "trust": str(ca.pem)} for host in HOSTS}}}
-    matrix = Matrix(make_daemon(settings), services, ca, tmp_path_factory.mktemp("clients"))
-    yield matrix
-    assert matrix.daemon.stop() == 0, matrix.daemon.log_file.read_text()[-4000:]
+    made = []
+
+    def make(settings):
+        known = {"upstream": {"hosts": {f"{host}:443": {"resolve": services.address, "trust": str(ca.pem)} for host in HOSTS}}}
+        made.append(Matrix(make_daemon({**known, **settings}), services, ca, tmp_path_factory.mktemp("clients"), programs))
+        return made[-1]
+
+    yield make
+    for matrix in made:
+        assert matrix.daemon.stop() == 0, matrix.daemon.log_file.read_text()[-4000:]
     services.stop()
+
+
+@pytest.fixture(scope="module")
+def _matrix(make_matrix):
+    matrix = make_matrix({"intercept": {"hosts": HOSTS}})
+    made = matrix.daemon.api("POST", "/api/v1/ca", {})
+    assert made.status == 201, made.body
+    return matrix
+
+
+@pytest.fixture(scope="module")
+def closed(make_matrix):
+    """Where tunnels lead to one host alone, which is none of the services'."""
+    return make_matrix({"egress": {"allow": ["elsewhere.test:443"]}})
 
 
 @pytest.fixture
@@ -113,13 +137,14 @@ def matrix(_matrix):
 
 
 @pytest.fixture(scope="module")
-def built(_matrix):
+def built(programs):
     """Builds a row's program once."""
     done = set()
 
     def build(row):
         if row.build and row.name not in done:
-            subprocess.run(["sh", "-c", row.build], env=_matrix.environment(""), check=True, timeout=250)
+            environment = {**clean_environment(programs), "CLIENTS": str(HERE / "clients"), "BUILD": str(programs)}
+            subprocess.run(["sh", "-c", row.build], env=environment, check=True, timeout=250)
             done.add(row.name)
 
     return build
@@ -182,15 +207,26 @@ def test_streams(matrix, built, cell, repositories, tmp_path):
     secret_arrived(matrix)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[1] in ("error", "refused")], ids=named)
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[1] == "error"], ids=named)
 def test_shows_a_refusal(matrix, built, cell, tmp_path):
     """It fails, and what it prints has the code of the refusal in it; for a few no more than the status."""
-    row, column = cell
-    built(row)
+    built(cell[0])
     code, out, err = matrix.call(*cell, tmp_path)
     assert code != 0, out + err
-    assert (row.shows if column == "error" else row.shows_of_tunnel) in out + err, out + err
+    assert cell[0].shows in out + err, out + err
     assert not matrix.upstream.requests
+    assert "pst_" not in out + err
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell[1] == "refused"], ids=named)
+def test_shows_that_a_tunnel_was_refused(closed, built, cell, tmp_path):
+    """The same for https:// where postern opens no tunnel."""
+    closed.upstream.reset()
+    built(cell[0])
+    code, out, err = closed.call(*cell, tmp_path)
+    assert code != 0, out + err
+    assert cell[0].shows_of_tunnel in out + err, out + err
+    assert not closed.upstream.requests
     assert "pst_" not in out + err
 
 

@@ -14,6 +14,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 README = HERE.parent.parent / "README.md"
+ABSENT = "–"
+XML = "the SDK reads errors as XML and shows the status alone; `postern explain` and the log tell the rest"
+TUNNEL = ("status", "Node's fetch tunnels `http://` too, and of a refused tunnel it shows the status alone; what is refused inside one is shown whole")
+SILENT = ("no", "of a refused tunnel, which Node's fetch asks for on `http://` too, the SDK says no more than that the call was cancelled or failed; "
+                "what is refused inside one is shown whole")
+STATUS = ("status", "the client prints the status alone; `postern explain` and the log tell the rest")
 BEGIN, END = "<!-- clients: scripts/clients -->", "<!-- /clients -->"
 COLUMNS = {
     "plain": "`http://`",
@@ -36,10 +42,9 @@ class Row:
     module: str = ""  # of Python's
     package: str = ""  # of Node's
     build: str = ""  # a shell command that is run once
-    reasons: dict = dataclasses.field(default_factory=dict)  # column → why it is not there, or not whole
-    absent: tuple = ()  # columns that are not run
+    reasons: dict = dataclasses.field(default_factory=dict)  # column → what stands there instead of "yes", and why; "–" is not run
     shows: str = "connection-revoked"  # what of a refusal is seen
-    shows_of_tunnel: str = "connection-revoked"  # and of a refused CONNECT
+    shows_of_tunnel: str = "tunnel-not-supported"  # and of a refused CONNECT
     version: str = ""  # a shell command; of a package its package.json tells
 
     def command(self, column):
@@ -47,7 +52,7 @@ class Row:
 
     @property
     def columns(self):
-        return [column for column in COLUMNS if column not in self.absent]
+        return [column for column in COLUMNS if self.reasons.get(column, "")[:1] != (ABSENT,)]
 
     def its_version(self):
         if self.package:
@@ -93,7 +98,7 @@ ROWS = [
         "refused": "curl -sS --fail-with-body https://api.test/v1/hello",
     }, ("`postern exec -c stripe -- curl http://api.stripe.com/v1/balance`",
         "`--fail-with-body` lets a refusal end with exit code 22 and still be read"), needs=("curl",),
-        version="curl -V | head -n 1 | cut -d' ' -f2"),
+        shows_of_tunnel="403", reasons={"refused": STATUS}, version="curl -V | head -n 1 | cut -d' ' -f2"),
     Row("wget", "api", {
         "plain": "wget -qO- http://api.test/v1/hello",
         "https": "wget -qO- https://api.test/v1/hello",
@@ -117,39 +122,43 @@ ROWS = [
         "refused": f"{GIT} clone https://git.test/repo.git clone",
     }, ("`postern exec -c git -- git clone http://git.example.com/me/repo.git`; pushing is the same, and nothing is asked for",
         "`git` is a connection of `--app http`; github.com wants `--type BASIC`, the user `x-access-token` and the token as password"),
-        needs=("git",), shows="403", version="git --version | cut -d' ' -f3", reasons={
-            "error": "git prints the status alone; `GIT_CURL_VERBOSE=1` or `postern explain` tells the rest"}),
+        needs=("git",), shows="403", shows_of_tunnel="403", reasons={"error": STATUS, "refused": STATUS},
+        version="git --version | cut -d' ' -f3"),
     python("urllib", ("`postern exec -c stripe -- python3 job.py`; nothing to change in it",
                       "`HTTPError.read()` holds what postern says, its message the code")),
     python("requests", ("`postern exec -c stripe -- python3 job.py`; nothing to change in it",
                         "`session.trust_env = False` switches the proxy off: leave it out")),
     python("boto3", ("`postern exec -c aws -- python3 job.py`; any access key will do in it",
                      "`boto3.client(\"s3\", endpoint_url=\"http://s3.us-east-1.amazonaws.com\", aws_access_key_id=\"none\", aws_secret_access_key=\"none\")`"),
-           connection="s3", shows="403", reasons={
-               "error": "botocore reads errors as XML and shows the status alone; `postern explain` tells the rest"}),
+           connection="s3", shows="403", reasons={"error": ("status", XML)}),
     node("undici 6", "undici", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` before the first call, under `postern exec`",
-                                "it tunnels `http://` too, which is served; Node 22.21 and 24.5 need no line: exec sets `NODE_USE_ENV_PROXY`")),
+                                "it tunnels `http://` too, which is served; Node 22.21 and 24.5 need no line: exec sets `NODE_USE_ENV_PROXY`"),
+         shows="403", shows_of_tunnel="403", reasons={"error": TUNNEL, "refused": STATUS}),
     node("undici 7", "undici7", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` before the first call, under `postern exec`",
-                                 "or `new ProxyAgent({uri, token, proxyTunnel: false})` for `http://` without a tunnel")),
+                                 "or `new ProxyAgent({uri, token, proxyTunnel: false})` for `http://` without a tunnel"),
+         shows="403", shows_of_tunnel="403", reasons={"error": TUNNEL, "refused": STATUS}),
     node("axios 0.27", "axios-0", ("`postern exec -c stripe -- node job.js`; nothing to change in it",
-                                   "`proxy: false` in its configuration switches the proxy off: leave it out")),
+                                   "`proxy: false` in its configuration switches the proxy off: leave it out"),
+         reasons={"refused": (ABSENT, "it asks the proxy for the `https://` URL itself, which is served without a tunnel and needs no CA")}),
     node("axios 1", "axios", ("`postern exec -c stripe -- node job.js`; nothing to change in it",
                               "`error.response.data.detail` is what postern says")),
     node("got", "got", ("`got(url, {agent: {http: new HttpProxyAgent(process.env.http_proxy), https: new HttpsProxyAgent(process.env.http_proxy)}})`",
                         "with the packages http-proxy-agent and https-proxy-agent, under `postern exec`")),
     node("@octokit/rest", "@octokit/rest", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` of undici, under `postern exec -c github`; any `auth` will do",
-                                            "base URL: `new Octokit({auth: PST, baseUrl: \"http://127.0.0.1:8480/c/github\"})`"), connection="github"),
+                                            "base URL: `new Octokit({auth: PST, baseUrl: \"http://127.0.0.1:8480/c/github\"})`"), connection="github",
+         shows="cancelled", shows_of_tunnel="cancelled", reasons={"error": SILENT, "refused": SILENT}),
     node("stripe", "stripe", ("`new Stripe(\"none\", {httpAgent: new HttpsProxyAgent(process.env.https_proxy)})`, under `postern exec -c stripe`",
                               "base URL: no, it has no path; `{protocol: \"http\", port: 80, httpAgent: new HttpProxyAgent(process.env.http_proxy)}` needs no CA"),
-         connection="stripe", absent=("base",), reasons={"base": "its settings are a host and a port, without a path"}),
+         connection="stripe", reasons={"base": (ABSENT, "its settings are a host and a port, without a path")}),
     node("openai", "openai", ("`setGlobalDispatcher(new EnvHttpProxyAgent())` of undici, under `postern exec -c openai`; any `apiKey` will do",
-                              "base URL: `new OpenAI({apiKey: PST, baseURL: \"http://127.0.0.1:8480/c/openai/v1\"})`"), connection="openai"),
+                              "base URL: `new OpenAI({apiKey: PST, baseURL: \"http://127.0.0.1:8480/c/openai/v1\"})`"), connection="openai",
+         shows="Connection error", shows_of_tunnel="Connection error", reasons={"error": SILENT, "refused": SILENT}),
     node("@slack/web-api", "@slack/web-api", ("`new WebClient(\"none\", {agent: new HttpsProxyAgent(process.env.https_proxy)})`, under `postern exec -c slack`",
                                               "base URL: `new WebClient(PST, {slackApiUrl: \"http://127.0.0.1:8480/c/slack/api/\"})`"), connection="slack",
-         absent=("stream",), reasons={"stream": "the service answers no call in pieces"}),
+         reasons={"stream": (ABSENT, "the service answers no call in pieces")}),
     node("@aws-sdk/client-s3", "@aws-sdk/client-s3", ("`new S3Client({requestHandler: {httpsAgent: new HttpsProxyAgent(process.env.https_proxy)}, credentials: {accessKeyId: \"none\", secretAccessKey: \"none\"}})`",
                                                       "under `postern exec -c aws`; base URL: `endpoint: \"http://127.0.0.1:8480/c/aws\"`, the token as `sessionToken`"), connection="s3",
-         shows="403", reasons={"error": "the SDK reads errors as XML; `error.$metadata.httpStatusCode` is 403, `error.$response` holds what postern says"}),
+         shows="403", shows_of_tunnel="403", reasons={"error": ("status", XML), "refused": ("status", XML)}),
     Row("Go net/http", "api", {"": '"$BUILD/go/client" $COLUMN'},
         ("`postern exec -c stripe -- ./job`; `http.DefaultTransport` reads the environment",
          "a transport of its own needs `Proxy: http.ProxyFromEnvironment`"), needs=("go",),
@@ -158,7 +167,7 @@ ROWS = [
     Row("Java HttpClient", "api", {"": 'java -cp "$BUILD/java" Client $COLUMN'},
         ("`postern exec -c stripe -- java Job`; exec tells the JVM the proxy and the CA, but no option can hold the token:",
          "`request.header(\"Proxy-Authorization\", \"Basic \" + base64(URI.create(System.getenv(\"http_proxy\")).getUserInfo()))`"), needs=("javac",),
-        build='mkdir -p "$BUILD/java" && javac -d "$BUILD/java" "$CLIENTS/Client.java"',
+        shows_of_tunnel="403", reasons={"refused": STATUS}, build='mkdir -p "$BUILD/java" && javac -d "$BUILD/java" "$CLIENTS/Client.java"',
         version="java -version 2>&1 | head -n 1 | cut -d'\"' -f2"),
     Row("Ruby Net::HTTP", "api", {"": 'ruby "$CLIENTS/client.rb" $COLUMN'},
         ("`postern exec -c stripe -- ruby job.rb`; nothing to change in it",
@@ -179,13 +188,10 @@ def table(versions):
     for row in ROWS:
         cells = []
         for column in COLUMNS:
-            cell = "–" if column in row.absent else "yes"
-            if column in row.reasons:
-                note = row.reasons[column]
-                if note not in notes:
-                    notes.append(note)
-                cell = f"{'status' if cell == 'yes' else cell} ({notes.index(note) + 1})"
-            cells.append(cell)
+            cell, note = row.reasons.get(column, ("yes", ""))
+            if note and note not in notes:
+                notes.append(note)
+            cells.append(f"{cell} ({notes.index(note) + 1})" if note else cell)
         version = f" {versions[row.name]}" if versions.get(row.name) else ""
         lines.append(f"| {row.name}{version} | " + " | ".join(cells) + " |")
     lines.append("")
