@@ -63,7 +63,7 @@ std::uint8_t asked_of_body(const Request& request) {
   const inject::Injection& injection = *request.connection->injection;
   const std::uint8_t needs = injection.needs();
   if ((needs & inject::needs_body_hash) == 0) return needs & inject::needs_body;
-  if (request.head.body == wire::Body::none) return 0;
+  if (request.head.body == wire::Body::none) return needs & inject::needs_body;
   inject::Inputs in;
   Outbound shown;
   in.method = request.head.method;

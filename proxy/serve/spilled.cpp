@@ -35,6 +35,7 @@ std::uint64_t most_kept(const Request& request) {
 net::Task<Step> spill_rest(Call& call, std::string_view more) {
   const Common& common = call.service().common();
   boost::asio::io_context& home = call.service().worker().context();
+  if (call.held < kTrip && !call.service().hold(call, kTrip - call.held)) co_return refuse_overload();
   std::string error;
   call.spilled =
       co_await common.body_offload->run(home, [&] { return common.spills->begin(call.settings().body_spill, error); });

@@ -35,7 +35,7 @@ def settings_of(upstream, ca, **limits):
 
 def connect(daemon, **members):
     """Connections `aws` (long-term keys) and `sts` (temporary ones), and a token for both."""
-    config = {"services": ["s3", "sts"], "hosts": [API, "bucket." + S3]}
+    config = {"services": ["sts"], "hosts": [API, "bucket." + S3]}
     keys = {"accessKeyId": ID, "secretAccessKey": KEY}
     made = [daemon.connect(app="aws", type="AWS_SIGV4", alias="aws", value=keys, config=config, **members),
             daemon.connect(app="aws", type="AWS_SIGV4", alias="temporary", value={**keys, "sessionToken": TOKEN},
@@ -229,6 +229,17 @@ def test_botocore_calls_a_service_that_is_not_s3_with_temporary_keys(aws):
         "200 OK", "Content-Type: text/xml")
     assert client_of(aws, "sts", "temporary").get_caller_identity()["Account"] == "123456789012"
     must_be_signed(aws.upstream.requests[-1], "sts", "us-east-1", "temporary")
+
+
+def test_an_sdk_that_knows_no_proxy_has_its_token_where_a_session_token_goes(aws):
+    aws.upstream.answer = answer(b"", "200 OK", 'ETag: "1"')
+    s3 = botocore.session.Session().create_client(
+        "s3", region_name="us-east-1", endpoint_url=f"http://{aws.daemon.proxy}/c/aws", aws_access_key_id="any",
+        aws_secret_access_key="any", aws_session_token=aws.token, config=Config(s3={"addressing_style": "path"}))
+    s3.put_object(Bucket="b", Key="k/ü", Body=b"hello")
+    arrived = aws.upstream.requests[-1]
+    assert arrived.target == "/b/k/%C3%BC" and aws.token.encode() not in arrived.raw
+    must_be_signed(arrived, "s3", "us-east-1")
 
 
 def test_a_client_that_signs_nothing_is_signed_for_the_host_it_calls(aws):
@@ -500,5 +511,5 @@ def test_what_signs_must_be_said_rightly(aws):
     assert wrong({}, {"accessKeyId": ID}) == ["/value/secretAccessKey"]
     reply = aws.daemon.api("POST", "/api/v1/connections", {
         "app": "aws", "type": "AWS_SIGV4", "value": {"accessKeyId": ID, "secretAccessKey": KEY},
-        "config": {"services": ["s3"], "hosts": ["evil.example.com"]}})
+        "config": {"hosts": ["evil.example.com"]}})
     assert reply.status == 400 and reply.json()["errors"][0]["pointer"] == "/config/hosts"

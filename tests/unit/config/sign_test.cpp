@@ -110,7 +110,9 @@ TEST(PlanLists, give_the_hosts_of_aws_that_a_connection_names) {
   const auto p = plan(*shipped("aws"), "AWS_SIGV4", {{"accessKeyId", "AKIAIOSFODNN7EXAMPLE"}, {"secretAccessKey", "s"}},
                       R"({"services":["s3"]})");
   ASSERT_TRUE(p) << p.error()[0].text();
-  EXPECT_EQ(hosts(p->destinations), "s3.us-east-1.amazonaws.com:443 s3.amazonaws.com:443 sts.amazonaws.com:443");
+  EXPECT_EQ(
+      hosts(p->destinations),
+      "s3.eu-west-3.amazonaws.com:443 s3.amazonaws.com:443 sts.eu-west-3.amazonaws.com:443 sts.amazonaws.com:443");
 }
 
 }  // namespace
