@@ -199,7 +199,13 @@ class Schemes {
       return std::nullopt;
     };
     if (type == "apiKey") return key(name, scheme, prefix, description, refuse);
-    if (type == "mutualTLS") return refuse("client certificates (mutualTLS) are not injected by this version");
+    const auto bound = [&](const char* as) -> std::optional<Static> {
+      if (!prefix.empty()) return refuse(fmt::format("{} beside other schemes: write such an entry by hand", as));
+      Static out;
+      out.type = as;
+      return out;
+    };
+    if (type == "mutualTLS") return bound("CERTIFICATE");
     if (type != "http") return refuse(fmt::format("'{}' is no type of security scheme", one_line(type, 40)));
     const std::string word = lower(member(scheme, "scheme"));
     const std::string base = prefix.empty() ? "" : prefix + "_";
@@ -220,7 +226,7 @@ class Schemes {
           rule("header", "Authorization", fmt::format("Basic ${{basic({0}username, {0}password)}}", base)));
       return out;
     }
-    if (word == "digest") return refuse("http digest is not injected by this version");
+    if (word == "digest") return bound("DIGEST");
     return refuse(fmt::format("the http scheme '{}' is not known here", one_line(word, 40)));
   }
 

@@ -175,7 +175,7 @@ std::vector<std::string> values(const CLI::Option& option, Session& session) {
   if (name == "provider" || name == "app") return providers(session);
   if (name == "output") return {"table", "json", "yaml"};
   if (name == "format") return {"sh", "docker", "k8s"};
-  if (name == "type") return {"API_KEY", "BEARER", "BASIC", "CUSTOM"};
+  if (name == "type") return {"API_KEY", "BEARER", "BASIC", "CUSTOM", "CERTIFICATE", "DIGEST"};
   if (name == "status") return {"ACTIVE", "EXPIRED", "ERROR", "REVOKED"};
   if (name == "scope") return {"PERSONAL", "PROJECT", "ORGANIZATION"};
   if (name == "shell") return {"bash", "zsh", "fish"};

@@ -160,7 +160,7 @@ std::optional<DigestChallenge> read_challenge(const std::vector<Parameter>& all)
 
 // --- answering ---
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -255,26 +255,26 @@ class DigestInjection final : public Injection {
     const auto add = [&](std::string_view name, std::string_view value) {
       out.append(", ").append(name).append("=").append(value);
     };
-    add("realm", quoted(c.realm));
-    add("uri", quoted(parts.uri));
+    add("realm", in_quotes(c.realm));
+    add("uri", in_quotes(parts.uri));
     if (!c.algorithm.empty()) add("algorithm", c.algorithm);
-    add("nonce", quoted(c.nonce));
+    add("nonce", in_quotes(c.nonce));
     if (!parts.qop.empty()) {
       add("nc", parts.count);
-      add("cnonce", quoted(parts.client_nonce));
+      add("cnonce", in_quotes(parts.client_nonce));
       add("qop", parts.qop);
     }
-    add("response", quoted(parts.proof));
-    if (c.opaque) add("opaque", quoted(*c.opaque));
+    add("response", in_quotes(parts.proof));
+    if (c.opaque) add("opaque", in_quotes(*c.opaque));
     if (c.userhash) add("userhash", "true");
     return out;
   }
 
   std::string name_of_user(const DigestChallenge& c, Algorithm by) const {
     const std::string_view user = username_.expose();
-    if (c.userhash) return "username=" + quoted(hash(by, {user, c.realm}));
+    if (c.userhash) return "username=" + in_quotes(hash(by, {user, c.realm}));
     if (c.utf8 && !is_ascii(user)) return "username*=" + extended(user);
-    return "username=" + quoted(user);
+    return "username=" + in_quotes(user);
   }
 
   const vault::Secret username_, password_;
@@ -304,10 +304,10 @@ std::optional<DigestChallenge> strongest_digest(std::string_view www_authenticat
 }
 
 std::string to_text(const DigestChallenge& c) {
-  std::string out = "Digest realm=" + quoted(c.realm) + ", nonce=" + quoted(c.nonce);
-  if (c.opaque) out += ", opaque=" + quoted(*c.opaque);
+  std::string out = "Digest realm=" + in_quotes(c.realm) + ", nonce=" + in_quotes(c.nonce);
+  if (c.opaque) out += ", opaque=" + in_quotes(*c.opaque);
   if (!c.algorithm.empty()) out += ", algorithm=" + c.algorithm;
-  if (!c.domain.empty()) out += ", domain=" + quoted(c.domain);
+  if (!c.domain.empty()) out += ", domain=" + in_quotes(c.domain);
   if (c.auth || c.auth_int)
     out += c.auth && c.auth_int ? ", qop=\"auth, auth-int\"" : c.auth ? ", qop=\"auth\"" : ", qop=\"auth-int\"";
   if (c.stale) out += ", stale=true";

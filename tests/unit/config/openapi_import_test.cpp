@@ -207,12 +207,21 @@ TEST(OpenApiImport, basic_and_bearer_are_types_of_their_own) {
   EXPECT_EQ(rules(provider.auth.at("t")), "header Authorization=Bearer ${token}");
 }
 
+TEST(OpenApiImport, digest_and_client_certificates_are_entries_of_their_own_and_stand_in_no_other) {
+  const std::string both = schemes("    d: {type: http, scheme: digest}\n    m: {type: mutualTLS}\n");
+  const Provider provider = entry_of(read(both));
+  EXPECT_EQ(provider.auth.at("d").type, "DIGEST");
+  EXPECT_EQ(provider.auth.at("m").type, "CERTIFICATE");
+  const std::string together =
+      schemes("    d: {type: http, scheme: digest}\n    k: {type: apiKey, in: query, name: k}\n") +
+      "security: [{d: [], k: []}, {k: []}]\n";
+  EXPECT_THAT(unmapped(read(together)), HasSubstr("d: DIGEST beside other schemes"));
+}
+
 TEST(OpenApiImport, what_is_not_injected_is_listed_with_the_reason) {
   const Imported found =
       read(schemes("    key: {type: apiKey, in: header, name: X-Key}\n"
-                   "    d: {type: http, scheme: digest}\n"
                    "    n: {type: http, scheme: negotiate}\n"
-                   "    m: {type: mutualTLS}\n"
                    "    s: {type: apiKey, in: header, name: Authorization,\n"
                    "        x-amazon-apigateway-authtype: awsSigv4}\n"
                    "    w: {type: apiKey, in: header, name: Cookie}\n"
@@ -221,9 +230,7 @@ TEST(OpenApiImport, what_is_not_injected_is_listed_with_the_reason) {
                    "    o: {type: other}\n"));
   EXPECT_EQ(found.mapped.size(), 1U);
   const std::string said = unmapped(found);
-  EXPECT_THAT(said, HasSubstr("7:8 d: http digest is not injected by this version"));
-  EXPECT_THAT(said, HasSubstr("n: the http scheme 'negotiate' is not known here"));
-  EXPECT_THAT(said, HasSubstr("m: client certificates (mutualTLS) are not injected by this version"));
+  EXPECT_THAT(said, HasSubstr("7:8 n: the http scheme 'negotiate' is not known here"));
   EXPECT_THAT(said, HasSubstr("s: AWS signatures"));
   EXPECT_THAT(said, HasSubstr("w: a whole Cookie field is not a key"));
   EXPECT_THAT(said, HasSubstr("host: the header 'Host' frames or routes"));
@@ -330,8 +337,8 @@ TEST(OpenApiImport, schemes_may_be_left_out_or_told) {
 }
 
 TEST(OpenApiImport, a_document_without_anything_to_map_says_why) {
-  EXPECT_THAT(mistake(schemes("    d: {type: http, scheme: digest}\n")),
-              HasSubstr("acme.yaml:6:5: none of its ways to authenticate can be mapped: d: http digest"));
+  EXPECT_THAT(mistake(schemes("    n: {type: http, scheme: negotiate}\n")),
+              HasSubstr("acme.yaml:6:5: none of its ways to authenticate can be mapped: n: the http scheme"));
 }
 
 // --- oauth2 ----------------------------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <boost/json.hpp>
 
 #include "tests/unit/config/support.hpp"
@@ -130,9 +132,31 @@ TEST(PlanAuth, is_chosen_by_type_or_by_name) {
 }
 
 TEST(PlanAuth, refuses_types_that_this_version_does_not_serve) {
-  const Provider p = entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: DIGEST}}");
-  EXPECT_EQ(plan_mistakes(p, "DIGEST", {}), "/type: type DIGEST is not served by this version");
-  EXPECT_EQ(plan_mistakes(p, "", {}, "{}", "o"), "/type: type DIGEST is not served by this version");
+  const Provider p = entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH1}}");
+  EXPECT_EQ(plan_mistakes(p, "OAUTH1", {}), "/type: type OAUTH1 is not served by this version");
+  EXPECT_EQ(plan_mistakes(p, "", {}, "{}", "o"), "/type: type OAUTH1 is not served by this version");
+}
+
+TEST(PlanAuth, certificates_and_digest_need_no_rules_and_their_secrets_go_into_none) {
+  const Provider http = *shipped("http");
+  const std::map<std::string, std::string> pair{{"certificate", std::string(20'000, 'c')}, {"key", "k"}};
+  const std::map<std::string, std::string> login{{"username", "u"}, {"password", "p"}};
+  const std::string hosts = R"({"hosts":["a.example.com"])";
+  EXPECT_EQ(plan_mistakes(http, "CERTIFICATE", pair, hosts + "}"), "(accepted)");
+  EXPECT_EQ(plan_mistakes(http, "DIGEST", login, hosts + "}"), "(accepted)");
+  EXPECT_EQ(plan_mistakes(http, "DIGEST", {{"password", "p"}}, hosts + "}"),
+            "/value/username: 'username' (User name) is required");
+  const auto with = [&](const char* variable) {
+    return hosts + R"(,"inject":[{"header":"X-A","value":"${)" + variable + R"(}"}]})";
+  };
+  auto more = pair;
+  more.emplace("apiKey", "a");
+  EXPECT_EQ(plan_mistakes(http, "CERTIFICATE", more, with("apiKey")), "(accepted)");
+  EXPECT_THAT(plan_mistakes(http, "CERTIFICATE", pair, with("key")),
+              testing::HasSubstr("'key', which is shown in the handshake and never sent"));
+  EXPECT_EQ(plan_mistakes(http, "DIGEST", login, with("username")), "(accepted)");
+  EXPECT_THAT(plan_mistakes(http, "DIGEST", login, with("password")),
+              testing::HasSubstr("unknown variable 'password'"));
 }
 
 TEST(PlanAuth, takes_the_only_entry_where_none_is_named) {
