@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "proxy/admin/json_text.hpp"
+#include "vault/capability.hpp"
 
 namespace postern::admin {
 namespace {
@@ -279,36 +280,8 @@ bool has_ended(const vault::Authorization& authorization, std::int64_t now_ms) {
   return authorization.revoked != 0 || (authorization.expires != 0 && authorization.expires <= now_ms);
 }
 
-namespace {
-
-constexpr std::string_view kCapabilities[] = {"*",
-                                              "proxy:call",
-                                              "connections:read",
-                                              "connections:write",
-                                              "auth_configs:read",
-                                              "auth_configs:write",
-                                              "authorizations:read",
-                                              "authorizations:write",
-                                              "providers:read",
-                                              "audit:read",
-                                              "metrics:read",
-                                              "projects:read",
-                                              "projects:write",
-                                              "users:read",
-                                              "users:write",
-                                              "system:*",
-                                              "system:keys",
-                                              "system:backup",
-                                              "system:providers",
-                                              "system:config",
-                                              "system:organizations",
-                                              "system:audit",
-                                              "system:ca"};
-
-}  // namespace
-
 bool is_capability(std::string_view text) {
-  return std::ranges::find(kCapabilities, text) != std::end(kCapabilities);
+  return std::ranges::find(vault::capabilities(), text) != vault::capabilities().end();
 }
 
 std::vector<std::string> held_by(const Caller& caller) {
@@ -316,17 +289,17 @@ std::vector<std::string> held_by(const Caller& caller) {
   const auto listed_and_may = [&](std::string_view one) {
     return one != "*" && one != "system:*" && vault::holds(caller.authorization, one) && caller.may(one);
   };
-  const bool all = std::ranges::all_of(kCapabilities, [&](std::string_view one) {
+  const bool all = std::ranges::all_of(vault::capabilities(), [&](std::string_view one) {
     return one == "*" || one == "system:*" || !vault::holds(caller.authorization, one) || caller.may(one);
   });
   if (all) return listed;
   std::vector<std::string> held;
-  std::ranges::copy_if(kCapabilities, std::back_inserter(held), listed_and_may);
+  std::ranges::copy_if(vault::capabilities(), std::back_inserter(held), listed_and_may);
   return held;
 }
 
 bool may_give(const Caller& maker, std::string_view project, vault::Role role) {
-  return std::ranges::all_of(kCapabilities, [&](std::string_view one) {
+  return std::ranges::all_of(vault::capabilities(), [&](std::string_view one) {
     return one == "*" || !vault::holds(role, one) || maker.may_in(project, one);
   });
 }

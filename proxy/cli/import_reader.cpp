@@ -9,6 +9,7 @@
 #include <istream>
 
 #include "proxy/cli/hidden.hpp"
+#include "proxy/cli/repeated_key.hpp"
 
 namespace postern::cli {
 namespace {
@@ -58,6 +59,7 @@ class JsonLines final : public ImportReader {
     if (!is_blank(std::string_view(line_).substr(taken))) return wrong(taken, "more than one object on the line");
     json::value value = parser.release();
     if (!value.is_object()) return wrong(line_.find_first_not_of(" \t"), "not a JSON object");
+    if (auto repeated = repeated_key(line_)) return wrong(repeated->byte, std::move(repeated->what));
     return ImportEntry{number_, std::move(value.get_object()), {}};
   }
 
@@ -175,6 +177,13 @@ json::array split_tags(std::string_view text) {
   return tags;
 }
 
+// What a spreadsheet takes for a formula, behind any number of apostrophes: with them what one has defused is such a
+// text again, so that taking one away is right for it too.
+bool runs_behind_apostrophes(std::string_view text) {
+  const auto first = text.find_first_not_of('\'');
+  return first != std::string_view::npos && std::string_view("=+-@\t\r").find(text[first]) != std::string_view::npos;
+}
+
 class CsvReader final : public ImportReader {
  public:
   explicit CsvReader(std::istream& in) : rows_(in) {}
@@ -221,8 +230,11 @@ class CsvReader final : public ImportReader {
     ImportEntry entry{row.front().line, {}, {}};
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i].text.empty()) continue;
-      if (const char* wrong = put(entry.body, names_[i], row[i].text); wrong != nullptr)
-        return std::unexpected(Misread{row[i].line, row[i].column, wrong});
+      std::string stripped;  // never of a secret: of those there is one copy, which is wiped
+      if (!names_[i].starts_with("value.")) stripped = plain(row[i].text);
+      const std::string& text = stripped.empty() ? row[i].text : stripped;
+      if (std::string wrong = put(entry.body, names_[i], text); !wrong.empty())
+        return std::unexpected(Misread{row[i].line, row[i].column, std::move(wrong)});
       std::string pointer = "/" + names_[i];
       if (const auto dot = pointer.find('.'); dot != std::string::npos) pointer[dot] = '/';
       entry.columns.emplace_back(std::move(pointer), row[i].column);
@@ -230,8 +242,8 @@ class CsvReader final : public ImportReader {
     return entry;
   }
 
-  // Null: it is in the body. Otherwise what is wrong with the cell.
-  static const char* put(json::object& body, const std::string& name, const std::string& text) {
+  // Empty: it is in the body. Otherwise what is wrong with the cell.
+  static std::string put(json::object& body, const std::string& name, const std::string& text) {
     const auto member = [&](std::string_view of) -> json::object& {
       json::value& object = body[of];
       return object.is_object() ? object.get_object() : object.emplace_object();
@@ -247,15 +259,16 @@ class CsvReader final : public ImportReader {
       json::value& variable = member("config")[name.substr(7)];
       if (text.front() != '{' && text.front() != '[' && text.front() != '"') {
         variable = text;
-        return nullptr;
+        return "";
       }
       boost::system::error_code error;
       variable = json::parse(text, error);
       if (error) return "begins like JSON and is none";
+      if (auto repeated = repeated_key(text)) return std::move(repeated->what);
     } else {
       body[name] = text;
     }
-    return nullptr;
+    return "";
   }
 
   Rows rows_;
@@ -272,6 +285,15 @@ std::expected<std::unique_ptr<ImportReader>, Misread> read_csv(std::istream& in)
   auto reader = std::make_unique<CsvReader>(in);
   if (auto header = reader->read_header(); !header) return std::unexpected(header.error());
   return reader;
+}
+
+std::string defused(std::string_view text) {
+  return runs_behind_apostrophes(text) ? "'" + std::string(text) : std::string(text);
+}
+
+std::string_view plain(std::string_view cell) {
+  if (cell.starts_with('\'') && runs_behind_apostrophes(cell)) cell.remove_prefix(1);
+  return cell;
 }
 
 std::string csv_row(const std::vector<std::string>& cells) {

@@ -4,8 +4,10 @@
 
 #include "config/catalog.hpp"
 #include "config/settings.hpp"
+#include "config/settings_json.hpp"
 #include "proxy/cli/command.hpp"
 #include "proxy/cli/offline_settings.hpp"
+#include "vault/capability.hpp"
 
 namespace postern::cli::offline {
 namespace {
@@ -81,6 +83,12 @@ Result<std::string> show(const ConfigFile& config, const Environment& environmen
   return config::show_settings(*settings);
 }
 
+Result<json::object> show_json(const ConfigFile& config, const Environment& environment) {
+  auto settings = load(config, environment);
+  if (!settings) return std::unexpected(settings.error());
+  return config::settings_json(*settings);
+}
+
 Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id) {
   auto known = catalog(config, environment);
   if (!known) return std::unexpected(known.error());
@@ -97,6 +105,15 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
   for (const std::string& id : (*known)->ids())
     if (auto found = (*known)->find(id)) out.push_back(form_of(*found));
   return out;
+}
+
+std::vector<std::string> capabilities() {
+  const auto all = vault::capabilities();
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> auth_types() {
+  return config::known_types();
 }
 
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files) {

@@ -9,11 +9,16 @@
 namespace postern::cli {
 namespace {
 
-constexpr Column kOrganizations[] = {{"ID", "id"}, {"NAME", "name"}, {"ENABLED", "enabled"}, {"CREATED", "created"}};
-constexpr Column kProjects[] = {{"ID", "id"}, {"NAME", "name"}, {"CREATED", "created"}};
-constexpr Column kUsers[] = {{"ID", "id"},          {"NAME", "name"},         {"EMAIL", "email"},
-                             {"ROLE", "role"},      {"PROJECTS", "projects"}, {"ENABLED", "enabled"},
-                             {"CREATED", "created"}};
+constexpr Column kOrganizations[] = {
+    {"ID", "id"}, {"NAME", "name", 1}, {"ENABLED", "enabled"}, {"CREATED", "created", 2, 11}};
+constexpr Column kProjects[] = {{"ID", "id"}, {"NAME", "name", 1}, {"CREATED", "created", 2, 11}};
+constexpr Column kUsers[] = {{"ID", "id"},
+                             {"NAME", "name", 1},
+                             {"EMAIL", "email", 2},
+                             {"ROLE", "role"},
+                             {"PROJECTS", "projects", 3},
+                             {"ENABLED", "enabled"},
+                             {"CREATED", "created", 3, 11}};
 
 // The three nouns differ in what they are called, and in what can be said of them.
 struct Noun {
@@ -136,7 +141,7 @@ void add(CLI::App& root, Command& command, const Noun& noun) {
   };
   CLI::App* verb = add_verb(*group, "list", "those that you see", fmt::format("postern {} list -q", noun.plural));
   verb->add_option("--search", flags->search, "in the name");
-  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(whole_number(1));
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   run(verb, list);
   run(with_id("show", "one of them"), [](const Noun& of, const Flags& with, Session& session) {

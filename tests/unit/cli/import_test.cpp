@@ -55,6 +55,18 @@ TEST(ImportReader, names_line_and_column_of_what_is_not_json) {
               testing::ElementsAre(HasSubstr("1:1: more than 1 MiB")));
 }
 
+TEST(ImportReader, refuses_a_key_that_an_object_has_twice) {
+  EXPECT_THAT(lines("{\"app\":\"a\",\"app\":\"b\"}\n{\"app\":\"c\"}"),
+              testing::ElementsAre("1:17: the key 'app' is there twice; name it once", "2 {\"app\":\"c\"}"));
+  EXPECT_THAT(lines(R"({"value":{"apiKey":"1","api\u004bey":"2"}})"),
+              testing::ElementsAre(HasSubstr("the key 'apiKey' is there twice")));
+  EXPECT_THAT(lines(R"({"config":[{"a":1},{"a":2}],"value":{"a":3}})"),
+              testing::ElementsAre(R"(1 {"config":[{"a":1},{"a":2}],"value":{"a":3}})"));
+  EXPECT_THAT(lines(R"({"sk canary":1,"sk canary":2})"), testing::ElementsAre(HasSubstr("a key is there twice")));
+  EXPECT_THAT(csv("app,config.a\nx,\"{\"\"b\"\":1,\"\"b\"\":2}\"\n"),
+              testing::ElementsAre("2:3: the key 'b' is there twice; name it once"));
+}
+
 TEST(ImportReader, takes_csv_with_all_its_quoting) {
   EXPECT_THAT(
       csv("app,name,value.apiKey,tags,enabled,config.region\r\n"
@@ -125,7 +137,7 @@ TEST(Import, sends_every_line_over_one_connection_and_tells_of_those_that_fail) 
   EXPECT_EQ(world.server.dialled.size(), 1u);
   EXPECT_EQ(world.out.str(), "imported 1, failed 2\n");
   EXPECT_EQ(world.err.str(),
-            "postern: -:3:1: Invalid: connections: no; /value/apiKey: has another form\n"
+            "postern: -:3:1: Invalid: /value/apiKey: has another form; no\n"
             "postern: -:4:32: the object does not end on its line\n");
   EXPECT_THAT(world.err.str(), Not(HasSubstr("canary")));
 }
@@ -226,6 +238,28 @@ TEST(Import, dry_runs_write_nothing_and_know_of_lines_that_name_one_alias) {
   EXPECT_FALSE(std::filesystem::exists(file + ".imported"));
 }
 
+TEST(Import, tells_programs_the_sum_as_one_object) {
+  ImportWorld world;
+  const auto file = world.file("x.jsonl", "{\"app\":\"a\"}\n{\"app\":\"b\"}\n{\n");
+  world.server.answer(201, kMade);
+  world.server.answer(400, kRefused);
+  EXPECT_EQ(world.import(file, {"-o", "json"}), 1);
+  EXPECT_EQ(boost::json::parse(world.out.str()),
+            boost::json::parse(R"({"imported":1,"skipped":0,"dryRun":false,"failed":[
+                {"line":2,"column":1,"message":"Invalid: /value/apiKey: has another form; no"},
+                {"line":3,"column":2,"message":"the object does not end on its line"}]})"));
+  EXPECT_THAT(world.err.str(), HasSubstr(file + ":2:1: Invalid"));
+  ImportWorld again;
+  again.server.answer(201, kMade);
+  EXPECT_EQ(again.import(world.file("y.jsonl", "{\"app\":\"a\"}\n"), {"-o", "json", "--dry-run"}), 0);
+  EXPECT_EQ(boost::json::parse(again.out.str()),
+            boost::json::parse(R"({"imported":1,"skipped":0,"failed":[],"dryRun":true})"));
+  ImportWorld skipping;
+  skipping.server.answer(400, kRefused);
+  EXPECT_EQ(skipping.import(file, {"-o", "yaml", "--stop"}), 1);
+  EXPECT_THAT(skipping.out.str(), testing::StartsWith("imported: 0\nskipped: 1\nfailed:\n  - line: 2\n"));
+}
+
 TEST(Import, draws_a_bar_on_a_terminal_and_tells_ids_in_quiet) {
   ImportWorld world;
   world.around.err_is_terminal = true;
@@ -279,6 +313,19 @@ TEST(Export, writes_what_import_takes_with_empty_places_for_secrets) {
   EXPECT_FALSE(std::getline(out, line)) << "what a file declares stays there";
 }
 
+TEST(Csv, a_defused_cell_is_run_by_no_spreadsheet_and_reads_as_before) {
+  for (const std::string text :
+       {"=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "''=1", "'", "''", "'a", "a=1", "plain", "", "''-"}) {
+    const std::string cell = defused(text);
+    EXPECT_EQ(plain(cell), text);
+    EXPECT_TRUE(cell.empty() || std::string("=+-@\t\r").find(cell.front()) == std::string::npos) << cell;
+  }
+  EXPECT_EQ(defused("=1"), "'=1");
+  EXPECT_EQ(defused("'quoted'"), "'quoted'");
+  EXPECT_THAT(csv("app,name,value.apiKey,tags\nx,'=1,'=secret,'@a;b\n"),
+              testing::ElementsAre(R"(2 {"app":"x","name":"=1","value":{"apiKey":"'=secret"},"tags":["@a","b"]})"));
+}
+
 TEST(Export, as_csv_comes_back_as_the_same_connections) {
   World world;
   world.server.answer(200, kListed);
@@ -286,6 +333,7 @@ TEST(Export, as_csv_comes_back_as_the_same_connections) {
   EXPECT_THAT(world.out.str(),
               testing::StartsWith("app,type,auth,name,alias,scope,owner,endUser,project,authConfig,tags,"
                                   "enabled,config.list,config.region,value.apiKey\r\n"));
+  EXPECT_THAT(world.out.str(), HasSubstr(",'=1,"));
   EXPECT_THAT(
       csv(world.out.str()),
       testing::ElementsAre(

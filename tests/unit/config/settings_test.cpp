@@ -1,6 +1,7 @@
 #include "config/settings.hpp"
 
 #include <regex>
+#include <sstream>
 
 #include "config/settings_rows.hpp"
 #include "tests/unit/config/support.hpp"
@@ -274,6 +275,25 @@ TEST(DefaultFile, holds_the_defaults_when_its_comments_are_taken_away) {
   empty->file = s->file;
   empty->state = s->state;
   EXPECT_EQ(show_settings(*s), show_settings(*empty));
+}
+
+// A comment that a tool has wrapped once more: the line is left early, or its rest stands outside of its section.
+TEST(DefaultFile, breaks_comments_where_a_line_is_full) {
+  std::istringstream file{std::string(default_settings_file())};
+  static const std::regex comment("^((?:# *)*# )([^ #].*)$"), setting("^[a-z_\".*:0-9]+:( .*|)$");
+  std::string before, margin;
+  for (std::string line; std::getline(file, line);) {
+    EXPECT_LE(line.size(), 120u) << line;
+    std::smatch parts;
+    const bool is_comment = std::regex_match(line, parts, comment) && !std::regex_match(parts[2].str(), setting);
+    const std::string word = is_comment ? parts[2].str().substr(0, parts[2].str().find(' ')) : "";
+    if (is_comment && !before.empty() && std::string(".:").find(before.back()) == std::string::npos) {
+      EXPECT_EQ(parts[1].str(), margin) << before << "\n" << line;
+      EXPECT_GT(before.size() + 1 + word.size(), 90u) << before << "\n" << line;
+    }
+    before = is_comment ? line : "";
+    margin = is_comment ? parts[1].str() : "";
+  }
 }
 
 TEST(DefaultFile, names_every_key) {
