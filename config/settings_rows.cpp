@@ -1,3 +1,4 @@
+// Every setting: its key, how it is read, and how it is shown. Long because it is one list, a row a key.
 #include "config/settings_rows.hpp"
 
 #include <algorithm>
