@@ -294,7 +294,8 @@ std::vector<std::string> held_by(const Caller& caller) {
   });
   if (all) return listed;
   std::vector<std::string> held;
-  std::ranges::copy_if(vault::capabilities(), std::back_inserter(held), listed_and_may);
+  for (const std::string_view one : vault::capabilities())
+    if (listed_and_may(one)) held.emplace_back(one);
   return held;
 }
 
