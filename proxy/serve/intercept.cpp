@@ -73,7 +73,7 @@ net::Task<bool> shake_hands(Call& call) {
                                  : accepted.untrusted ? Counter::client_tls_untrusted
                                                       : Counter::client_tls_failed);
   if (fine) co_return true;
-  tell_failure(call, accepted);
+  if (!call.ended) tell_failure(call, accepted);
   call.aborted = true;
   call.session->open = false;
   if (accepted.fault == net::Fault::tls) co_await client.linger();  // the alert must arrive
