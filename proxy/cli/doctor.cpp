@@ -200,10 +200,12 @@ std::vector<Check> check_proxy_variables(const Environment& environment, const s
   if (https) {
     const Target secure = target_of(*https);
     if (is_postern(secure, proxy))
-      out.push_back({"https_proxy", Health::warn,
-                     "points to this postern: https:// URLs become tunnels, which egress.allow lets through without a "
-                     "credential",
-                     "write http:// in the URLs that need one: TLS begins at postern"});
+      out.push_back(
+          {"https_proxy", Health::warn,
+           "points to this postern: https:// URLs become tunnels, which egress.allow lets through without a "
+           "credential, and intercept.hosts opens for callers that trust the local CA",
+           "opt in hosts that need a credential and give the caller what `postern ca export` prints, or write "
+           "http:// in those URLs: TLS begins at postern"});
     else
       out.push_back({"https_proxy", Health::warn, fmt::format("https:// calls go to {}, past postern", secure.address),
                      "write http:// for what postern shall call, or unset it"});

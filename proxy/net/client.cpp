@@ -145,6 +145,7 @@ Soon<Io> Client::write(std::string_view bytes, Millis stall) {
 }
 
 Soon<Io> Client::end_writing() {
+  if (tls_) return tls_->end_writing();
   socket_.end_writing();
   return Io::ok;
 }

@@ -5,8 +5,6 @@
 
 #include <atomic>
 
-#include "proxy/net/tls_bio.hpp"
-
 namespace postern::net {
 namespace {
 
@@ -87,11 +85,9 @@ std::expected<std::shared_ptr<const Trust>, std::string> Trust::file(const std::
   return *trust;
 }
 
-SslPtr Trust::open(Socket& socket, const std::string& host, bool ip_literal) const {
+SslPtr Trust::open(const std::string& host, bool ip_literal) const {
   SslPtr ssl(SSL_new(context_.get()));
-  BIO* bio = ssl ? new_socket_bio(socket) : nullptr;
-  if (bio == nullptr) return nullptr;
-  SSL_set_bio(ssl.get(), bio, bio);
+  if (ssl == nullptr) return nullptr;
   SSL_set_connect_state(ssl.get());
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
   X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

@@ -1,5 +1,5 @@
 #pragma once
-// TLS towards upstreams: trust, and sessions to resume (DESIGN section 8). OpenSSL sits directly on the socket.
+// TLS towards upstreams: trust, and sessions to resume (DESIGN section 8). How bytes move is in tls_stream.
 //
 // Thread safety: a Trust is immutable after load and shared by all workers; a SessionCache belongs to one worker.
 #include <openssl/ssl.h>
@@ -14,8 +14,6 @@
 #include <unordered_map>
 
 namespace postern::net {
-
-class Socket;
 
 struct SslFree {
   void operator()(SSL* p) const noexcept { SSL_free(p); }
@@ -40,9 +38,9 @@ class Trust {
   SSL_CTX* context() const noexcept { return context_.get(); }
   // Never given twice: sessions of other roots are not resumed under these, as an address in memory might allow.
   std::uint64_t serial() const noexcept { return serial_; }
-  // An SSL in client mode for `host` on `socket`, which outlives it; SNI set unless it is an address. nullptr: out of
-  // memory.
-  SslPtr open(Socket& socket, const std::string& host, bool ip_literal) const;
+  // An SSL in client mode for `host`, without a socket yet (TlsStream); SNI set unless it is an address. nullptr: out
+  // of memory.
+  SslPtr open(const std::string& host, bool ip_literal) const;
 
  private:
   static std::expected<std::shared_ptr<Trust>, std::string> make();

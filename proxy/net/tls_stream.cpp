@@ -108,9 +108,30 @@ Io TlsStream::write_now(std::string_view& bytes) noexcept {
   return Io::ok;
 }
 
+Io TlsStream::end_now() noexcept {
+  no_old_errors();
+  const int result = SSL_shutdown(ssl_.get());
+  if (result >= 0) return Io::ok;  // 0: ours is out, and the peer's may come later
+  return outcome(result, write_wants_read_, SSL_ERROR_WANT_READ) == Io::again ? Io::again : Io::failed;
+}
+
+Task<Io> TlsStream::end_rest() {
+  Io io = Io::again;
+  while (io == Io::again) {
+    if (!co_await may_write()) co_return Io::failed;
+    io = end_now();
+  }
+  co_return io;
+}
+
+Soon<Io> TlsStream::end_writing() {
+  const Io io = end_now();
+  if (io == Io::again) return end_rest();
+  return io;
+}
+
 void TlsStream::say_end() noexcept {
-  ERR_clear_error();
-  SSL_shutdown(ssl_.get());
+  end_now();
   ERR_clear_error();
 }
 

@@ -31,7 +31,9 @@ class TlsStream {
   Socket::Wait may_read() const { return {socket_, read_wants_write_ ? Reactor::kOut : Reactor::kIn}; }
   Socket::Wait may_write() const { return {socket_, write_wants_read_ ? Reactor::kIn : Reactor::kOut}; }
 
-  // Says close_notify once, if the stream is whole; never waits for the peer's.
+  // Says close_notify and waits until it is out: nothing may be written after it, and reading goes on. ok, failed.
+  Soon<Io> end_writing();
+  // Says close_notify once, if the stream is whole; waits for nothing.
   void say_end() noexcept;
   // Gives TLS's buffers back (34 KiB) until they are needed again; does nothing while something is in them.
   void rest() noexcept { SSL_free_buffers(ssl_.get()); }
@@ -44,6 +46,8 @@ class TlsStream {
  private:
   Io outcome(int result, bool& wants_other, int other) noexcept;
   bool goes_on_with_socket() noexcept;
+  Io end_now() noexcept;
+  Task<Io> end_rest();
 
   Socket& socket_;
   SslPtr ssl_;

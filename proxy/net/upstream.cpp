@@ -11,27 +11,12 @@
 
 namespace postern::net {
 
-namespace {
-
-// SSL_get_error looks at the thread's queue of errors, which must be empty before the call it asks about; clearing an
-// empty queue costs ten times as much as looking.
-void no_old_errors() noexcept {
-  if (ERR_peek_error() != 0) ERR_clear_error();
-}
-
-}  // namespace
-
 using observe::Counter;
 using observe::Gauge;
 
 Upstream::~Upstream() {
   if (connected_) worker_.metrics().add(Gauge::open_upstreams, -1);
-  // A quiet close_notify where the stream is whole; never a wait for the peer's.
-  if (ssl_ && socket_.is_open() && !socket_.cancelled()) {
-    ERR_clear_error();
-    SSL_shutdown(ssl_.get());
-    ERR_clear_error();
-  }
+  if (tls_ && socket_.is_open() && !socket_.cancelled()) tls_->say_end();
 }
 
 std::optional<Endpoint> known_address(const Destination& to) {
@@ -133,22 +118,18 @@ Task<Fault> Upstream::dial(const Endpoint& to, Millis timeout) {
 }
 
 Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, Millis timeout) {
-  ssl_ = to.trust->open(socket_, to.host, to.ip_literal);
-  if (!ssl_) co_return Fault::tls;
-  keep_sessions(ssl_.get(), &sessions, &to.session_key);
-  if (SSL_SESSION* session = sessions.get(to.session_key)) SSL_set_session(ssl_.get(), session);
+  SslPtr ssl = to.trust->open(to.host, to.ip_literal);
+  if (!ssl) co_return Fault::tls;
+  keep_sessions(ssl.get(), &sessions, &to.session_key);
+  if (SSL_SESSION* session = sessions.get(to.session_key)) SSL_set_session(ssl.get(), session);
+  auto tls = std::make_unique<TlsStream>(worker_, socket_);
+  if (!tls->start(std::move(ssl), {})) co_return Fault::tls;
   socket_.expire_after(timeout);
-  for (;;) {
-    ERR_clear_error();
-    const int result = SSL_do_handshake(ssl_.get());
-    if (result == 1) break;
-    const int error = SSL_get_error(ssl_.get(), result);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-      if (co_await wait_for_tls(error == SSL_ERROR_WANT_WRITE)) continue;
-      co_return socket_.expired() ? Fault::connect_timeout : Fault::ended;
-    }
+  if (co_await tls->handshake() != Io::ok) {
+    if (socket_.expired()) co_return Fault::connect_timeout;
+    if (socket_.cancelled()) co_return Fault::ended;
     sessions.forget(to.session_key);
-    const long verdict = SSL_get_verify_result(ssl_.get());
+    const long verdict = SSL_get_verify_result(tls->ssl());
     if (verdict != X509_V_OK) {
       reason_ = X509_verify_cert_error_string(verdict);
       co_return Fault::certificate;
@@ -158,55 +139,22 @@ Task<Fault> Upstream::handshake(const Destination& to, SessionCache& sessions, M
     co_return Fault::tls;
   }
   socket_.no_deadline();
+  tls_ = std::move(tls);
   connected();
-  worker_.metrics().add(SSL_session_reused(ssl_.get()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
+  worker_.metrics().add(SSL_session_reused(tls_->ssl()) ? Counter::upstream_tls_resumed : Counter::upstream_tls_full);
   co_return Fault::none;
 }
 
-Task<bool> Upstream::wait_for_tls(bool wants_write) {
-  if (wants_write) co_return co_await socket_.writable();
-  co_return co_await socket_.readable();
-}
-
-IoResult Upstream::outcome(int result, bool& wants_write) noexcept {
-  const int error = SSL_get_error(ssl_.get(), result);
-  wants_write = error == SSL_ERROR_WANT_WRITE;
-  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return {Io::again, 0};
-  if (error == SSL_ERROR_ZERO_RETURN) return {Io::closed, 0};
-  return {Io::failed, 0};
-}
-
 IoResult Upstream::read_now(char* to, std::size_t size) noexcept {
-  if (!ssl_) {
-    const IoResult r = socket_.read(to, size);
-    ended_ = r.io == Io::closed || r.io == Io::failed;
-    return r;
-  }
-  std::size_t got = 0;
-  no_old_errors();
-  const int result = SSL_read_ex(ssl_.get(), to, size, &got);
-  read_wants_write_ = starved_ = false;
-  if (result == 1) return {Io::ok, got};
-  const IoResult none = outcome(result, read_wants_write_);
-  // A part of a record counts as pending, too: only the socket can tell when there is more of it.
-  starved_ = none.io == Io::again;
-  ended_ = !starved_;
-  return none;
+  return tls_ ? tls_->read_now(to, size) : socket_.read(to, size);
 }
 
 Io Upstream::write_now(std::string_view& bytes) noexcept {
-  while (!ssl_ && !bytes.empty()) {
+  if (tls_) return tls_->write_now(bytes);
+  while (!bytes.empty()) {
     const IoResult r = socket_.write(bytes);
-    write_wants_write_ = r.io == Io::again;
     if (r.io != Io::ok) return r.io;
     bytes.remove_prefix(r.size);
-  }
-  while (!bytes.empty()) {
-    std::size_t done = 0;
-    no_old_errors();
-    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &done);
-    if (result != 1) return outcome(result, write_wants_write_).io == Io::again ? Io::again : Io::failed;
-    bytes.remove_prefix(done);
   }
   return Io::ok;
 }
@@ -214,7 +162,7 @@ Io Upstream::write_now(std::string_view& bytes) noexcept {
 Task<Io> Upstream::write_rest(std::string_view bytes) {
   Io io = Io::again;
   while (io == Io::again) {
-    if (!co_await wait_for_tls(write_wants_write_)) co_return Io::failed;
+    if (!co_await (tls_ ? tls_->may_write() : socket_.writable())) co_return Io::failed;
     io = write_now(bytes);
   }
   co_return io;
@@ -226,20 +174,15 @@ Soon<Io> Upstream::write(std::string_view bytes) {
   return io;
 }
 
-Task<Io> Upstream::end_writing() {
-  if (!ssl_) socket_.end_writing();
-  while (ssl_) {
-    ERR_clear_error();
-    const int result = SSL_shutdown(ssl_.get());
-    if (result >= 0) break;  // 0: ours is out, and the peer's may come later
-    if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_WRITE || !co_await socket_.writable()) co_return Io::failed;
-  }
-  co_return Io::ok;
+Soon<Io> Upstream::end_writing() {
+  if (tls_) return tls_->end_writing();
+  socket_.end_writing();
+  return Io::ok;
 }
 
 bool Upstream::fresh(bool sure) noexcept {
-  if (!socket_.is_open() || socket_.cancelled() || SSL_get_shutdown(ssl_.get()) != 0) return false;
-  if (SSL_has_pending(ssl_.get()) == 0) {
+  if (!socket_.is_open() || socket_.cancelled() || SSL_get_shutdown(tls_->ssl()) != 0) return false;
+  if (SSL_has_pending(tls_->ssl()) == 0) {
     if (!sure && socket_.is_quiet()) return true;
     const Io waiting = socket_.peek();
     if (waiting == Io::again) return true;

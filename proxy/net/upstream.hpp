@@ -14,6 +14,7 @@
 #include "proxy/net/socket.hpp"
 #include "proxy/net/task.hpp"
 #include "proxy/net/tls.hpp"
+#include "proxy/net/tls_stream.hpp"
 
 namespace postern::net {
 
@@ -57,7 +58,7 @@ class Upstream {
   const Endpoint& address() const noexcept { return address_; }
 
   // Awaits that read_now() may find something; false: cancelled or expired (ask socket()).
-  auto readable() { return Readable(*this); }
+  auto readable() { return Readable(socket_, tls_.get()); }
   // Reads what is there now. ok: size > 0; again: nothing is; closed: a clean end (close_notify, or of a plain stream
   // its end); failed: reset, cut.
   // An end shows again each time.
@@ -66,48 +67,27 @@ class Upstream {
   Soon<Io> write(std::string_view bytes);
   // Ends our side of the stream (close_notify, or shutdown of a plain one): nothing may be written after it, and
   // reading goes on. ok, failed.
-  Task<Io> end_writing();
+  Soon<Io> end_writing();
   // True if the idle connection may carry another request: open, and nothing waits on it but TLS's own tickets.
   // `sure`: asks the kernel now, for a request that cannot be sent twice; otherwise what it had reported when the
   // request that wants it came will do.
   bool fresh(bool sure) noexcept;
   // Gives TLS's buffers back (34 KiB) until the next request; for one that nobody uses.
-  void rest() noexcept { SSL_free_buffers(ssl_.get()); }
+  void rest() noexcept { tls_->rest(); }
 
  private:
-  // What the last read_now() wanted, unless TLS has bytes in hand that the socket knows nothing of.
-  class Readable {
-   public:
-    explicit Readable(Upstream& upstream)
-        : in_hand_(upstream.ended_ ||
-                   (!upstream.starved_ && upstream.ssl_ && SSL_has_pending(upstream.ssl_.get()) != 0)),
-          wait_(upstream.read_wants_write_ ? upstream.socket_.writable() : upstream.socket_.readable()) {}
-    bool await_ready() noexcept { return in_hand_ || wait_.await_ready(); }
-    void await_suspend(std::coroutine_handle<> h) { wait_.await_suspend(h); }
-    bool await_resume() const noexcept { return in_hand_ || wait_.await_resume(); }
-
-   private:
-    bool in_hand_;
-    Socket::Wait wait_;
-  };
-
   Io write_now(std::string_view& bytes) noexcept;  // drops from `bytes` what was taken
   Task<Io> write_rest(std::string_view bytes);
   Task<Fault> reach(const Destination& to, Resolver& resolver, const AddressPolicy& policy, DialTimeouts timeouts);
   Task<Fault> dial(const Endpoint& to, Millis timeout);
   void connected();
   Task<Fault> handshake(const Destination& to, SessionCache& sessions, Millis timeout);
-  IoResult outcome(int result, bool& wants_write) noexcept;
-  Task<bool> wait_for_tls(bool wants_write);  // false: cancelled
 
   Worker& worker_;
   Socket socket_;
-  SslPtr ssl_;
+  std::unique_ptr<TlsStream> tls_;
   Endpoint address_;
   std::string reason_;
-  bool read_wants_write_ = false, write_wants_write_ = false;  // what the last call of each kind waits for
-  bool starved_ = false;                                       // the last read wants more than what is in hand
-  bool ended_ = false;                                         // a read found an end or a failure
   bool connected_ = false;
 };
 

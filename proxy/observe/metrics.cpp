@@ -51,6 +51,11 @@ constexpr CounterRow kCounters[] = {
      "Tunnels and WebSockets opened, by what goes through them."},
     {Counter::tunnels_with_requests, "postern_tunnels_total", "{kind=\"requests\"}", ""},
     {Counter::websockets, "postern_tunnels_total", "{kind=\"websocket\"}", ""},
+    {Counter::client_tls_ok, "postern_client_tls_handshakes_total", "{result=\"ok\"}",
+     "TLS handshakes with callers in intercepted tunnels, by result; untrusted: the caller does not know the local "
+     "CA."},
+    {Counter::client_tls_untrusted, "postern_client_tls_handshakes_total", "{result=\"untrusted\"}", ""},
+    {Counter::client_tls_failed, "postern_client_tls_handshakes_total", "{result=\"failed\"}", ""},
     {Counter::upstream_connects, "postern_upstream_connects_total", "", "New TCP connections to upstreams."},
     {Counter::upstream_tls_full, "postern_upstream_tls_handshakes_total", "{kind=\"full\"}",
      "TLS handshakes with upstreams, by kind."},

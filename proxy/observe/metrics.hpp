@@ -29,6 +29,9 @@ enum class Counter : std::uint8_t {
   tunnels_passed,    // whose bytes went through unseen
   tunnels_with_requests,
   websockets,
+  client_tls_ok,  // handshakes with callers in intercepted tunnels
+  client_tls_untrusted,
+  client_tls_failed,
   upstream_connects,  // new upstream connections (TCP)
   upstream_tls_full,
   upstream_tls_resumed,

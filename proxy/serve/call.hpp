@@ -109,8 +109,11 @@ void record(Call& call);
 
 // From now on it is a tunnel, or a WebSocket, for access line and metrics.
 void begin_tunnel(Call& call, const char* kind, observe::Counter counter);
-// Of a CONNECT, with caller and, if one was named, connection: whether the caller's TLS ends here (intercept.cpp).
-net::Soon<bool> intercepts(Call& call);
+// Of a CONNECT, with caller and, if one was named, connection. Empty: the caller's TLS ends here. Otherwise what that
+// lacks, as a part of a sentence (intercept.cpp).
+net::Soon<std::string> why_not_intercepted(Call& call);
+// The server's side of the caller's TLS, after the 200. False: it failed, the log knows, and the session ends.
+net::Task<bool> shake_hands(Call& call);
 
 // The credential is about to leave: the audit hears of the first time each day. What stands here is all that the others
 // pay for it.

@@ -75,8 +75,11 @@ std::string why_not_there(const Request& request, std::string_view path);
 // The same of what the caller's token allows: hosts, methods, paths.
 std::string why_not_by_token(const Request& request);
 
-// Whether TLS that comes through this CONNECT's tunnel may go on to the host as it is, without a credential.
-Step may_pass(const Request& request);
+// Whether TLS that comes through this CONNECT's tunnel, and is not intercepted because of `why_not`, may go on to the
+// host as it is, without a credential.
+Step may_pass(const Request& request, std::string_view why_not);
+inline constexpr std::string_view kNotOptedIn = "it is not in intercept.hosts";
+inline constexpr std::string_view kNoConnectionThere = "no connection that this caller may use leads there";
 
 // --- 5 obtain ---
 // There is no usable token, and this is why.

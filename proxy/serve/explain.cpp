@@ -163,6 +163,20 @@ class Explaining {
 
   vault::Space space() const { return {request_.caller->organization(), request_.caller->project()}; }
 
+  // The caller's own connections for the host.
+  std::vector<std::string> choices() const {
+    const Caller& caller = *request_.caller;
+    std::vector<std::string> ids;
+    for (const auto& [alias, id] : caller.permitted) ids.push_back(id);
+    return load_choices(source_, space(), caller.any_connection ? nullptr : &ids, caller.authorization.user,
+                        request_.target.host);
+  }
+
+  bool leads_there() const {
+    const wire::Target& target = request_.target;
+    return (request_.connection && request_.connection->leads_to(target.host, target.port)) || !choices().empty();
+  }
+
   bool opens_tunnel() const { return request_.target.form == wire::Form::authority; }
 
   Step nothing_named(Part& part) {
@@ -174,11 +188,7 @@ class Explaining {
     const wire::Target& target = request_.target;
     const config::HostRule* rule = egress_rule(settings, target.host, target.port);
     if (rule == nullptr && !settings.egress_allow_by_default) {
-      const Caller& caller = *request_.caller;
-      std::vector<std::string> ids;
-      for (const auto& [alias, id] : caller.permitted) ids.push_back(id);
-      return std::unexpected(unnamed(load_choices(source_, space(), caller.any_connection ? nullptr : &ids,
-                                                  caller.authorization.user, target.host)));
+      return std::unexpected(unnamed(choices()));
     }
     part.rule = text_of(rule);
     part.detail = "no connection is named: relayed without a credential";
@@ -252,7 +262,13 @@ class Explaining {
   Step authorize_tunnel(Part& part) {
     const wire::Target& target = request_.target;
     to_ = destination_of(rules_, target.host, target.written_port, target.ip_literal);
-    const Step passes = may_pass(request_);
+    const bool opted_in = intercepts(request_.settings(), target.host, target.written_port);
+    if (opted_in && leads_there()) {
+      part.rule = "intercept.hosts; hosts of the token: " + listed_or_any(request_.caller->authorization.hosts);
+      part.detail = "TLS ends here, if the local CA may speak for the host; requests inside are judged one by one";
+      return {};
+    }
+    const Step passes = may_pass(request_, opted_in ? kNoConnectionThere : kNotOptedIn);
     if (passes) part.rule = text_of(egress_rule(request_.settings(), target.host, target.written_port)) + "; ";
     part.rule += "hosts of the token: " + listed_or_any(request_.caller->authorization.hosts);
     if (target.written_port == 443) {

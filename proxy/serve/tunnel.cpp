@@ -126,19 +126,21 @@ net::Task<void> requests_inside(Call& call, bool tls) {
 
 // Port 443: TLS will come. Nothing is promised that cannot be kept.
 net::Task<Step> secure_tunnel(Call& call) {
-  if (co_await intercepts(call)) {
+  const std::string why_not = co_await why_not_intercepted(call);
+  if (why_not.empty()) {
     if (!co_await say_yes(call)) co_return Step{};
     let_go_of_head(call);
-    co_await requests_inside(call, true);
+    if (co_await shake_hands(call)) co_await requests_inside(call, true);
     co_return Step{};
   }
-  if (Step step = may_pass(call); !step) co_return step;
+  if (Step step = may_pass(call, why_not); !step) co_return step;
   co_return co_await pass(call, false);
 }
 
 // Any other port: what comes first says what it is.
 net::Task<Step> open_tunnel(Call& call) {
-  const Step passes = may_pass(call);
+  const std::string why_not = co_await why_not_intercepted(call);
+  const Step passes = may_pass(call, why_not);
   if (!co_await say_yes(call)) co_return Step{};
   let_go_of_head(call);
   if (!co_await first_bytes(call)) {
@@ -147,8 +149,8 @@ net::Task<Step> open_tunnel(Call& call) {
     co_return Step{};
   }
   const bool tls = call.client().in.view().front() == kHandshake;
-  if (!tls || co_await intercepts(call)) {
-    co_await requests_inside(call, tls);
+  if (!tls || why_not.empty()) {
+    if (!tls || co_await shake_hands(call)) co_await requests_inside(call, tls);
     co_return Step{};
   }
   const Step passed = passes ? co_await pass(call, true) : passes;
@@ -201,7 +203,7 @@ Step aim_inside(Request& request) {
 }
 
 // What the bytes are nobody sees, so an authorization that looks at methods or paths cannot let them through.
-Step may_pass(const Request& request) {
+Step may_pass(const Request& request, std::string_view why_not) {
   const wire::Target& target = request.target;
   const Caller& caller = *request.caller;
   const std::string where = authority_of(target);
@@ -210,16 +212,16 @@ Step may_pass(const Request& request) {
       return refuse(Code::destination_not_allowed, why_not_there(request, "/"));
     return refuse(
         Code::tunnel_not_supported,
-        fmt::format("TLS to {0} is not intercepted here, and egress does not let it through: send the request "
+        fmt::format("TLS to {0} is not intercepted here ({2}), and egress does not let it through: send the request "
                     "as {1} through the proxy, it goes out over TLS; or an administrator adds {0} to "
                     "egress.allow.",
-                    where, plain_url(target)));
+                    where, plain_url(target), why_not));
   }
   if (named_by_field(request))
     return refuse(Code::tunnel_not_supported,
-                  fmt::format("TLS to {} is not intercepted here, so nothing can be injected for the connection that "
-                              "X-Connection-Id names; leave it out, or send the request as {}.",
-                              where, plain_url(target)));
+                  fmt::format("TLS to {} is not intercepted here ({}), so nothing can be injected for the connection "
+                              "that X-Connection-Id names; leave it out, or send the request as {}.",
+                              where, why_not, plain_url(target)));
   if (!caller.may_method(request.head.method) || caller.authorization.paths)
     return refuse(Code::destination_not_allowed,
                   "The caller's token is bound to methods or paths, which cannot be seen in a tunnel.");

@@ -23,6 +23,14 @@ const clients = {
     await dispatcher.close()
     return result
   },
+  async undici_intercepted () {
+    const { fetch, ProxyAgent } = require('undici')
+    const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization })
+    const answer = await fetch('https://api.test/intercepted', { dispatcher, method: 'POST', body: 'from undici' })
+    const result = { status: answer.status, body: await answer.text() }
+    await dispatcher.close()
+    return result
+  },
   async undici_websocket () {
     const { WebSocket, ProxyAgent } = require('undici')
     const dispatcher = new ProxyAgent({ uri: `http://${proxy}`, token: authorization })
