@@ -114,16 +114,6 @@ Result<ProviderForm> Session::provider(const std::string& id) {
   return form_from(entry->get_object());
 }
 
-Result<std::string> Session::proxy_address(Api& api) {
-  auto status = api.get("status");
-  if (!status) return std::unexpected(status.error());
-  boost::system::error_code absent;
-  const json::value* first = status->find_pointer("/proxy/0", absent);
-  if (first != nullptr && first->is_string() && !first->get_string().empty())
-    return dialled_address(std::string(first->get_string()));
-  return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
-}
-
 void Session::print(const std::string& text) {
   around.out << text << std::flush;
 }

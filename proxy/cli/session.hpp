@@ -69,8 +69,6 @@ class Session {
   Result<Api> api();
   // The entry of a provider: from the configuration's catalog, or else from the API (imported ones, and with --server).
   Result<ProviderForm> provider(const std::string& id);
-  // Where this daemon's proxy listens, as a caller on this machine dials it ("127.0.0.1:8480").
-  Result<std::string> proxy_address(Api& api);
 
   void print(const std::string& text);
   // A table that fits the terminal; what there is no room for is said on stderr. `titles`: the first line of it too.
