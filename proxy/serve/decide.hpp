@@ -55,6 +55,7 @@ struct Request {
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
   Challenges::Answering answering;  // what `out` answers
+  std::uint64_t asked = 0;          // the challenge that came for it, as Challenges counts; 0: none
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };
 
