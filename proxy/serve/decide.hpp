@@ -51,11 +51,11 @@ struct Request {
   // Of the body that was collected, before the injection.
   std::uint64_t collected_size() const noexcept { return spilled ? spilled->size() : collected_body.size(); }
   // 7 inject
+  std::uint64_t asked = 0;  // the challenge that came for it, as Challenges counts; 0: none
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
   Challenges::Answering answering;  // what `out` answers
-  std::uint64_t asked = 0;          // the challenge that came for it, as Challenges counts; 0: none
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };
 
