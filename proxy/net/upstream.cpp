@@ -184,6 +184,7 @@ void Upstream::note_alert() {
   const char* text = ERR_reason_error_string(error);
   turned_away_ = true;
   reason_ = text != nullptr ? text : "an alert about the certificate";
+  ERR_clear_error();  // the queue is the thread's: no other connection may take it for its own
 }
 
 IoResult Upstream::read_now(char* to, std::size_t size) noexcept {

@@ -54,6 +54,8 @@ net::Task<Fault> exchange_probe(Call& call) {
 Challenges::Learned* challenge_for(const Request& request) {
   Challenges& challenges = request.connection->challenges;
   if (challenges.empty()) return nullptr;
+  // What was asked of this very request is answered, wherever its `domain` says that it holds.
+  if (Challenges::Learned* const asked = challenges.find(request.asked)) return asked;
   return challenges.find(request.target.host, request.target.port, path_upstream(request));
 }
 
@@ -73,7 +75,7 @@ bool take_challenge(Call& call, int answers) {
     challenges.forget(call.answering.serial);  // refused: the next request begins anew
     return false;
   }
-  challenges.learn(call.target.host, call.target.port, std::move(*asked));
+  call.asked = challenges.learn(call.target.host, call.target.port, std::move(*asked)).serial;
   return answers < kMostAnswers && !call.interim_sent && !call.ended;
 }
 

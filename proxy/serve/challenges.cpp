@@ -56,18 +56,24 @@ Challenges::Learned* Challenges::find(std::uint64_t serial) {
 }
 
 Challenges::Learned& Challenges::learn(std::string_view host, std::uint16_t port, inject::DigestChallenge challenge) {
-  std::erase_if(all_, [&](const Learned& one) {
+  Learned made;
+  const auto same = std::find_if(all_.begin(), all_.end(), [&](const Learned& one) {
     return one.host == host && one.port == port && one.challenge.realm == challenge.realm;
   });
+  const bool known = same != all_.end() && same->challenge.nonce == challenge.nonce;
+  if (known) made = std::move(*same);
+  if (same != all_.end()) all_.erase(same);
   if (all_.size() == kMost) all_.erase(all_.begin());
-  Learned& made = all_.emplace_back();
   made.serial = ++last_serial_;
   made.host = host;
   made.port = port;
   made.paths = paths_in(challenge.domain, host);
   made.challenge = std::move(challenge);
-  renew(made, made.challenge.nonce);
-  return made;
+  made.challenge.stale = false;
+  made.text = inject::to_text(made.challenge);
+  // A nonce that comes again goes on counting: no count is used twice with it.
+  if (!known) renew(made, made.challenge.nonce);
+  return all_.emplace_back(std::move(made));
 }
 
 Challenges::Answering Challenges::answer(Learned* learned) {

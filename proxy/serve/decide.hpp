@@ -53,6 +53,7 @@ struct Request {
   // Of the body that was collected, before the injection.
   std::uint64_t collected_size() const noexcept { return spilled ? spilled->size() : collected_body.size(); }
   // 7 inject
+  std::uint64_t asked = 0;  // the challenge that came for it, as Challenges counts; 0: none
   inject::Changes changes;
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;

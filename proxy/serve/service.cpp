@@ -59,6 +59,7 @@ void Call::reset(Session& s) {
   reference.clear();
   token_field = path_prefix = {};
   if (answering.serial != 0) answering = {};
+  asked = 0;
   if (!collected_body.empty()) vault::wipe(collected_body);
   if (!out.empty()) vault::wipe(out);
   changes.clear();

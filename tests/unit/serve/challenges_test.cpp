@@ -80,6 +80,16 @@ TEST(Challenges, answers_count_and_another_nonce_counts_anew) {
   EXPECT_EQ(Challenges::answer(nullptr).serial, 0U);
 }
 
+TEST(Challenges, a_nonce_that_comes_again_goes_on_counting) {
+  Challenges all;
+  const Challenges::Answering one = Challenges::answer(&all.learn("api.test", 443, asked("r", "1")));
+  const Challenges::Answering two = Challenges::answer(&all.learn("api.test", 443, asked("r", "1", "/else")));
+  EXPECT_EQ(two.count, one.count + 1);
+  EXPECT_EQ(two.client_nonce, one.client_nonce);
+  EXPECT_NE(two.serial, one.serial);
+  EXPECT_EQ(all.find("api.test", 443, "/"), nullptr);
+}
+
 TEST(Challenges, only_so_many_are_kept) {
   Challenges all;
   for (int i = 0; i < 20; ++i) all.learn("h" + std::to_string(i), 443, asked("r", "1"));
