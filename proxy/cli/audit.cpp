@@ -11,8 +11,8 @@
 namespace postern::cli {
 namespace {
 
-constexpr Column kColumns[] = {{"TIME", "time"},       {"ACTOR", "who"},   {"ACTION", "action"},
-                               {"SUBJECT", "subject"}, {"COUNT", "count"}, {"DETAIL", "said"}};
+constexpr Column kColumns[] = {{"TIME", "time", 1, 20}, {"ACTOR", "who", 2},   {"ACTION", "action", 1, 18},
+                               {"SUBJECT", "subject"},  {"COUNT", "count", 4}, {"DETAIL", "said", 3, 12}};
 constexpr Column kFaults[] = {{"EVENT", "sequence"}, {"WHAT", "what"}};
 
 struct Filters {
@@ -77,9 +77,7 @@ std::string show_events(const json::array& events, Session& session, bool titles
     }
   }
   if (rows.empty()) return last;
-  std::string text = table(kColumns, rows);
-  if (!titles) text.erase(0, text.find('\n') + 1);
-  session.print(text);
+  session.print_table(kColumns, rows, titles);
   return last;
 }
 
@@ -149,7 +147,10 @@ Result<int> verify(const Filters& filters, const std::string& anchor, Session& s
     session.print_object(*found);
   } else {
     session.print(fmt::format("checked  {} events\nhead     {}\n", text_or_number(*found, "checked"), end));
-    if (!sound && faults != nullptr && faults->is_array()) session.print("\n" + table(kFaults, faults->get_array()));
+    if (!sound && faults != nullptr && faults->is_array()) {
+      session.print("\n");
+      session.print_table(kFaults, faults->get_array());
+    }
   }
   if (sound) return Exit::ok;
   return fail(Exit::failed,

@@ -9,9 +9,9 @@
 namespace postern::cli {
 namespace {
 
-constexpr Column kColumns[] = {{"ID", "id"},           {"PROVIDER", "provider"}, {"TYPE", "type"},
-                               {"ENABLED", "enabled"}, {"STATUS", "status"},     {"NAME", "name"},
-                               {"CREATED", "created"}};
+constexpr Column kColumns[] = {
+    {"ID", "id"},         {"PROVIDER", "provider", 1}, {"TYPE", "type", 2, 7},       {"ENABLED", "enabled"},
+    {"STATUS", "status"}, {"NAME", "name", 3},         {"CREATED", "created", 3, 11}};
 
 std::string path_to(const std::string& id) {
   return "auth_configs/" + encode(id);

@@ -10,11 +10,11 @@ namespace postern::cli {
 namespace {
 
 constexpr Column kColumns[] = {{"ID", "id"},
-                               {"NAME", "name"},
-                               {"CAPABILITIES", "capabilities"},
-                               {"CONNECTIONS", "connections"},
-                               {"CALLS LEFT", "left"},
-                               {"EXPIRES", "expires"},
+                               {"NAME", "name", 1},
+                               {"CAPABILITIES", "capabilities", 2},
+                               {"CONNECTIONS", "connections", 2},
+                               {"CALLS LEFT", "left", 3},
+                               {"EXPIRES", "expires", 1, 11},
                                {"STATUS", "status"}};
 
 struct CreateFlags {

@@ -2,6 +2,7 @@
 #include "proxy/cli/cli.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -86,6 +87,15 @@ Result<Hidden> ask(const std::string& label, bool echo) {
   return answer;
 }
 
+// Cells in a line of the terminal that stdout is; 0: it is none.
+std::size_t width_of_stdout(const Environment& environment) {
+  if (isatty(STDOUT_FILENO) != 1) return 0;
+  winsize window{};
+  const bool told = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0;
+  const auto columns = environment.find("COLUMNS");
+  return terminal_width(told ? window.ws_col : 0, columns == environment.end() ? "" : columns->second);
+}
+
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -108,6 +118,7 @@ int main(int argc, char** argv, const Hooks& hooks) {
                             .provider = offline::provider,
                             .now_ms = now_ms,
                             .pause = [] { std::this_thread::sleep_for(std::chrono::seconds(1)); }};
+  surroundings.width = width_of_stdout(surroundings.environment);
   if (argc > 1 && argv[1] == kCompletionVerb) {
     // A daemon that does not answer must not hold a shell up: no candidates then.
     std::signal(SIGALRM, [](int) { _exit(Exit::ok); });

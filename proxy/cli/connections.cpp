@@ -9,8 +9,9 @@
 namespace postern::cli {
 namespace {
 
-constexpr Column kColumns[] = {{"ID", "id"},         {"ALIAS", "alias"}, {"APP", "app"},        {"TYPE", "type"},
-                               {"STATUS", "status"}, {"NAME", "name"},   {"CREATED", "created"}};
+constexpr Column kColumns[] = {
+    {"ID", "id"},        {"ALIAS", "alias"},           {"APP", "app", 1}, {"TYPE", "type", 2, 7}, {"STATUS", "status"},
+    {"NAME", "name", 3}, {"CREATED", "created", 3, 11}};
 
 std::string path_to(const std::string& connection) {
   return "connections/" + encode(connection);

@@ -4,32 +4,78 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <utility>
 #include <vector>
 
 namespace postern::cli {
 namespace {
 
-// Characters, not bytes: UTF-8 continuation bytes take no column. (Wide characters are not measured.)
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](unsigned char c) { return (c & 0xC0) != 0x80; }));
-}
+using Lines = std::vector<std::vector<std::string>>;
 
-std::string aligned(const std::vector<std::vector<std::string>>& lines) {
+std::vector<std::size_t> widths_of(const Lines& lines) {
   std::vector<std::size_t> widths;
   for (const auto& line : lines) {
     widths.resize(std::max(widths.size(), line.size()));
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width(line[i]));
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], cells(line[i]));
   }
+  return widths;
+}
+
+// A column of no width is left out.
+std::string aligned(const Lines& lines, const std::vector<std::size_t>& widths) {
   std::string out;
   for (const auto& line : lines) {
+    std::size_t owed = 0;  // spaces before the next cell: none stand at the end of a line
     for (std::size_t i = 0; i < line.size(); ++i) {
-      out += line[i];
-      if (i + 1 < line.size()) out.append(widths[i] - width(line[i]) + 2, ' ');
+      if (widths[i] == 0) continue;
+      const std::string text = shortened(line[i], widths[i]);
+      out.append(owed, ' ') += text;
+      owed = widths[i] - cells(text) + 2;
     }
     out += '\n';
   }
   return out;
+}
+
+std::size_t total(const std::vector<std::size_t>& widths) {
+  std::size_t sum = 0;
+  for (const std::size_t width : widths) sum += width == 0 ? 0 : width + 2;
+  return sum == 0 ? 0 : sum - 2;
+}
+
+// Takes cells from the columns that give way, of the first of them from the widest, until all fit or none is left.
+void shrink(std::vector<std::size_t>& widths, std::span<const Column> columns, std::size_t width) {
+  unsigned turn = 0;
+  for (const Column& column : columns) turn = std::max(turn, column.yields);
+  for (std::size_t sum = total(widths); sum > width && turn > 0;) {
+    std::size_t* widest = nullptr;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (columns[i].yields == turn && widths[i] > columns[i].narrowest && (widest == nullptr || widths[i] > *widest))
+        widest = &widths[i];
+    if (widest == nullptr) {
+      --turn;
+      continue;
+    }
+    --*widest;
+    --sum;
+  }
+}
+
+// The widths at which all columns fit, with as few as possible left out; those that do not give way may be too wide.
+std::vector<std::size_t> fitted(std::vector<std::size_t> whole, std::span<const Column> columns, std::size_t width) {
+  for (;;) {
+    std::vector<std::size_t> widths = whole;
+    shrink(widths, columns, width);
+    if (total(widths) <= width) return widths;
+    std::size_t least = columns.size();  // the last of those that give way first
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (whole[i] != 0 && columns[i].yields > 0 &&
+          (least == columns.size() || columns[i].yields >= columns[least].yields))
+        least = i;
+    if (least == columns.size()) return widths;
+    whole[least] = 0;
+  }
 }
 
 // A plain scalar only where every YAML reader sees a string: a letter first, then letters, digits and a few signs.
@@ -99,17 +145,6 @@ bool is_repetition(const json::object& object, std::string_view key, const json:
 
 }  // namespace
 
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto c = static_cast<unsigned char>(out[i]);
-    if (c < 0x20 || c == 0x7f) out[i] = '?';
-    // C1 controls in UTF-8 (C2 80 … C2 9F) are terminal commands too.
-    if (c == 0xC2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xA0) out.replace(i, 2, "?");
-  }
-  return out;
-}
-
 std::string cell(const json::value& value) {
   if (value.is_null()) return "-";
   if (value.is_string()) return value.get_string().empty() ? "-" : printable(value.get_string());
@@ -119,8 +154,8 @@ std::string cell(const json::value& value) {
   return joined.empty() ? "-" : joined;
 }
 
-std::string table(std::span<const Column> columns, const json::array& rows) {
-  std::vector<std::vector<std::string>> lines(1);
+Table table(std::span<const Column> columns, const json::array& rows, std::size_t width) {
+  Lines lines(1);
   for (const Column& column : columns) lines[0].emplace_back(column.title);
   for (const json::value& row : rows) {
     auto& line = lines.emplace_back();
@@ -129,11 +164,16 @@ std::string table(std::span<const Column> columns, const json::array& rows) {
       line.push_back(value == nullptr ? "-" : cell(*value));
     }
   }
-  return aligned(lines);
+  std::vector<std::size_t> widths = widths_of(lines);
+  if (width != 0) widths = fitted(std::move(widths), columns, width);
+  Table out{.text = aligned(lines, widths), .left_out = {}};
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (widths[i] == 0) out.left_out.emplace_back(columns[i].title);
+  return out;
 }
 
 std::string card(const json::object& object) {
-  std::vector<std::vector<std::string>> lines;
+  Lines lines;
   for (const auto& [key, value] : object) {
     if (is_repetition(object, key, value)) continue;
     if (!value.is_object() || value.get_object().empty()) {
@@ -143,13 +183,22 @@ std::string card(const json::object& object) {
     for (const auto& [inner, item] : value.get_object())
       lines.push_back({fmt::format("{}.{}", printable(key), printable(inner)), cell(item)});
   }
-  return aligned(lines);
+  return aligned(lines, widths_of(lines));
 }
 
 std::string to_yaml(const json::value& value) {
   std::string out;
   write_yaml(out, value, 0, false);
   return out;
+}
+
+std::size_t terminal_width(std::size_t said, const std::string& columns) {
+  constexpr std::size_t kUsual = 80, kMost = 10'000;
+  if (said != 0) return said;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(columns.data(), columns.data() + columns.size(), number);
+  const bool sound = error == std::errc{} && end == columns.data() + columns.size() && number != 0 && number <= kMost;
+  return sound ? number : kUsual;
 }
 
 }  // namespace postern::cli

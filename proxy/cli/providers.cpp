@@ -80,8 +80,8 @@ Result<int> list(Session& session) {
   std::sort(rows->begin(), rows->end(), [](const json::value& a, const json::value& b) {
     return a.as_object().at("id").as_string() < b.as_object().at("id").as_string();
   });
-  constexpr Column columns[] = {{"ID", "id"},       {"TITLE", "title"},   {"TYPES", "types"},
-                                {"HOSTS", "hosts"}, {"SOURCE", "source"}, {"ENABLED", "enabled"}};
+  constexpr Column columns[] = {{"ID", "id"},          {"TITLE", "title", 1}, {"TYPES", "types", 2},
+                                {"HOSTS", "hosts", 3}, {"SOURCE", "source"},  {"ENABLED", "enabled"}};
   session.print_list({{"data", std::move(*rows)}, {"cursor", nullptr}, {"hasMore", false}}, columns);
   return Exit::ok;
 }

@@ -9,11 +9,16 @@
 namespace postern::cli {
 namespace {
 
-constexpr Column kOrganizations[] = {{"ID", "id"}, {"NAME", "name"}, {"ENABLED", "enabled"}, {"CREATED", "created"}};
-constexpr Column kProjects[] = {{"ID", "id"}, {"NAME", "name"}, {"CREATED", "created"}};
-constexpr Column kUsers[] = {{"ID", "id"},          {"NAME", "name"},         {"EMAIL", "email"},
-                             {"ROLE", "role"},      {"PROJECTS", "projects"}, {"ENABLED", "enabled"},
-                             {"CREATED", "created"}};
+constexpr Column kOrganizations[] = {
+    {"ID", "id"}, {"NAME", "name", 1}, {"ENABLED", "enabled"}, {"CREATED", "created", 2, 11}};
+constexpr Column kProjects[] = {{"ID", "id"}, {"NAME", "name", 1}, {"CREATED", "created", 2, 11}};
+constexpr Column kUsers[] = {{"ID", "id"},
+                             {"NAME", "name", 1},
+                             {"EMAIL", "email", 2},
+                             {"ROLE", "role"},
+                             {"PROJECTS", "projects", 3},
+                             {"ENABLED", "enabled"},
+                             {"CREATED", "created", 3, 11}};
 
 // The three nouns differ in what they are called, and in what can be said of them.
 struct Noun {

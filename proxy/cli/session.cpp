@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/json/serialize.hpp>
 #include <charconv>
@@ -127,6 +128,14 @@ void Session::print(const std::string& text) {
   around.out << text << std::flush;
 }
 
+void Session::print_table(std::span<const Column> columns, const json::array& rows, bool titles) {
+  Table made = table(columns, rows, around.width);
+  if (!titles) made.text.erase(0, made.text.find('\n') + 1);
+  print(made.text);
+  if (!titles || made.left_out.empty()) return;
+  note(fmt::format("no room on this terminal for {}: see -o json", fmt::join(made.left_out, ", ")));
+}
+
 void Session::print_list(const json::object& answer, std::span<const Column> columns) {
   const json::value* data = answer.if_contains("data");
   const json::array none;
@@ -139,7 +148,7 @@ void Session::print_list(const json::object& answer, std::span<const Column> col
   } else if (globals.format == Format::yaml) {
     print(to_yaml(answer));
   } else {
-    print(table(columns, rows));
+    print_table(columns, rows);
   }
 }
 

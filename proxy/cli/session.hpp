@@ -47,6 +47,7 @@ struct Surroundings {
   std::function<Result<ProviderForm>(const ConfigFile&, const Environment&, const std::string& id)> provider;
   std::function<std::int64_t()> now_ms;
   std::function<void()> pause = {};  // between two looks at something that takes a person's time
+  std::size_t width = 0;             // cells in a line of the terminal that `out` is; 0: it is none
 };
 
 struct Globals {
@@ -72,6 +73,8 @@ class Session {
   Result<std::string> proxy_address(Api& api);
 
   void print(const std::string& text);
+  // A table that fits the terminal; what there is no room for is said on stderr. `titles`: the first line of it too.
+  void print_table(std::span<const Column> columns, const json::array& rows, bool titles = true);
   // -q: the ids; json, yaml: the whole answer; table: the columns.
   void print_list(const json::object& answer, std::span<const Column> columns);
   // -q: the id; json, yaml: the object; table: one line a field.

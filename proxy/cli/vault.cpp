@@ -65,7 +65,7 @@ void print_keys(const json::object& keys, Session& session) {
                                     number_field(rotation, "done"), number_field(rotation, "total"),
                                     number_field(rotation, "resealed"), number_field(rotation, "unreadable"))));
   constexpr Column columns[] = {{"DATA KEY", "id"}, {"USE", "use"}, {"ACTIVE", "active"}, {"CREATED", "created"}};
-  session.print(table(columns, array_field(keys, "dataKeys")));
+  session.print_table(columns, array_field(keys, "dataKeys"));
 }
 
 Result<int> status(Session& session) {
@@ -223,8 +223,11 @@ Result<int> verify(Session& session) {
   constexpr Column counts[] = {{"RECORDS", "type"}, {"SOUND", "sound"}};
   constexpr Column faults[] = {{"BAD RECORD", "id"}, {"WHAT", "what"}};
   if (session.talks()) {
-    session.print(table(counts, rows));
-    if (!bad.empty()) session.print("\n" + table(faults, bad));
+    session.print_table(counts, rows);
+    if (!bad.empty()) {
+      session.print("\n");
+      session.print_table(faults, bad);
+    }
   } else if (session.globals.quiet) {
     session.print_list({{"data", bad}}, faults);
   } else {

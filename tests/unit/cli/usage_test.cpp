@@ -147,7 +147,7 @@ TEST(Usage, an_error_is_one_line_without_control_characters) {
   World world;
   world.server.answer(404, R"({"title":"Not\nfound","detail":"\u001b[2Jgone"})");
   EXPECT_EQ(world.run({"connections", "show", "x"}), 3);
-  EXPECT_EQ(world.err.str(), "postern: Not?found: connections/x: ?[2Jgone\n");
+  EXPECT_EQ(world.err.str(), "postern: Not\\u000afound: connections/x: \\u001b[2Jgone\n");
 }
 
 TEST(Usage, suggests_only_what_is_close) {
