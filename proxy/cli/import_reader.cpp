@@ -9,6 +9,7 @@
 #include <istream>
 
 #include "proxy/cli/hidden.hpp"
+#include "proxy/cli/repeated_key.hpp"
 
 namespace postern::cli {
 namespace {
@@ -58,6 +59,7 @@ class JsonLines final : public ImportReader {
     if (!is_blank(std::string_view(line_).substr(taken))) return wrong(taken, "more than one object on the line");
     json::value value = parser.release();
     if (!value.is_object()) return wrong(line_.find_first_not_of(" \t"), "not a JSON object");
+    if (auto repeated = repeated_key(line_)) return wrong(repeated->byte, std::move(repeated->what));
     return ImportEntry{number_, std::move(value.get_object()), {}};
   }
 
@@ -221,8 +223,8 @@ class CsvReader final : public ImportReader {
     ImportEntry entry{row.front().line, {}, {}};
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i].text.empty()) continue;
-      if (const char* wrong = put(entry.body, names_[i], row[i].text); wrong != nullptr)
-        return std::unexpected(Misread{row[i].line, row[i].column, wrong});
+      if (std::string wrong = put(entry.body, names_[i], row[i].text); !wrong.empty())
+        return std::unexpected(Misread{row[i].line, row[i].column, std::move(wrong)});
       std::string pointer = "/" + names_[i];
       if (const auto dot = pointer.find('.'); dot != std::string::npos) pointer[dot] = '/';
       entry.columns.emplace_back(std::move(pointer), row[i].column);
@@ -230,8 +232,8 @@ class CsvReader final : public ImportReader {
     return entry;
   }
 
-  // Null: it is in the body. Otherwise what is wrong with the cell.
-  static const char* put(json::object& body, const std::string& name, const std::string& text) {
+  // Empty: it is in the body. Otherwise what is wrong with the cell.
+  static std::string put(json::object& body, const std::string& name, const std::string& text) {
     const auto member = [&](std::string_view of) -> json::object& {
       json::value& object = body[of];
       return object.is_object() ? object.get_object() : object.emplace_object();
@@ -247,15 +249,16 @@ class CsvReader final : public ImportReader {
       json::value& variable = member("config")[name.substr(7)];
       if (text.front() != '{' && text.front() != '[' && text.front() != '"') {
         variable = text;
-        return nullptr;
+        return "";
       }
       boost::system::error_code error;
       variable = json::parse(text, error);
       if (error) return "begins like JSON and is none";
+      if (auto repeated = repeated_key(text)) return std::move(repeated->what);
     } else {
       body[name] = text;
     }
-    return nullptr;
+    return "";
   }
 
   Rows rows_;

@@ -5,7 +5,7 @@
 // auth, name, alias, scope, owner, endUser, tags, enabled, project, authConfig, and config.NAME and value.NAME for the
 // provider's variables and secrets. An empty cell is not given; tags are split at `;` (`\;` is one in a tag); a config
 // cell that begins with `{`, `[` or `"` is JSON. Thread safety: one thread at a time. Ownership: borrows the stream.
-// No mistake repeats what was read, which may be a secret.
+// No mistake repeats what was read, which may be a secret; of a key that an object has twice it tells the name.
 #include <boost/json/object.hpp>
 #include <expected>
 #include <iosfwd>

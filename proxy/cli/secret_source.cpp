@@ -8,6 +8,8 @@
 #include <istream>
 #include <iterator>
 
+#include "proxy/cli/repeated_key.hpp"
+
 namespace postern::cli {
 namespace {
 
@@ -62,6 +64,8 @@ Result<json::object> parse_value_object(const Hidden& text) {
   json::value parsed = json::parse(text.expose(), error);
   if (error || !parsed.is_object())
     return fail(Exit::failed, "secret: starts like a JSON object but is none; write {\"apiKey\": \"…\"}");
+  if (const auto repeated = repeated_key(text.expose()))
+    return fail(Exit::failed, fmt::format("secret: {}", repeated->what));
   return std::move(parsed.get_object());
 }
 
@@ -112,6 +116,8 @@ Result<json::object> config_from(const std::string& config_json, const std::vect
     json::value parsed = json::parse(config_json, error);
     if (error || !parsed.is_object())
       return fail(Exit::usage, "--config-json: not a JSON object; write {\"key\": \"value\"}");
+    if (const auto repeated = repeated_key(config_json))
+      return fail(Exit::usage, fmt::format("--config-json: {}", repeated->what));
     config = std::move(parsed.get_object());
   }
   for (const std::string& setting : settings) {
@@ -123,6 +129,8 @@ Result<json::object> config_from(const std::string& config_json, const std::vect
     boost::system::error_code error;
     json::value parsed = structured ? json::parse(text, error) : json::value(text);
     if (error) return fail(Exit::usage, fmt::format("--set: {}: not valid JSON", setting.substr(0, equals)));
+    if (const auto repeated = structured ? repeated_key(text) : std::nullopt)
+      return fail(Exit::usage, fmt::format("--set: {}: {}", setting.substr(0, equals), repeated->what));
     config[setting.substr(0, equals)] = std::move(parsed);
   }
   return config;

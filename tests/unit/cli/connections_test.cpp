@@ -71,6 +71,17 @@ TEST(Connections, create_refuses_broken_json_without_repeating_it) {
   EXPECT_THAT(world.err.str(), Not(HasSubstr("sk_live_1")));
 }
 
+TEST(Connections, create_refuses_a_key_that_is_given_twice) {
+  World world;
+  world.in.str(R"({"apiKey":"sk_canary1","apiKey":"sk_canary2"})");
+  EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
+  EXPECT_THAT(world.err.str(), HasSubstr("the key 'apiKey' is there twice"));
+  EXPECT_THAT(world.err.str(), Not(HasSubstr("canary")));
+  EXPECT_EQ(world.run({"connections", "update", "x", "--config-json", R"({"a":1,"a":2})"}), 2);
+  EXPECT_EQ(world.run({"connections", "update", "x", "--set", R"(a={"b":1,"b":2})"}), 2);
+  EXPECT_TRUE(world.server.requests.empty());
+}
+
 TEST(Connections, create_takes_the_secret_from_a_variable_or_a_file) {
   World world;
   world.around.environment["KEY"] = "from-env";

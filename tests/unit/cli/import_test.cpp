@@ -55,6 +55,18 @@ TEST(ImportReader, names_line_and_column_of_what_is_not_json) {
               testing::ElementsAre(HasSubstr("1:1: more than 1 MiB")));
 }
 
+TEST(ImportReader, refuses_a_key_that_an_object_has_twice) {
+  EXPECT_THAT(lines("{\"app\":\"a\",\"app\":\"b\"}\n{\"app\":\"c\"}"),
+              testing::ElementsAre("1:16: the key 'app' is there twice; name it once", "2 {\"app\":\"c\"}"));
+  EXPECT_THAT(lines(R"({"value":{"apiKey":"1","api\u004bey":"2"}})"),
+              testing::ElementsAre(HasSubstr("the key 'apiKey' is there twice")));
+  EXPECT_THAT(lines(R"({"config":[{"a":1},{"a":2}],"value":{"a":3}})"),
+              testing::ElementsAre(R"(1 {"config":[{"a":1},{"a":2}],"value":{"a":3}})"));
+  EXPECT_THAT(lines(R"({"sk canary":1,"sk canary":2})"), testing::ElementsAre(HasSubstr("a key is there twice")));
+  EXPECT_THAT(csv("app,config.a\nx,\"{\"\"b\"\":1,\"\"b\"\":2}\"\n"),
+              testing::ElementsAre("2:3: the key 'b' is there twice; name it once"));
+}
+
 TEST(ImportReader, takes_csv_with_all_its_quoting) {
   EXPECT_THAT(
       csv("app,name,value.apiKey,tags,enabled,config.region\r\n"
