@@ -194,7 +194,7 @@ void add_audit_verbs(CLI::App& root, Command& command) {
   auto flags = std::make_shared<TailFlags>();
   CLI::App* verb = add_verb(*noun, "tail", "the last events, and the head to note for verify",
                             "postern audit tail -n 50 --organization org_default --since 1d");
-  verb->add_option("-n,--lines", flags->most, "so many")->check(CLI::Range(1, 10'000))->capture_default_str();
+  verb->add_option("-n,--lines", flags->most, "so many")->check(whole_number(1, 10'000))->capture_default_str();
   verb->add_flag("-f,--follow", flags->follow, "go on with what comes, until Ctrl-C");
   add_filters(*verb, flags->filters);
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return tail(*flags, session); }; });

@@ -151,7 +151,7 @@ void add_auth_config_verbs(CLI::App& root, Command& command) {
   verb->add_option("--app", flags->app, "of this provider");
   verb->add_option("--search", flags->search, "in the name");
   verb->add_flag("--all", flags->all, "those that are disabled too");
-  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(whole_number(1));
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
 

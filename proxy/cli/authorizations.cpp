@@ -153,7 +153,7 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   CLI::App* verb = add_verb(*noun, "list", "authorizations; never a token", "postern tokens list --run nightly");
   verb->add_option("--run", listed->run, "only those of this run");
   verb->add_option("--status", listed->status, "only ACTIVE, EXPIRED or REVOKED");
-  verb->add_option("--limit", listed->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--limit", listed->range.limit, "at most so many; default all")->check(whole_number(1));
   verb->add_option("--cursor", listed->range.cursor, "continue where an answer ended");
   verb->callback(
       [&command, listed] { command.action = [listed](Session& session) { return list(*listed, session); }; });
@@ -172,10 +172,10 @@ void add_authorization_verbs(CLI::App& root, Command& command) {
   verb->add_option("--expires", flags->expires, "30m, 12h, 7d or a time; default 24h")->type_name("SPAN");
   verb->add_option("--project", flags->project, "only in this project");
   verb->add_option("--budget-total", flags->total, "at most so many calls, of it and of all that it makes")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->type_name("N");
   verb->add_option("--budget-writes", flags->writes, "at most so many with other methods than GET, HEAD, OPTIONS")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->type_name("N");
   verb->add_option("--run", flags->run, "the run it is for: a label in lists and in the access log");
   verb->add_option("--user", flags->user, "in whose name: their roles bound it, as they are from now on");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 #include <ostream>
 
@@ -149,6 +150,18 @@ void add_secret_source(CLI::App& verb, SecretSource& source) {
   verb.add_flag("--from-stdin", source.from_stdin, "read the secret from stdin: a JSON object, or the bare secret");
   verb.add_option("--from-file", source.from_file, "read it from a file")->type_name("FILE");
   verb.add_option("--from-env", source.from_env, "read it from a variable")->type_name("NAME");
+}
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  const bool bounded = most != std::numeric_limits<std::int64_t>::max();
+  const std::string range = bounded ? fmt::format("from {} to {}", least, most) : fmt::format("from {} on", least);
+  const auto check = [least, most, range](const std::string& text) -> std::string {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = error == std::errc{} && end == text.data() + text.size();
+    return whole && number >= least && number <= most ? "" : fmt::format("write a whole number {}", range);
+  };
+  return CLI::Validator(check, "");
 }
 
 int run_command(const std::vector<std::string>& arguments, Surroundings& surroundings) {

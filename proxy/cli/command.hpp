@@ -1,7 +1,9 @@
 #pragma once
 // How verbs are declared: each noun's file adds its verbs to the tree, and parsing leaves one action to run.
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string&
 // A noun: a group of verbs, one of which must follow.
 CLI::App* add_noun(CLI::App& root, const std::string& name, const std::string& purpose);
 void add_secret_source(CLI::App& verb, SecretSource& source);
+// For an option that takes a whole number in this range: what else is given is refused with the range, not repeated.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = std::numeric_limits<std::int64_t>::max());
 
 // One line for each file of verbs. Each stores its action in `command`, which outlives the parse.
 void add_daemon_verbs(CLI::App& root, Command& command);                // init run reload status version

@@ -245,7 +245,7 @@ void add_list(CLI::App& noun, Command& command) {
   verb->add_option("--auth-config", flags->auth_config, "of this auth config");
   verb->add_option("--owner", flags->owner, "of this user, or of 'service'");
   verb->add_option("--scope", flags->scope, "PERSONAL, PROJECT or ORGANIZATION");
-  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(whole_number(1));
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return list(*flags, session); }; });
 }

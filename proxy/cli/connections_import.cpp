@@ -241,7 +241,7 @@ void add_import_verb(CLI::App& connections, Command& command) {
   verb->add_flag("--stop", flags->stop, "stop at the first line that fails");
   verb->add_flag("--again", flags->again, "also what an earlier run has made");
   verb->add_option("--parallel", flags->parallel, "connections that are created at a time")
-      ->check(CLI::Range(std::size_t{1}, kMostAtATime))
+      ->check(whole_number(1, kMostAtATime))
       ->capture_default_str();
   verb->callback([&command, flags] { command.action = [flags](Session& session) { return import(*flags, session); }; });
 }

@@ -141,7 +141,7 @@ void add(CLI::App& root, Command& command, const Noun& noun) {
   };
   CLI::App* verb = add_verb(*group, "list", "those that you see", fmt::format("postern {} list -q", noun.plural));
   verb->add_option("--search", flags->search, "in the name");
-  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(CLI::PositiveNumber);
+  verb->add_option("--limit", flags->range.limit, "at most so many; default all")->check(whole_number(1));
   verb->add_option("--cursor", flags->range.cursor, "continue where an answer ended");
   run(verb, list);
   run(with_id("show", "one of them"), [](const Noun& of, const Flags& with, Session& session) {

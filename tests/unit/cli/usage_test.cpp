@@ -150,6 +150,34 @@ TEST(Usage, an_error_is_one_line_without_control_characters) {
   EXPECT_EQ(world.err.str(), "postern: Not\\u000afound: connections/x: \\u001b[2Jgone\n");
 }
 
+TEST(Usage, a_number_out_of_its_range_is_told_the_range) {
+  struct Case {
+    std::vector<std::string> words;
+    std::string range;
+  };
+  const Case cases[] = {{{"connections", "list", "--limit"}, "--limit: write a whole number from 1 on;"},
+                        {{"auth-configs", "list", "--limit"}, "--limit: write a whole number from 1 on;"},
+                        {{"tokens", "list", "--limit"}, "--limit: write a whole number from 1 on;"},
+                        {{"users", "list", "--limit"}, "--limit: write a whole number from 1 on;"},
+                        {{"audit", "tail", "-n"}, "--lines: write a whole number from 1 to 10000;"},
+                        {{"connections", "import", "--parallel"}, "--parallel: write a whole number from 1 to 64;"},
+                        {{"tokens", "create", "--budget-total"}, "--budget-total: write a whole number from 0 on;"},
+                        {{"tokens", "create", "--budget-writes"}, "--budget-writes: write a whole number from 0 on;"}};
+  for (const Case& one : cases) {
+    for (const char* wrong : {"-1", "x", "1.5", "1e3", "0x10", "99999999999999999999"}) {
+      World world;
+      auto words = one.words;
+      words.emplace_back(wrong);
+      EXPECT_EQ(world.run(words), 2) << wrong;
+      EXPECT_THAT(world.err.str(), HasSubstr(one.range)) << wrong;
+      EXPECT_LT(world.err.str().size(), 160u);
+    }
+  }
+  World none;
+  EXPECT_EQ(none.run({"connections", "list", "--limit", "0"}), 2);
+  EXPECT_THAT(none.err.str(), HasSubstr("--limit: write a whole number from 1 on;"));
+}
+
 TEST(Usage, suggests_only_what_is_close) {
   EXPECT_EQ(closest("stat", {"status", "init"}), "status");
   EXPECT_EQ(closest("frobnicate", {"status", "init"}), "");
