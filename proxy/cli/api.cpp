@@ -31,23 +31,29 @@ Result<json::object> only_object(Result<json::value> answer, std::string_view pa
 
 // One of errors[]: where (a pointer into the body, or the name of a parameter) and what.
 std::string mistake(const json::object& error) {
-  std::string where = text_of(error, "pointer"), what = text_of(error, "detail");
+  std::string where = text_of(error, "pointer"), what = text_of(error, "message");
   if (where.empty()) where = text_of(error, "parameter");
-  if (what.empty()) what = text_of(error, "message");
-  return fmt::format("{}: {}", where, what);
+  return where.empty() ? what : fmt::format("{}: {}", where, what);
 }
 
-// The detail and every mistake; a detail that only repeats the one mistake is left out.
+// Every mistake, each once and with its place first. The detail follows where it says more than they do: of
+// `invalid-request` it only repeats one, or points to them.
 std::string told(const json::object& problem) {
-  std::string out = text_of(problem, "detail");
+  const std::string detail = text_of(problem, "detail");
   const json::value* errors = problem.if_contains("errors");
-  if (errors == nullptr || !errors->is_array()) return out;
-  const std::string detail = out;
+  if (errors == nullptr || !errors->is_array() || errors->get_array().empty()) return "";
+  std::string out;
+  const auto add = [&out](const std::string& text) {
+    if (!out.empty()) out += out.ends_with('.') ? " " : "; ";
+    out += text;
+  };
+  bool repeated = text_of(problem, "code") == "invalid-request";
   for (const json::value& one : errors->get_array()) {
     if (!one.is_object()) continue;
-    if (!detail.empty() && text_of(one.get_object(), "detail") == detail) out.clear();
-    out += (out.empty() ? "" : "; ") + mistake(one.get_object());
+    repeated = repeated || text_of(one.get_object(), "message") == detail;
+    add(mistake(one.get_object()));
   }
+  if (!repeated && !detail.empty()) add(detail);
   return out;
 }
 
@@ -69,16 +75,17 @@ std::string encode(std::string_view text) {
 
 Failure problem(int status, std::string_view path, std::string_view body) {
   boost::system::error_code error;
-  const json::value parsed = json::parse(body, error);
-  std::string title = fmt::format("status {}", status);
-  std::string detail = "see the daemon's log", code;
-  if (!error && parsed.is_object()) {
-    const json::object& object = parsed.get_object();
-    code = text_of(object, "code");
-    if (auto text = text_of(object, "title"); !text.empty()) title = text;
-    if (auto text = told(object); !text.empty()) detail = text;
-  }
-  return Failure{exit_for(status, code), fmt::format("{}: {}: {}", title, path, detail)};
+  json::value parsed = json::parse(body, error);
+  if (error || !parsed.is_object())
+    return Failure{exit_for(status, ""), fmt::format("status {}: {}: see the daemon's log", status, path)};
+  json::object& object = parsed.get_object();
+  std::string title = text_of(object, "title"), detail = text_of(object, "detail");
+  if (title.empty()) title = fmt::format("status {}", status);
+  if (detail.empty()) detail = "see the daemon's log";
+  const std::string mistakes = told(object);
+  return Failure{exit_for(status, text_of(object, "code")), mistakes.empty()
+                                                                ? fmt::format("{}: {}: {}", title, path, detail)
+                                                                : fmt::format("{}: {}", title, mistakes)};
 }
 
 Result<Response> Api::send(Request request, std::string_view path) {

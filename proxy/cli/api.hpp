@@ -2,8 +2,8 @@
 // The admin API as the verbs see it: JSON in, JSON out, problems as failures.
 //
 // Exit codes: 404 not_found, 401 and 403 denied, no connection unreachable, every other refusal failed. The message of
-// a problem is its title, the resource, its detail and each errors[] entry as "pointer: message", on one line. Thread
-// safety: one thread at a time. Ownership: owns its transport and its token.
+// a problem is its title and each errors[] entry as "pointer: message", or else the resource and its detail, on one
+// line. Thread safety: one thread at a time. Ownership: owns its transport and its token.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>

@@ -125,18 +125,32 @@ TEST(Connections, a_problem_shows_its_detail_and_each_pointer) {
   world.server.answer(400, R"({"title":"Invalid request","detail":"two fields are wrong","errors":[
       {"pointer":"/value/apiKey","message":"is missing"},{"pointer":"/config","message":"unknown key"}]})");
   EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
-  EXPECT_EQ(
-      world.err.str(),
-      "postern: Invalid request: connections: two fields are wrong; /value/apiKey: is missing; /config: unknown key\n");
+  EXPECT_EQ(world.err.str(),
+            "postern: Invalid request: /value/apiKey: is missing; /config: unknown key; two fields are wrong\n");
 }
 
 TEST(Connections, a_detail_that_repeats_its_only_mistake_is_said_once) {
   World world;
   world.in.str("{}");
-  world.server.answer(400,
-                      R"({"title":"T","detail":"is missing","errors":[{"pointer":"/app","detail":"is missing"}]})");
+  world.server.answer(400, R"({"title":"T","code":"already-there","detail":"is missing",
+      "errors":[{"pointer":"/app","message":"is missing"}]})");
   EXPECT_EQ(world.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
-  EXPECT_EQ(world.err.str(), "postern: T: connections: /app: is missing\n");
+  EXPECT_EQ(world.err.str(), "postern: T: /app: is missing\n");
+}
+
+TEST(Connections, the_fields_of_an_invalid_request_are_told_once_with_their_place_first) {
+  World world;
+  world.server.answer(400, R"({"title":"Invalid","code":"invalid-request","detail":"It is ACTIVE or ERROR.",
+      "errors":[{"parameter":"status","message":"It is ACTIVE or ERROR."}]})");
+  EXPECT_EQ(world.run({"connections", "list", "--status", "x"}), 1);
+  EXPECT_EQ(world.err.str(), "postern: Invalid: status: It is ACTIVE or ERROR.\n");
+  World several;
+  several.in.str("{}");
+  several.server.answer(400, R"({"title":"Invalid","code":"invalid-request",
+      "detail":"Correct the fields that `errors` names.",
+      "errors":[{"pointer":"/app","message":"Is missing."},{"pointer":"","message":"There is no such field here."}]})");
+  EXPECT_EQ(several.run({"connections", "create", "--app", "stripe", "--from-stdin"}), 1);
+  EXPECT_EQ(several.err.str(), "postern: Invalid: /app: Is missing. There is no such field here.\n");
 }
 
 TEST(Connections, show_says_each_thing_once) {

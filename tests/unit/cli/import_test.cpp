@@ -137,7 +137,7 @@ TEST(Import, sends_every_line_over_one_connection_and_tells_of_those_that_fail) 
   EXPECT_EQ(world.server.dialled.size(), 1u);
   EXPECT_EQ(world.out.str(), "imported 1, failed 2\n");
   EXPECT_EQ(world.err.str(),
-            "postern: -:3:1: Invalid: connections: no; /value/apiKey: has another form\n"
+            "postern: -:3:1: Invalid: /value/apiKey: has another form; no\n"
             "postern: -:4:32: the object does not end on its line\n");
   EXPECT_THAT(world.err.str(), Not(HasSubstr("canary")));
 }
