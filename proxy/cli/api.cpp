@@ -83,9 +83,10 @@ Failure problem(int status, std::string_view path, std::string_view body) {
   if (title.empty()) title = fmt::format("status {}", status);
   if (detail.empty()) detail = "see the daemon's log";
   const std::string mistakes = told(object);
-  return Failure{exit_for(status, text_of(object, "code")), mistakes.empty()
-                                                                ? fmt::format("{}: {}: {}", title, path, detail)
-                                                                : fmt::format("{}: {}", title, mistakes)};
+  Failure failure{exit_for(status, text_of(object, "code")), ""};
+  failure.message = mistakes.empty() ? fmt::format("{}: {}: {}", title, path, detail) : title + ": " + mistakes;
+  failure.problem = std::move(object);
+  return failure;
 }
 
 Result<Response> Api::send(Request request, std::string_view path) {

@@ -111,6 +111,29 @@ Result<int> update(const std::string& id, const Fields& fields, Session& session
   return Exit::ok;
 }
 
+// What the API says of one that is in use, in this program's words: the connections, a line each, and what to do.
+Failure in_use(const std::string& id, const Failure& failure, Session& session) {
+  if (text_field(failure.problem, "code") != "in-use") return failure;
+  const json::value* named = failure.problem.if_contains("connections");
+  const json::value* count = failure.problem.if_contains("count");
+  std::size_t shown = 0;
+  if (named != nullptr && named->is_array()) {
+    for (const json::value& one : named->get_array()) {
+      if (!one.is_object()) continue;
+      const json::object& connection = one.get_object();
+      session.note(fmt::format("used by {}  {}  {}", text_field(connection, "id"), text_field(connection, "alias"),
+                               text_field(connection, "name")));
+      ++shown;
+    }
+  }
+  const std::size_t all = count != nullptr && count->is_int64() ? static_cast<std::size_t>(count->get_int64()) : shown;
+  if (all > shown) session.note(fmt::format("and by {} more that are not named here", all - shown));
+  return {failure.exit,
+          fmt::format("auth-configs delete: {}: in use by {}: delete them first, or give --cascade, which erases them "
+                      "too (with --revoke their tokens end at the service first)",
+                      id, all == 1 ? "1 connection" : fmt::format("{} connections", all))};
+}
+
 Result<int> erase(const std::string& id, bool cascade, bool revoke, Session& session) {
   if (revoke && !cascade) return fail(Exit::usage, "auth-configs delete: --revoke goes with --cascade");
   auto api = session.api();
@@ -119,7 +142,7 @@ Result<int> erase(const std::string& id, bool cascade, bool revoke, Session& ses
                                               : cascade ? "?cascade=true"
                                                         : ""));
       !erased)
-    return std::unexpected(erased.error());
+    return std::unexpected(in_use(id, erased.error(), session));
   if (session.talks()) session.print(fmt::format("deleted {}\n", printable(id)));
   return Exit::ok;
 }
@@ -179,7 +202,7 @@ void add_auth_config_verbs(CLI::App& root, Command& command) {
   });
 
   auto cascade = std::make_shared<bool>(false);
-  verb = add_verb(*noun, "delete", "erase it", "postern auth-configs delete ac_…");
+  verb = add_verb(*noun, "delete", "erase it; one that is in use says by what", "postern auth-configs delete ac_…");
   verb->add_option("auth-config", *id, "its id")->required();
   verb->add_flag("--cascade", *cascade, "its connections too");
   auto revoke = std::make_shared<bool>(false);

@@ -1,6 +1,7 @@
 #pragma once
 // What a verb that could not do its work says: one line for stderr and the exit code.
 // `message` is "what: where: what to do", without the leading "postern: " and never with a secret in it.
+#include <boost/json/object.hpp>
 #include <expected>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@ namespace postern::cli {
 struct Failure {
   Exit exit = Exit::failed;
   std::string message;
+  boost::json::object problem = {};  // the API's refusal, for verbs that tell more of it; empty: none of the API's
 };
 
 template <class T>

@@ -54,6 +54,24 @@ TEST(AuthConfigs, are_changed_and_deleted_by_id) {
   EXPECT_EQ(world.run({"auth-configs", "update", "ac_1"}), 2);
 }
 
+TEST(AuthConfigs, one_in_use_is_not_deleted_and_its_connections_are_told) {
+  World world;
+  world.server.answer(409, R"({"title":"It is in use","code":"in-use",
+      "detail":"Connections use it: delete them first, or add ?cascade=true.","count":3,"connections":[
+      {"id":"conn_1","name":"Ada","alias":"github"},{"id":"conn_2","name":"Bob\u202e","alias":"github-2"}]})");
+  EXPECT_EQ(world.run({"auth-configs", "delete", "ac_1"}), 1);
+  EXPECT_EQ(world.err.str(),
+            "postern: used by conn_1  github  Ada\n"
+            "postern: used by conn_2  github-2  Bob\\u202e\n"
+            "postern: and by 1 more that are not named here\n"
+            "postern: auth-configs delete: ac_1: in use by 3 connections: delete them first, or give --cascade, which "
+            "erases them too (with --revoke their tokens end at the service first)\n");
+  World gone;
+  gone.server.answer(404, R"({"title":"Not found","code":"not-found","detail":"There is none."})");
+  EXPECT_EQ(gone.run({"auth-configs", "delete", "ac_1"}), 3);
+  EXPECT_EQ(gone.err.str(), "postern: Not found: auth_configs/ac_1: There is none.\n");
+}
+
 TEST(ConnectByLink, shows_the_link_waits_and_reports) {
   World world;
   world.around.provider = [](const ConfigFile&, const Environment&, const std::string&) { return acme(); };
