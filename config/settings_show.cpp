@@ -1,6 +1,7 @@
-// `config show`, and the commented file that `init` writes.
+// `config show`, for people and for programs, and the commented file that `init` writes.
 #include <fmt/format.h>
 
+#include "config/settings_json.hpp"
 #include "config/settings_rows.hpp"
 #include "config/shipped.hpp"
 
@@ -23,18 +24,38 @@ std::string value_text(const boost::json::value& value, const std::string& inden
   return " " + boost::json::serialize(value);
 }
 
+// "listen.proxy" as its words.
+std::vector<std::string> words_of(std::string_view path) {
+  std::vector<std::string> words;
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', from), path.size());
+    words.emplace_back(path.substr(from, dot - from));
+    from = dot + 1;
+  }
+  return words;
+}
+
 }  // namespace
+
+boost::json::object settings_json(const Settings& settings) {
+  boost::json::object out;
+  for (const SettingRow& row : setting_rows()) {
+    const std::vector<std::string> words = words_of(row.path);
+    boost::json::object* section = &out;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      boost::json::value& inner = (*section)[words[i]];
+      section = inner.is_object() ? &inner.get_object() : &inner.emplace_object();
+    }
+    (*section)[words.back()] = row.show(settings);
+  }
+  return out;
+}
 
 std::string show_settings(const Settings& settings) {
   std::string out = settings.file.empty() ? "# no file was read\n" : fmt::format("# {}\n", settings.file.string());
   std::vector<std::string> open;  // the sections the last row stood in
   for (const SettingRow& row : setting_rows()) {
-    std::vector<std::string> words;
-    for (std::size_t from = 0; from <= row.path.size();) {
-      const std::size_t dot = std::min(row.path.find('.', from), row.path.size());
-      words.emplace_back(row.path.substr(from, dot - from));
-      from = dot + 1;
-    }
+    std::vector<std::string> words = words_of(row.path);
     std::size_t same = 0;
     while (same < open.size() && same + 1 < words.size() && open[same] == words[same]) ++same;
     for (std::size_t i = same; i + 1 < words.size(); ++i) out += fmt::format("{:{}}{}:\n", "", 2 * i, words[i]);

@@ -88,14 +88,7 @@ class Import {
       work(apis.front());
     }
     progress_.clear();
-    if (session_.talks()) {
-      if (flags_.dry_run)
-        session_.print(fmt::format("valid {}, failed {}; nothing was written\n", made_, failed_));
-      else if (skipped_ != 0)
-        session_.print(fmt::format("imported {}, skipped {} that were there, failed {}\n", made_, skipped_, failed_));
-      else
-        session_.print(fmt::format("imported {}, failed {}\n", made_, failed_));
-    }
+    sum_up();
     if (end_) return std::unexpected(*end_);
     return failed_ == 0 ? Exit::ok : Exit::failed;
   }
@@ -105,6 +98,19 @@ class Import {
     ImportEntry entry;
     std::string key;
   };
+
+  void sum_up() {
+    if (session_.globals.quiet) return;
+    if (!session_.talks())
+      session_.print_object(
+          {{"imported", made_}, {"skipped", skipped_}, {"failed", std::move(failures_)}, {"dryRun", flags_.dry_run}});
+    else if (flags_.dry_run)
+      session_.print(fmt::format("valid {}, failed {}; nothing was written\n", made_, failed_));
+    else if (skipped_ != 0)
+      session_.print(fmt::format("imported {}, skipped {} that were there, failed {}\n", made_, skipped_, failed_));
+    else
+      session_.print(fmt::format("imported {}, failed {}\n", made_, failed_));
+  }
 
   void work(Api& api) {
     while (auto task = next()) {
@@ -124,8 +130,7 @@ class Import {
       const auto at = in_.tellg();
       read_ = at < 0 ? read_ : static_cast<std::uintmax_t>(at);
       if (!*read) {
-        refuse(Failure{Exit::failed, fmt::format("{}:{}:{}: {}", flags_.file, read->error().line, read->error().column,
-                                                 read->error().what)});
+        refuse({Exit::failed, read->error().what}, read->error().line, read->error().column);
         continue;
       }
       std::string key = journal_.key_of((*read)->body);
@@ -145,9 +150,7 @@ class Import {
     const std::string alias = text_field(entry.body, "alias");
     if (alias.empty()) return true;
     const auto [first, is_new] = aliases_.emplace(text_field(entry.body, "project") + "/" + alias, entry.line);
-    if (!is_new)
-      refuse(Failure{Exit::failed,
-                     fmt::format("{}:{}:1: /alias: line {} has the same", flags_.file, entry.line, first->second)});
+    if (!is_new) refuse({Exit::failed, fmt::format("/alias: line {} has the same", first->second)}, entry.line, 1);
     return is_new;
   }
 
@@ -158,23 +161,26 @@ class Import {
       std::size_t column = 1;
       for (const auto& [pointer, at] : task.entry.columns)
         if (failure.message.find(pointer + ":") != std::string::npos) column = at;
-      return refuse({failure.exit, fmt::format("{}:{}:{}: {}", flags_.file, task.entry.line, column, failure.message)});
+      return refuse(failure, task.entry.line, column);
     }
     ++made_;
     progress_.step(made_, failed_, read_);
     if (flags_.dry_run) return;
     if (auto added = journal_.add(task.key, text_field(*made, "id")); !added) end_ = added.error();
-    if (session_.talks()) return;
+    if (!session_.globals.quiet) return;
     progress_.clear();
     session_.print_object(*made);
   }
 
   // Without a daemon or the right to create, the next line cannot do better.
-  void refuse(const Failure& failure) {
+  void refuse(Failure failure, std::size_t line, std::size_t column) {
     ++failed_;
+    if (!session_.talks())
+      failures_.push_back(json::object{{"line", line}, {"column", column}, {"message", failure.message}});
+    failure.message = fmt::format("{}:{}:{}: {}", flags_.file, line, column, failure.message);
     const bool hopeless = failure.exit == Exit::unreachable || failure.exit == Exit::denied;
     if (flags_.stop || hopeless) {
-      if (!end_) end_ = failure;
+      if (!end_) end_ = std::move(failure);
       return;
     }
     progress_.clear();
@@ -190,6 +196,7 @@ class Import {
   Progress progress_;
   std::mutex mutex_;
   std::size_t made_ = 0, skipped_ = 0, failed_ = 0;
+  json::array failures_;  // for the summary that a program reads
   std::uintmax_t read_ = 0;
   std::map<std::string, std::size_t> aliases_;
   std::optional<Failure> end_;
@@ -232,7 +239,9 @@ void add_import_verb(CLI::App& connections, Command& command) {
                "create the connections of a file. JSON lines: an object a line, as the API takes it. CSV (RFC 4180): "
                "the first row names the columns app, type, auth, name, alias, scope, owner, endUser, tags (a;b), "
                "enabled, project, authConfig, config.NAME, value.NAME. What is done is noted in FILE.imported, and a "
-               "second run goes on behind it. A line that fails is told with line and column; exit 1 at the end",
+               "second run goes on behind it. A line that fails is told with line and column; exit 1 at the end. With "
+               "-o json one object on stdout: imported (in a dry run: how many would be), skipped (an earlier run made "
+               "them), failed [{line, column, message}], dryRun; -q prints the ids",
                "postern connections import connections.csv --dry-run");
   verb->add_option("file", flags->file, "JSON lines or CSV; - (or nothing) for stdin");
   verb->add_option("--format", flags->format, "jsonl or csv; default: by the file's name")

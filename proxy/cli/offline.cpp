@@ -4,6 +4,7 @@
 
 #include "config/catalog.hpp"
 #include "config/settings.hpp"
+#include "config/settings_json.hpp"
 #include "proxy/cli/command.hpp"
 #include "proxy/cli/offline_settings.hpp"
 
@@ -79,6 +80,12 @@ Result<std::string> show(const ConfigFile& config, const Environment& environmen
   auto settings = load(config, environment);
   if (!settings) return std::unexpected(settings.error());
   return config::show_settings(*settings);
+}
+
+Result<json::object> show_json(const ConfigFile& config, const Environment& environment) {
+  auto settings = load(config, environment);
+  if (!settings) return std::unexpected(settings.error());
+  return config::settings_json(*settings);
 }
 
 Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id) {

@@ -19,8 +19,9 @@ Result<Place> locate(const ConfigFile& config, const Environment& environment);
 
 // The settings file that was checked, or "defaults" when there is none; the catalog is checked as well.
 Result<std::string> validate(const ConfigFile& config, const Environment& environment);
-// Every setting with its value, as YAML.
+// Every setting with its value: commented YAML, or nested as in the file, null where nothing is set.
 Result<std::string> show(const ConfigFile& config, const Environment& environment);
+Result<json::object> show_json(const ConfigFile& config, const Environment& environment);
 
 // not_found with the closest id when there is no such provider.
 Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <memory>
 
 #include "proxy/cli/command.hpp"
@@ -137,6 +138,12 @@ Result<int> validate(Session& session) {
 }
 
 Result<int> show_config(Session& session) {
+  if (session.globals.format == Format::json) {
+    auto settings = offline::show_json(session.globals.config, session.around.environment);
+    if (!settings) return std::unexpected(settings.error());
+    session.print(json::serialize(*settings) + "\n");
+    return Exit::ok;
+  }
   auto text = offline::show(session.globals.config, session.around.environment);
   if (!text) return std::unexpected(text.error());
   session.print(*text);
@@ -167,7 +174,8 @@ void add_config_verbs(CLI::App& root, Command& command) {
   noun->footer("Example:\n  postern config validate --config ./postern.yaml");
   add_verb(*noun, "validate", "check settings and catalog; exit 78 with file:line:column", "postern config validate")
       ->callback([&command] { command.action = validate; });
-  add_verb(*noun, "show", "every setting with its value, after environment and defaults", "postern config show")
+  add_verb(*noun, "show", "every setting with its value, after environment and defaults: YAML, or JSON with -o json",
+           "postern config show")
       ->callback([&command] { command.action = show_config; });
 }
 

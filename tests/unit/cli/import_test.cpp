@@ -238,6 +238,28 @@ TEST(Import, dry_runs_write_nothing_and_know_of_lines_that_name_one_alias) {
   EXPECT_FALSE(std::filesystem::exists(file + ".imported"));
 }
 
+TEST(Import, tells_programs_the_sum_as_one_object) {
+  ImportWorld world;
+  const auto file = world.file("x.jsonl", "{\"app\":\"a\"}\n{\"app\":\"b\"}\n{\n");
+  world.server.answer(201, kMade);
+  world.server.answer(400, kRefused);
+  EXPECT_EQ(world.import(file, {"-o", "json"}), 1);
+  EXPECT_EQ(boost::json::parse(world.out.str()),
+            boost::json::parse(R"({"imported":1,"skipped":0,"dryRun":false,"failed":[
+                {"line":2,"column":1,"message":"Invalid: /value/apiKey: has another form; no"},
+                {"line":3,"column":2,"message":"the object does not end on its line"}]})"));
+  EXPECT_THAT(world.err.str(), HasSubstr(file + ":2:1: Invalid"));
+  ImportWorld again;
+  again.server.answer(201, kMade);
+  EXPECT_EQ(again.import(world.file("y.jsonl", "{\"app\":\"a\"}\n"), {"-o", "json", "--dry-run"}), 0);
+  EXPECT_EQ(boost::json::parse(again.out.str()),
+            boost::json::parse(R"({"imported":1,"skipped":0,"failed":[],"dryRun":true})"));
+  ImportWorld skipping;
+  skipping.server.answer(400, kRefused);
+  EXPECT_EQ(skipping.import(file, {"-o", "yaml", "--stop"}), 1);
+  EXPECT_THAT(skipping.out.str(), testing::StartsWith("imported: 0\nskipped: 1\nfailed:\n  - line: 2\n"));
+}
+
 TEST(Import, draws_a_bar_on_a_terminal_and_tells_ids_in_quiet) {
   ImportWorld world;
   world.around.err_is_terminal = true;

@@ -171,6 +171,18 @@ TEST_F(Offline, show_prints_settings_that_validate) {
   EXPECT_EQ(world.run({"config", "validate", "--config", copy.string()}), 0) << world.err.str();
 }
 
+TEST_F(Offline, show_prints_the_same_settings_as_json) {
+  write(config, "workers: 1\nlisten: {proxy: ['127.0.0.1:1', '127.0.0.1:2']}\n");
+  EXPECT_EQ(world.run({"config", "show", "-o", "json", "--config", config}), 0) << world.err.str();
+  const auto shown = boost::json::parse(world.out.str());
+  EXPECT_EQ(shown.at("workers"), 1);
+  EXPECT_EQ(shown.at("listen").at("proxy"), boost::json::parse(R"(["127.0.0.1:1","127.0.0.1:2"])"));
+  EXPECT_TRUE(shown.at("listen").at("health").is_null());
+  EXPECT_EQ(shown.at("upstream").at("timeouts").at("dns"), "5s");
+  write(config, "listen:\n  amdin: x\n");
+  EXPECT_EQ(world.run({"config", "show", "-o", "json", "--config", config}), 78);
+}
+
 TEST_F(Offline, providers_are_listed_shown_and_not_found) {
   write(config, "");
   EXPECT_EQ(world.run({"providers", "list", "-q", "--config", config}), 0) << world.err.str();
