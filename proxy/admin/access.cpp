@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "proxy/admin/json_text.hpp"
+#include "vault/capability.hpp"
 
 namespace postern::admin {
 namespace {
@@ -280,29 +281,8 @@ bool has_ended(const vault::Authorization& authorization, std::int64_t now_ms) {
 }
 
 bool is_capability(std::string_view text) {
-  static constexpr std::string_view kKnown[] = {"*",
-                                                "proxy:call",
-                                                "connections:read",
-                                                "connections:write",
-                                                "auth_configs:read",
-                                                "auth_configs:write",
-                                                "authorizations:read",
-                                                "authorizations:write",
-                                                "providers:read",
-                                                "audit:read",
-                                                "metrics:read",
-                                                "projects:read",
-                                                "projects:write",
-                                                "users:read",
-                                                "users:write",
-                                                "system:*",
-                                                "system:keys",
-                                                "system:backup",
-                                                "system:providers",
-                                                "system:config",
-                                                "system:organizations",
-                                                "system:audit"};
-  return std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown);
+  const auto known = vault::capabilities();
+  return std::find(known.begin(), known.end(), text) != known.end();
 }
 
 std::vector<FieldError> beyond(const Caller& maker, const vault::Authorization& wanted) {

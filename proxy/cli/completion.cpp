@@ -102,23 +102,33 @@ struct Position {
   bool foreign = false;  // behind the `--` of exec: somebody else's command line
 };
 
+// Where to ask for candidates is said on the unfinished line itself.
+void note_global(const CLI::Option& flag, const std::string& value, Globals& globals) {
+  const std::string name = name_of(flag);
+  if (name == "config") globals.config = value;
+  if (name == "server") globals.server = value;
+  if (name == "token-file") globals.token_file = value;
+  if (name == "organization") globals.organization = value;
+  if (name == "project") globals.project = value;
+}
+
 Position walk(const CLI::App& root, const std::vector<std::string>& words, Globals& globals) {
   Position at{.verb = &root};
   for (const std::string& word : words) {
     if (at.value_of != nullptr) {
-      const std::string name = name_of(*at.value_of);
-      if (name == "config") globals.config = word;
-      if (name == "server") globals.server = word;
-      if (name == "token-file") globals.token_file = word;
-      if (name == "organization") globals.organization = word;
-      if (name == "project") globals.project = word;
+      note_global(*at.value_of, word, globals);
       at.value_of = nullptr;
     } else if (word == "--") {
       at.foreign = true;
       return at;
     } else if (word.starts_with('-')) {
       const CLI::Option* flag = find_flag(at.verb, word);
-      if (flag != nullptr && takes_value(*flag) && word.find('=') == word.npos) at.value_of = flag;
+      const auto equals = word.find('=');
+      if (flag == nullptr || !takes_value(*flag)) continue;
+      if (equals == word.npos)
+        at.value_of = flag;
+      else
+        note_global(*flag, word.substr(equals + 1), globals);
     } else if (const CLI::App* verb = find_verb(*at.verb, word)) {
       at.verb = verb;
     } else if (verbs_and_nouns(*at.verb).empty()) {
@@ -155,10 +165,12 @@ std::vector<std::string> listed(Session& session, const char* path, std::initial
   return out;
 }
 
-std::vector<std::string> providers(Session& session) {
-  if (!session.globals.server.empty()) return listed(session, "providers", {"id"});
+// Those that the daemon has, which may run with other files than ours: shipped, of folders, imported. Where none
+// answers, what the files say. `drafts`: imported ones that are not enabled too.
+std::vector<std::string> providers(Session& session, bool drafts) {
   std::vector<std::string> out =
-      listed(session, "providers", {"id"}, {{"source", "IMPORTED"}, {"showDisabled", "true"}});
+      listed(session, "providers", {"id"}, drafts ? Query{{"showDisabled", "true"}} : Query{});
+  if (!out.empty() || !session.globals.server.empty()) return out;
   if (const auto known = offline::providers(session.globals.config, session.around.environment))
     for (const ProviderForm& form : *known) out.push_back(form.id);
   return out;
@@ -172,10 +184,12 @@ std::vector<std::string> values(const CLI::Option& option, Session& session) {
   if (name == "organization") return listed(session, "organizations", {"id"});
   if (name == "project") return listed(session, "projects", {"id"});
   if (name == "user") return listed(session, "users", {"id"});
-  if (name == "provider" || name == "app") return providers(session);
+  if (name == "auth-config") return listed(session, "auth_configs", {"id"}, {{"showDisabled", "true"}});
+  if (name == "provider" || name == "app") return providers(session, name == "provider");
+  if (name == "capabilities") return offline::capabilities();
   if (name == "output") return {"table", "json", "yaml"};
   if (name == "format") return {"sh", "docker", "k8s"};
-  if (name == "type") return {"API_KEY", "BEARER", "BASIC", "CUSTOM"};
+  if (name == "type") return offline::auth_types();
   if (name == "status") return {"ACTIVE", "EXPIRED", "ERROR", "REVOKED"};
   if (name == "scope") return {"PERSONAL", "PROJECT", "ORGANIZATION"};
   if (name == "shell") return {"bash", "zsh", "fish"};

@@ -7,6 +7,7 @@
 #include "config/settings_json.hpp"
 #include "proxy/cli/command.hpp"
 #include "proxy/cli/offline_settings.hpp"
+#include "vault/capability.hpp"
 
 namespace postern::cli::offline {
 namespace {
@@ -104,6 +105,15 @@ Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Envi
   for (const std::string& id : (*known)->ids())
     if (auto found = (*known)->find(id)) out.push_back(form_of(*found));
   return out;
+}
+
+std::vector<std::string> capabilities() {
+  const auto all = vault::capabilities();
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> auth_types() {
+  return config::known_types();
 }
 
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files) {

@@ -26,6 +26,9 @@ Result<json::object> show_json(const ConfigFile& config, const Environment& envi
 // not_found with the closest id when there is no such provider.
 Result<ProviderForm> provider(const ConfigFile& config, const Environment& environment, const std::string& id);
 Result<std::vector<ProviderForm>> providers(const ConfigFile& config, const Environment& environment);
+// What an authorization can be allowed, and the types an auth entry can have: the words themselves.
+std::vector<std::string> capabilities();
+std::vector<std::string> auth_types();
 // Every mistake in these catalog files, one "file:line:column: what" each; none: they are sound.
 std::vector<std::string> lint(const std::vector<std::filesystem::path>& files);
 
