@@ -90,6 +90,19 @@ Result<json::object> head_of(Api& api, const Filters& filters) {
   return head != nullptr && head->is_object() ? head->get_object() : json::object();
 }
 
+// "41 events since 2030-01-01T00:00:00.000Z were not kept: …"; empty: every one was. The chain of what was kept is
+// sound all the same, so this is said beside the verdict.
+std::string not_kept(const json::object& head) {
+  const json::value* dropped = head.if_contains("dropped");
+  if (dropped == nullptr || cell(*dropped) == "0" || cell(*dropped) == "-") return "";
+  const std::string since = text_field(head, "droppedSince");
+  return fmt::format(
+      "{} {}{} {} not kept: the quota of this audit is used up; raise audit.quota or shorten "
+      "audit.retention",
+      cell(*dropped), cell(*dropped) == "1" ? "event" : "events", since.empty() ? "" : " since " + since,
+      cell(*dropped) == "1" ? "was" : "were");
+}
+
 // Until somebody ends it: what came since, every second.
 Result<int> follow(Api& api, Query query, std::string after, Session& session) {
   std::erase_if(query, [](const auto& one) { return one.first == "since"; });
@@ -117,6 +130,7 @@ Result<int> tail(const TailFlags& flags, Session& session) {
   json::array& events = answer->at("data").as_array();
   std::ranges::reverse(events);
   show_events(events, session, true);
+  if (const std::string gap = not_kept(*head); !gap.empty()) session.note(gap);
   const std::string anchor = text_field(*head, "anchor");
   if (session.talks() && !anchor.empty()) session.print(fmt::format("\nhead  {}\n", anchor));
   if (!flags.follow) return Exit::ok;
@@ -140,13 +154,18 @@ Result<int> verify(const Filters& filters, const std::string& anchor, Session& s
   const json::value* faults = found->if_contains("faults");
   const bool sound = faults != nullptr && faults->is_array() && faults->get_array().empty();
   const json::value* head = found->if_contains("head");
-  const std::string end = head != nullptr && head->is_object() ? text_field(head->get_object(), "anchor") : "";
+  const json::object no_head;
+  const json::object& at = head != nullptr && head->is_object() ? head->get_object() : no_head;
+  const std::string end = text_field(at, "anchor"), gap = not_kept(at);
+  if (!gap.empty() && !session.talks()) session.note(gap);
   if (session.globals.quiet) {
     session.print(end + "\n");
   } else if (!session.talks()) {
     session.print_object(*found);
   } else {
-    session.print(fmt::format("checked  {} events\nhead     {}\n", text_or_number(*found, "checked"), end));
+    session.print(fmt::format("checked  {} events\n", text_or_number(*found, "checked")));
+    if (!gap.empty()) session.print(fmt::format("missing  {}\n", printable(gap)));
+    session.print(fmt::format("head     {}\n", end));
     if (!sound && faults != nullptr && faults->is_array()) {
       session.print("\n");
       session.print_table(kFaults, faults->get_array());
@@ -202,7 +221,8 @@ void add_audit_verbs(CLI::App& root, Command& command) {
   auto filters = std::make_shared<Filters>();
   auto anchor = std::make_shared<std::string>();
   verb = add_verb(*noun, "verify",
-                  "find events that were removed, changed, moved or cut off (exit 1); -q prints the head alone",
+                  "find events that were removed, changed, moved or cut off (exit 1), and say how many were not kept "
+                  "because the quota is used up (exit 0); -q prints the head alone",
                   "postern audit verify --anchor 128:9f0c…");
   verb->add_option("--anchor", *anchor, "a head that was noted earlier: finds an older state that was put back")
       ->type_name("HEAD");

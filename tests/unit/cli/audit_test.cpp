@@ -72,6 +72,39 @@ TEST(AuditVerbs, tail_says_how_many_were_not_kept_before_an_event) {
   EXPECT_THAT(world.out.str(), HasSubstr("(41 before it were not kept)"));
 }
 
+constexpr const char* kGap = R"({"anchor":"7:ab","dropped":41,"droppedSince":"2030-01-01T00:00:00.000Z"})";
+
+TEST(AuditVerbs, tail_says_once_how_many_events_are_not_kept) {
+  World world;
+  std::string full = page(event(7, "a"));
+  full.replace(full.find(R"({"anchor":"7:ab"})"), 17, kGap);
+  world.server.answer(200, full);
+  world.server.answer(200, full);
+  world.server.answer(200, page(event(8, "b")));
+  world.server.answer(503, "{}");
+  EXPECT_EQ(world.run({"audit", "tail", "-f"}), Exit::failed);
+  const std::string told = world.err.str();
+  const auto at = told.find("41 events since 2030-01-01T00:00:00.000Z were not kept: the quota");
+  ASSERT_NE(at, std::string::npos) << told;
+  EXPECT_EQ(told.find("not kept", at + 60), std::string::npos) << told;
+}
+
+TEST(AuditVerbs, verify_of_a_sound_chain_says_how_many_events_are_not_kept) {
+  const std::string answer = R"({"ok":true,"checked":7,"first":1,"faults":[],"head":)" + std::string(kGap) + "}";
+  World world;
+  world.server.answer(200, answer);
+  EXPECT_EQ(world.run({"audit", "verify"}), 0);
+  EXPECT_THAT(world.out.str(),
+              testing::StartsWith("checked  7 events\n"
+                                  "missing  41 events since 2030-01-01T00:00:00.000Z were not kept: "));
+  EXPECT_THAT(world.out.str(), testing::EndsWith("\nhead     7:ab\n"));
+  World quiet;
+  quiet.server.answer(200, answer);
+  EXPECT_EQ(quiet.run({"audit", "verify", "-q"}), 0);
+  EXPECT_EQ(quiet.out.str(), "7:ab\n");
+  EXPECT_THAT(quiet.err.str(), HasSubstr("41 events"));
+}
+
 TEST(AuditVerbs, verify_fails_for_a_fault_and_says_which) {
   World world;
   world.server.answer(200, R"({"ok":true,"checked":7,"first":1,"head":{"anchor":"7:ab"},"faults":[]})");
