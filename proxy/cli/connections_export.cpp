@@ -89,6 +89,7 @@ void print_csv(Session& session, const std::vector<json::object>& bodies, const 
       const auto* value = body.at("config").get_object().if_contains(name);
       cells.push_back(value == nullptr ? "" : config_cell(*value));
     }
+    for (std::string& cell : cells) cell = defused(cell);
     cells.resize(cells.size() + secrets.size());
     session.print(csv_row(cells));
   }
@@ -133,9 +134,12 @@ Result<int> write_out(const ExportFlags& flags, Session& session) {
 
 void add_export_verb(CLI::App& connections, Command& command) {
   auto flags = std::make_shared<ExportFlags>();
-  CLI::App* verb = add_verb(connections, "export",
-                            "all connections as 'connections import' takes them, with an empty place for each secret",
-                            "postern connections export --format csv > connections.csv");
+  CLI::App* verb = add_verb(
+      connections, "export",
+      "all connections as 'connections import' takes them, with an empty place for each secret. In CSV a cell that "
+      "a spreadsheet would run (it begins with = + - @ TAB or CR) has an apostrophe before it, which "
+      "import takes away again",
+      "postern connections export --format csv > connections.csv");
   verb->add_option("--format", flags->format, "jsonl or csv")
       ->check(CLI::IsMember({"jsonl", "csv"}))
       ->capture_default_str();

@@ -177,6 +177,13 @@ json::array split_tags(std::string_view text) {
   return tags;
 }
 
+// What a spreadsheet takes for a formula, behind any number of apostrophes: with them what one has defused is such a
+// text again, so that taking one away is right for it too.
+bool runs_behind_apostrophes(std::string_view text) {
+  const auto first = text.find_first_not_of('\'');
+  return first != std::string_view::npos && std::string_view("=+-@\t\r").find(text[first]) != std::string_view::npos;
+}
+
 class CsvReader final : public ImportReader {
  public:
   explicit CsvReader(std::istream& in) : rows_(in) {}
@@ -223,7 +230,10 @@ class CsvReader final : public ImportReader {
     ImportEntry entry{row.front().line, {}, {}};
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i].text.empty()) continue;
-      if (std::string wrong = put(entry.body, names_[i], row[i].text); !wrong.empty())
+      std::string stripped;  // never of a secret: of those there is one copy, which is wiped
+      if (!names_[i].starts_with("value.")) stripped = plain(row[i].text);
+      const std::string& text = stripped.empty() ? row[i].text : stripped;
+      if (std::string wrong = put(entry.body, names_[i], text); !wrong.empty())
         return std::unexpected(Misread{row[i].line, row[i].column, std::move(wrong)});
       std::string pointer = "/" + names_[i];
       if (const auto dot = pointer.find('.'); dot != std::string::npos) pointer[dot] = '/';
@@ -275,6 +285,15 @@ std::expected<std::unique_ptr<ImportReader>, Misread> read_csv(std::istream& in)
   auto reader = std::make_unique<CsvReader>(in);
   if (auto header = reader->read_header(); !header) return std::unexpected(header.error());
   return reader;
+}
+
+std::string defused(std::string_view text) {
+  return runs_behind_apostrophes(text) ? "'" + std::string(text) : std::string(text);
+}
+
+std::string_view plain(std::string_view cell) {
+  if (cell.starts_with('\'') && runs_behind_apostrophes(cell)) cell.remove_prefix(1);
+  return cell;
 }
 
 std::string csv_row(const std::vector<std::string>& cells) {

@@ -313,6 +313,19 @@ TEST(Export, writes_what_import_takes_with_empty_places_for_secrets) {
   EXPECT_FALSE(std::getline(out, line)) << "what a file declares stays there";
 }
 
+TEST(Csv, a_defused_cell_is_run_by_no_spreadsheet_and_reads_as_before) {
+  for (const std::string text :
+       {"=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "''=1", "'", "''", "'a", "a=1", "plain", "", "''-"}) {
+    const std::string cell = defused(text);
+    EXPECT_EQ(plain(cell), std::string_view(text));
+    EXPECT_TRUE(cell.empty() || std::string("=+-@\t\r").find(cell.front()) == std::string::npos) << cell;
+  }
+  EXPECT_EQ(defused("=1"), "'=1");
+  EXPECT_EQ(defused("'quoted'"), "'quoted'");
+  EXPECT_THAT(csv("app,name,value.apiKey,tags\nx,'=1,'=secret,'@a;b\n"),
+              testing::ElementsAre(R"(2 {"app":"x","name":"=1","value":{"apiKey":"'=secret"},"tags":["@a","b"]})"));
+}
+
 TEST(Export, as_csv_comes_back_as_the_same_connections) {
   World world;
   world.server.answer(200, kListed);
@@ -320,6 +333,7 @@ TEST(Export, as_csv_comes_back_as_the_same_connections) {
   EXPECT_THAT(world.out.str(),
               testing::StartsWith("app,type,auth,name,alias,scope,owner,endUser,project,authConfig,tags,"
                                   "enabled,config.list,config.region,value.apiKey\r\n"));
+  EXPECT_THAT(world.out.str(), HasSubstr(",'=1,"));
   EXPECT_THAT(
       csv(world.out.str()),
       testing::ElementsAre(
