@@ -97,7 +97,7 @@ std::string not_kept(const json::object& head) {
   if (dropped == nullptr || cell(*dropped) == "0" || cell(*dropped) == "-") return "";
   const std::string since = text_field(head, "droppedSince");
   return fmt::format(
-      "{} {}{} not kept: the quota of this audit is used up; raise audit.quota or shorten "
+      "{} {}{} {} not kept: the quota of this audit is used up; raise audit.quota or shorten "
       "audit.retention",
       cell(*dropped), cell(*dropped) == "1" ? "event" : "events", since.empty() ? "" : " since " + since,
       cell(*dropped) == "1" ? "was" : "were");

@@ -9,7 +9,7 @@
 namespace postern::cli {
 
 struct RepeatedKey {
-  std::size_t byte = 0;  // behind its second name
+  std::size_t byte = 0;  // where its second name ends
   std::string what;      // "the key 'app' is there twice"; a name that is none of ours is not repeated
 };
 std::optional<RepeatedKey> repeated_key(std::string_view json);

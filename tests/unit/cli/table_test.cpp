@@ -1,6 +1,8 @@
 // Tables on a terminal: what gives way, what stays, and how wide a text is there.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "fake.hpp"
 
 namespace postern::cli::test {
