@@ -152,7 +152,9 @@ void add_explain_verb(CLI::App& root, Command& command) {
       ->type_name("FIELD")
       ->allow_extra_args(false);
   verb->add_option("--as", flags->as, "as this authorization would call; default: as you")->type_name("tok_…");
-  verb->add_option("url", flags->url, "http://host/path, or /c/CONNECTION/path of base-URL mode")->required();
+  verb->add_option("url", flags->url,
+                   "http://host/path, /c/CONNECTION/path of base-URL mode, or host:port with -X CONNECT")
+      ->required();
   verb->footer(
       verb->get_footer() +
       "\n\nNothing is sent, renewed or looked up in DNS, and no credential is opened. -q prints the outcome, or "

@@ -56,7 +56,7 @@ def _road(make_daemon, make_upstream, ca, plain):
         "raw.test:443": plain, "raw.test:9443": plain, "other.test:443": upstream, "third.test:443": upstream,
         "third.test:8443": upstream})
     settings["egress"] = {"allow": ["open.test", "open.test:8443", "raw.test", "raw.test:9443", "no-such-name.invalid",
-                                    "10.0.0.1:443", "localhost:443"]}
+                                    "10.0.0.1:443", "localhost:443", "localhost:8443"]}
     world = World(make_daemon(settings), upstream, ca)
     world.everywhere = world.daemon.connect(alias="everywhere", config={
         "hosts": ["api.test", "api.test:8080", "api.test:8443", "third.test", "third.test:8443"]})
@@ -498,6 +498,13 @@ def test_an_alert_comes_for_early_tls_too(road):
     with opened(road, "third.test:8443", more=client_hello("third.test")) as client:
         assert client.reader.exactly(7) == b"\x15\x03\x03\x00\x02\x02\x31"
         assert client.is_closed()
+
+
+def test_tls_that_would_lead_to_a_prohibited_address_gets_an_alert(road):
+    with opened(road, "localhost:8443", more=client_hello("localhost")) as client:
+        assert client.reader.exactly(7) == b"\x15\x03\x03\x00\x02\x02\x31"
+        assert client.is_closed()
+    assert line_of(road, host="localhost", port=8443)["code"] == "destination-address-prohibited"
 
 
 def test_a_tunnel_that_says_nothing_is_closed(road):

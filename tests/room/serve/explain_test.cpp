@@ -305,7 +305,7 @@ TEST_F(ExplainRoom, agrees_with_the_data_path_on_every_kind_of_request) {
       // what the request is
       {"all", "plain", "TRACE", url(), {}, "method-not-allowed"},
       {"all", "plain", "track", url(), {}, "method-not-allowed"},
-      {"all", "", "CONNECT", "api.stripe.com:443", {}, "tunnel-not-supported"},
+      {"all", "", "CONNECT", "third.test:443", {}, "tunnel-not-supported"},
       {"all", "plain", "CONNECT", "api.stripe.com:443", {}, "destination-not-allowed"},
       {"all", "plain", "CONNECT", "api.stripe.com:8080", {}, "destination-not-allowed"},
       {"all", "nobody", "CONNECT", host, {}, "connection-unavailable"},
@@ -357,9 +357,11 @@ TEST_F(ExplainRoom, leaves_the_steps_of_what_is_in_a_tunnel_to_that) {
     EXPECT_EQ(told.outcome, leads_there ? Outcome::forwarded : Outcome::refused) << connection;
     if (leads_there) EXPECT_EQ(told.steps[4].decision, observe::Decision::skipped);
   }
-  settings.egress_allow_by_default = true;
-  const Explanation told = explained({"all", "", "CONNECT", "api.stripe.com:443", {}, ""});
+  Explanation told = explained({"all", "", "CONNECT", "api.stripe.com:443", {}, ""});
   EXPECT_EQ(told.outcome, Outcome::forwarded);
+  EXPECT_THAT(told.steps[3].rule, HasSubstr("egress.allow: api.stripe.com:443"));
+  settings.egress_allow_by_default = true;
+  told = explained({"all", "", "CONNECT", "third.test:443", {}, ""});
   EXPECT_THAT(told.steps[3].rule, HasSubstr("egress.default: allow"));
 }
 

@@ -85,15 +85,25 @@ TEST(AccessLine, names_the_run_where_there_is_one) {
   EXPECT_EQ(json::parse(line).at("run"), "nightly \"7\"");
 }
 
+TEST(AccessLine, says_what_a_tunnel_became) {
+  Access access;
+  std::string plain, line;
+  append_access_line(plain, 0, access);
+  EXPECT_FALSE(json::parse(plain).as_object().contains("tunnel"));
+  access.tunnel = "passed";
+  append_access_line(line, 0, access);
+  EXPECT_EQ(json::parse(line).at("tunnel"), "passed");
+}
+
 TEST(AccessLine, has_room_for_the_longest_of_everything) {
   const std::string longest(kMaxLogText, '\x01');
   Access access;
   for (auto* text : {&access.request_id, &access.authorization, &access.run, &access.connection, &access.method,
-                     &access.host, &access.path, &access.code})
+                     &access.host, &access.path, &access.code, &access.tunnel})
     *text = longest;
   std::string line;
   append_access_line(line, 0, access);
-  EXPECT_GT(line.size(), 8 * 6 * kMaxLogText);
+  EXPECT_GT(line.size(), 9 * 6 * kMaxLogText);
   EXPECT_TRUE(json::parse(line).is_object());
 }
 
