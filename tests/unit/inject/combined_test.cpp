@@ -129,7 +129,7 @@ TEST(Combined, needs_writes_and_hides_what_both_of_them_do) {
 
 TEST(Combined, cannot_be_made_where_both_write_to_one_place) {
   EXPECT_EQ(with_rules(rules(rule(Place::header, "x-seen", "k"))).error(),
-            "a rule and the signature both write X-Seen");
+            "a rule and the signature both write x-seen");
   EXPECT_EQ(with_rules(rules(rule(Place::query, "sig", "k"))).error(), "a rule and the signature both write sig");
   EXPECT_TRUE(with_rules(rules(rule(Place::query, "Sig", "k"))));
 }
