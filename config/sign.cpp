@@ -256,6 +256,8 @@ std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string
       out.options.emplace(key.name, std::move(*decoded));
   }
   in.finish();
+  if (out.scheme == "hmac" && out.options.contains("header") == out.options.contains("query"))
+    mistakes.add(node ? *node : entry, "sign.header or sign.query, one of them, says where the signature goes");
   return out;
 }
 

@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from oauthlib import oauth1  # noqa: E402
 
 KEY = "s3cret-signing-key"
-BINANCE, X, AZURE, EMARSYS, CONFIG = ("api.binance.com", "api.x.com", "contoso.blob.core.windows.net",
-                                      "api.emarsys.net", "contoso.azconfig.io")
+BINANCE, X, BLOB, QUEUE, EMARSYS, CONFIG = (
+    "api.binance.com", "api.x.com", "contoso.blob.core.windows.net", "contoso.queue.core.windows.net",
+    "api.emarsys.net", "contoso.azconfig.io")
 FORM = "Content-Type: application/x-www-form-urlencoded"
 SETTINGS = {"limits": {"body_buffer": "64KiB"}}
 numbers = itertools.count()
@@ -34,8 +35,8 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def _signing(make_daemon, make_upstream, ca):
-    upstream = make_upstream(*ca.issue("api.test", BINANCE, X, AZURE, EMARSYS, CONFIG))
-    hosts = {f"{host}:443": upstream for host in (BINANCE, X, AZURE, EMARSYS, CONFIG)}
+    upstream = make_upstream(*ca.issue("api.test", BINANCE, X, BLOB, QUEUE, EMARSYS, CONFIG))
+    hosts = {f"{host}:443": upstream for host in (BINANCE, X, BLOB, QUEUE, EMARSYS, CONFIG)}
     world = World(make_daemon(merged(world_settings(upstream, ca, **hosts), SETTINGS)), upstream, ca)
     yield world
     assert world.daemon.stop() == 0, world.daemon.log_file.read_text()[-4000:]
@@ -330,9 +331,18 @@ def azure_signature(seen, account, key):
                                                              "x-ms-version: 2020-02-10", "Authorization: mine"]),
     ("PUT", "/container/empty", b"", ["x-ms-blob-type: BlockBlob", "x-ms-date: yesterday"]),
     ("DELETE", "/container/a", None, ['If-Match: "0x1"', "X-MS-Client-Request-Id: 7"])])
-def test_azure_storage_as_its_entry_says(world, signing, method, path, body, fields):
-    who = signing({"key": base64.b64encode(b"\xffkey").decode()}, app="azure-storage", host=AZURE, account="contoso")
-    seen = arrived(world, world.call(method, path, body=body, fields=fields, **who))
+def test_azure_blob_storage(world, signing, method, path, body, fields):
+    who = signing({"keyId": "contoso", "key": base64.b64encode(b"\xffkey").decode()}, {"scheme": "azure-shared-key"},
+                  host=BLOB)
+    must_be_azures(arrived(world, world.call(method, path, body=body, fields=fields, **who)))
+
+
+def test_azure_queue_storage_as_its_entry_says(world, signing):
+    who = signing({"key": base64.b64encode(b"\xffkey").decode()}, app="azure-storage", host=QUEUE, account="contoso")
+    must_be_azures(arrived(world, world.call("POST", "/q/messages?visibilitytimeout=30", body=b"<Q/>", **who)))
+
+
+def must_be_azures(seen):
     assert is_now(parsedate_to_datetime(seen.fields.get("x-ms-date")).timestamp())
     assert len(seen.fields.all("x-ms-version")) == 1
     assert seen.fields.all("authorization") == ["SharedKey contoso:" + azure_signature(seen, "contoso", b"\xffkey")]
