@@ -131,7 +131,8 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
     return;
   }
   auth.inject = default_rules(auth, node, mistakes);
-  if (auth.inject.empty() && served && !auth.sign && !generic && auth.type != "BEARER" && auth.type != "BASIC")
+  if (auth.inject.empty() && served && !is_signed_type(auth.type) && !generic && auth.type != "BEARER" &&
+      auth.type != "BASIC")
     mistakes.add(node, fmt::format("type {} needs inject rules", auth.type));
 }
 

@@ -90,8 +90,6 @@ class Planner {
       return add(input_.type.empty() ? "/type" : "/auth",
                  fmt::format("several auth entries fit; name one as auth: {}", fmt::join(choices, ", ")));
     }
-    if (!is_served_type(fits[0]->type))
-      return add("/type", fmt::format("type {} is not served by this version", fits[0]->type));
     auth_ = fits[0];
     plan_.auth = auth_->name;
     plan_.type = auth_->type;

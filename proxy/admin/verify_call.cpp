@@ -185,7 +185,6 @@ std::string Mask::apply(std::string text) const {
 }
 
 const config::Verify* verify_of(const Material& material) {
-  if (!material.plan.scheme.empty()) return nullptr;  // signing is the data path's; an unsigned call would say nothing
   if (material.auth->verify) return &*material.auth->verify;
   return material.provider->verify ? &*material.provider->verify : nullptr;
 }

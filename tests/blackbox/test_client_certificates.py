@@ -71,6 +71,7 @@ def bank(_bank):
     """other.test is nginx with ssl_verify_client; api.test and third.test (TLS 1.2) end handshakes themselves."""
     for server in _bank.servers.values():
         server.reset()
+        server.drop_connections()
     _bank.upstream.answer = _bank.servers["third.test"].answer = greet
     return _bank
 

@@ -100,6 +100,8 @@ class Reader:
         try:
             if not request and (method == "HEAD" or message.status in (204, 304) or message.status < 200):
                 pass
+            elif not request and method == "CONNECT" and message.status < 300:
+                pass  # what follows is the tunnel's
             elif coding:
                 while size := int(self.until(b"\r\n").split(b";")[0], 16):
                     message.body += self.exactly(size)

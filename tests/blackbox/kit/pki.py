@@ -40,7 +40,9 @@ class Authority:
         _openssl("x509", "-req", "-in", request, "-CA", signer, "-CAkey", signer_key, "-CAcreateserial", "-days", days,
                  "-extfile", extra, "-out", certificate)
         if passphrase:
-            _openssl("pkey", "-in", secret, "-aes256", "-passout", f"pass:{passphrase}", "-out", secret)
+            locked = base.with_suffix(".locked")
+            _openssl("pkey", "-in", secret, "-aes256", "-passout", f"pass:{passphrase}", "-out", locked)
+            secret = locked
         return certificate.read_text(), secret.read_text()
 
     def intermediate(self, name):

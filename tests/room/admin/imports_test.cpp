@@ -17,7 +17,7 @@ paths: {/a: {get: {}}}
 components:
   securitySchemes:
     key: {type: apiKey, in: header, name: X-Acme-Key}
-    pair: {type: http, scheme: digest}
+    pair: {type: http, scheme: hoba}
 )";
 const std::string kImport = "/api/v1/providers/import";
 
@@ -61,7 +61,7 @@ TEST_F(ImportRoom, a_document_becomes_a_draft_that_says_what_it_is) {
   EXPECT_EQ(body.at("hosts"), json::array({"api.acme.example"}));
   EXPECT_EQ(body.at("mapped"), json::parse(R"([{"auth":"key","type":"API_KEY","schemes":["key"],"operations":1}])"));
   EXPECT_EQ(body.at("unmapped").at(0).at("place"), "9:11");
-  EXPECT_THAT(std::string(body.at("unmapped").at(0).at("text").as_string()), HasSubstr("digest"));
+  EXPECT_THAT(std::string(body.at("unmapped").at(0).at("text").as_string()), HasSubstr("hoba"));
   EXPECT_EQ(body.at("digest").as_string().size(), 64U);
   EXPECT_THAT(std::string(body.at("entry").as_string()), HasSubstr("# Imported from acme.yaml"));
   const auto shown = call("GET", "/api/v1/providers/acme-api");

@@ -47,7 +47,7 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-class Run : public testing::Test {
+class ExecAndEnv : public testing::Test {
  protected:
   void SetUp() override {
     folder = fs::temp_directory_path() / ("postern-run-test-" + std::to_string(getpid()));
@@ -133,7 +133,7 @@ TEST(ProxyVariables, are_quoted_for_who_reads_them) {
   EXPECT_THAT(shell, Not(HasSubstr("unset http_proxy\n")));
 }
 
-TEST_F(Run, env_prints_the_same_set_for_shell_docker_and_kubernetes) {
+TEST_F(ExecAndEnv, env_prints_the_same_set_for_shell_docker_and_kubernetes) {
   for (const auto& [format, line] : {std::pair{"sh", "export HTTPS_PROXY='" + std::string(kUrl) + "'\n"},
                                      {"docker", "HTTPS_PROXY=" + std::string(kUrl) + "\n"},
                                      {"k8s", "- name: HTTPS_PROXY\n  value: \"" + std::string(kUrl) + "\"\n"}}) {
@@ -146,14 +146,14 @@ TEST_F(Run, env_prints_the_same_set_for_shell_docker_and_kubernetes) {
   }
 }
 
-TEST_F(Run, env_says_nothing_of_https_where_no_tunnel_leads_anywhere) {
+TEST_F(ExecAndEnv, env_says_nothing_of_https_where_no_tunnel_leads_anywhere) {
   script(kPlain);
   EXPECT_EQ(world.run({"env"}), 0) << world.err.str();
   EXPECT_THAT(world.out.str(), HasSubstr("unset HTTPS_PROXY\n"));
   EXPECT_THAT(world.out.str(), Not(HasSubstr("export HTTPS_PROXY")));
 }
 
-TEST_F(Run, env_names_the_bundle_and_javas_store_beside_it) {
+TEST_F(ExecAndEnv, env_names_the_bundle_and_javas_store_beside_it) {
   script(kIntercepts);
   EXPECT_EQ(world.run({"env"}), 0) << world.err.str();
   EXPECT_EQ(world.server.line(1), "GET /api/v1/ca");
@@ -164,7 +164,7 @@ TEST_F(Run, env_names_the_bundle_and_javas_store_beside_it) {
   EXPECT_EQ(read(store), java_trust_store(kCertificate));
 }
 
-TEST_F(Run, env_names_a_folder_that_is_elsewhere_and_writes_nothing) {
+TEST_F(ExecAndEnv, env_names_a_folder_that_is_elsewhere_and_writes_nothing) {
   world.server.answer(200, kIntercepts);
   world.server.answer(201, kToken);
   EXPECT_EQ(world.run({"env", "--format", "docker", "--trust-folder", "/etc/postern"}), 0) << world.err.str();
@@ -173,7 +173,7 @@ TEST_F(Run, env_names_a_folder_that_is_elsewhere_and_writes_nothing) {
   EXPECT_FALSE(fs::exists(folder / "ca-bundle.pem"));
 }
 
-TEST_F(Run, exec_gives_the_command_the_bundle) {
+TEST_F(ExecAndEnv, exec_gives_the_command_the_bundle) {
   script(kIntercepts);
   EXPECT_EQ(world.run({"exec", "--", "true"}), 0) << world.err.str();
   EXPECT_EQ(world.child_environment.at("CURL_CA_BUNDLE"), (folder / "ca-bundle.pem").string());
@@ -181,7 +181,7 @@ TEST_F(Run, exec_gives_the_command_the_bundle) {
   EXPECT_EQ(fs::status(folder / "ca-bundle.jks").permissions(), fs::perms(0644));
 }
 
-TEST_F(Run, exec_mints_nothing_where_the_bundle_cannot_be_written) {
+TEST_F(ExecAndEnv, exec_mints_nothing_where_the_bundle_cannot_be_written) {
   script(kIntercepts);
   world.around.locate = [this](const ConfigFile&, const Environment&) -> Result<Place> {
     return Place{folder / "absent"};
@@ -191,7 +191,7 @@ TEST_F(Run, exec_mints_nothing_where_the_bundle_cannot_be_written) {
   EXPECT_TRUE(world.command.empty());
 }
 
-TEST_F(Run, exec_says_when_the_command_has_the_daemons_user) {
+TEST_F(ExecAndEnv, exec_says_when_the_command_has_the_daemons_user) {
   for (const bool local : {true, false}) {  // whose socket it is can be seen, or there is none
     if (local) std::ofstream(folder / "admin.sock") << "";
     if (!local) fs::remove(folder / "admin.sock");

@@ -50,7 +50,9 @@ TEST(ShippedCatalog, holds_only_auths_that_can_be_planned) {
       std::string config = provider->generic ? R"({"hosts":["a.example"],"inject":[{"header":"X","value":"x"}]})" : "{";
       if (!provider->generic) {
         for (const auto& [field, spec] : provider->fields)
-          if (spec.required) config += (config.size() > 1 ? ",\"" : "\"") + field + "\":\"acme\"";
+          if (spec.required)
+            config += (config.size() > 1 ? ",\"" : "\"") + field + "\":\"" +
+                      (spec.example.empty() ? "acme" : spec.example) + "\"";
         config += "}";
       }
       const auto planned = plan_connection(*provider, {auth.type, name, {}, config}, false);

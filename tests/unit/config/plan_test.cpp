@@ -131,12 +131,6 @@ TEST(PlanAuth, is_chosen_by_type_or_by_name) {
             "/auth: several auth entries fit; name one as auth: account_token, server_token");
 }
 
-TEST(PlanAuth, refuses_types_that_this_version_does_not_serve) {
-  const Provider p = entry("id: t\nhosts: [a.example.com]\nauth: {o: {type: OAUTH1}}");
-  EXPECT_EQ(plan_mistakes(p, "OAUTH1", {}), "/type: type OAUTH1 is not served by this version");
-  EXPECT_EQ(plan_mistakes(p, "", {}, "{}", "o"), "/type: type OAUTH1 is not served by this version");
-}
-
 TEST(PlanAuth, certificates_and_digest_need_no_rules_and_their_secrets_go_into_none) {
   const Provider http = *shipped("http");
   const std::map<std::string, std::string> pair{{"certificate", std::string(20'000, 'c')}, {"key", "k"}};

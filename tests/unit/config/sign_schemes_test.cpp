@@ -1,6 +1,8 @@
 // `sign:` of an entry: what each scheme may be told, and what of it is expanded where.
 #include "config/sign.hpp"
 
+#include <gmock/gmock.h>
+
 #include "tests/unit/config/support.hpp"
 
 namespace postern::config::test {

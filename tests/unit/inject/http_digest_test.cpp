@@ -1,5 +1,6 @@
 // Digest against the examples of its RFCs and against curl's answers (tests/golden/inject/digest_curl.txt).
 #include "proxy/inject/http_digest.hpp"
+#include "tests/source_dir.hpp"
 
 #include <gmock/gmock.h>
 

@@ -11,6 +11,7 @@
 
 #include "proxy/inject/encoding.hpp"
 #include "signer_kit.hpp"
+#include "tests/source_dir.hpp"
 
 namespace postern::inject {
 namespace {

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "signer_kit.hpp"
+#include "tests/source_dir.hpp"
 
 namespace postern::inject {
 namespace {

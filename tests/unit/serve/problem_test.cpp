@@ -37,6 +37,8 @@ constexpr Expected kTable[] = {
     {405, "method-not-allowed", "http_request_denied", Retry::no, false},
     {408, "request-timeout", "http_request_error", Retry::yes, true},
     {413, "body-too-large", "http_request_denied", Retry::no, true},
+    // What is left of the body is not read, so that the connection closes although the table does not say so.
+    {413, "body-too-large-to-sign", "http_request_denied", Retry::no, true},
     {414, "target-too-long", "http_request_error", Retry::no, true},
     {431, "head-too-large", "http_request_error", Retry::no, true},
     // The table of the design closes only for the version; but the parser stops at a refused expectation, and where the
