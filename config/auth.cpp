@@ -232,7 +232,7 @@ Auth decode_auth(std::string name, const Node& node, const Names& variables, boo
   const Node* sign = in.get("sign");
   Mistakes not_yet;  // the generic provider is told with the connection what its signer needs
   auth.sign = decode_sign(sign, node, auth.type, variables, auth.fields, generic && !sign ? not_yet : mistakes);
-  if (auth.sign)
+  if (auth.sign && (!generic || sign))
     for (const std::string& used : sign_fields(*auth.sign, auth.fields)) auth.fields[used].required = true;
   decode_inject(in, node, variables, generic, auth, mistakes);
   in.finish();

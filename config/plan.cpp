@@ -198,7 +198,7 @@ class Planner {
     if (inject) {
       generic_inject(*inject);
       normal["inject"] = to_json(*inject);
-    } else if (plan_.inject.empty() && !sign_) {
+    } else if (plan_.inject.empty() && !sign_ && !sign) {
       add("/config/inject", fmt::format("inject is required for type {}, like [{{\"header\": \"X-Api-Key\", \"value\": "
                                         "\"${{apiKey}}\"}}]",
                                         plan_.type));

@@ -92,7 +92,11 @@ class Fetch {
     if (fault == Fault::none && expired_) fault = Fault::timeout;
     if (fault == Fault::none) {
       answer_.sent = true;
-      if (co_await upstream_.write(out) != Io::ok) fault = Fault::closed;
+      if (co_await upstream_.write(out) != Io::ok) {
+        // Why it closed is what it said last: an alert about the certificate.
+        const Io last = co_await fill();
+        fault = last != Io::ok && upstream_.turned_away() ? Fault::client_certificate : Fault::closed;
+      }
     }
     wipe(out);
     if (fault != Fault::none) co_return fault;

@@ -469,7 +469,7 @@ def test_no_answer_holds_a_secret_that_was_signed_with(world, signing):
     ({"message": "${urlencode(keyId)}", "header": "X-S"}, {"key": KEY, "keyId": "a"}, "basic and lower"),
     ({"message": "a", "header": "Content-Length"}, {"key": KEY}, "frames or routes"),
     ({"message": "a", "header": "X-S", "hash": "sha3"}, {"key": KEY}, "'sha3' is not one of"),
-    ({"message": "a", "header": "X-S", "hahs": "sha1"}, {"key": KEY}, "hash"),
+    ({"message": "a", "header": "X-S", "hahs": "sha1"}, {"key": KEY}, "hahs"),
     ({"scheme": "hmca"}, {"key": KEY}, "hmac"),
     ({"scheme": "http-signature"}, {"key": KEY}, "keyId")])
 def test_what_a_signer_is_told_wrongly_is_said_when_it_is_told(world, sign, value, said):

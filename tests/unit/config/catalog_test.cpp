@@ -48,6 +48,8 @@ TEST(ShippedCatalog, holds_only_auths_that_can_be_planned) {
     ASSERT_NE(provider, nullptr) << file.name;
     for (const auto& [name, auth] : provider->auth) {
       std::string config = provider->generic ? R"({"hosts":["a.example"],"inject":[{"header":"X","value":"x"}]})" : "{";
+      if (provider->generic && auth.type == "HMAC")
+        config = R"({"hosts":["a.example"],"sign":{"message":"${body}","header":"X"}})";
       if (!provider->generic) {
         for (const auto& [field, spec] : provider->fields)
           if (spec.required)
