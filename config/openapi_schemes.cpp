@@ -238,7 +238,7 @@ class Schemes {
       return refuse(fmt::format("an apiKey is in header, query or cookie, not in '{}'", one_line(place, 40)));
     // AWS writes its signatures down as an apiKey, with this beside it.
     if (member(scheme, "x-amazon-apigateway-authtype") == "awsSigv4")
-      return refuse("AWS signatures are not injected by this version");
+      return refuse("AWS signatures are not taken from a document; the shipped entry aws has them");
     if (place == "header" && lower(where) == "cookie")
       return refuse("a whole Cookie field is not a key; name the cookie (in: cookie)");
     Static out;

@@ -13,7 +13,7 @@ paths: {/orders: {get: {}}}
 components:
   securitySchemes:
     shop_key: {type: apiKey, in: header, name: X-Shop-Key}
-    old: {type: http, scheme: digest}
+    old: {type: http, scheme: hoba}
 """
 
 
@@ -50,7 +50,7 @@ def test_a_document_becomes_a_call_with_the_right_header(shop):
     said = done(shop.verb("providers", "import", shop.document))
     assert "hosts that may see its secrets: api.test/v1" in said
     assert "shop_key  API_KEY  1 operation" in said
-    assert "http digest is not injected by this version" in said
+    assert "the http scheme 'hoba' is not known here" in said
     assert "postern providers enable test-shop" in said
     assert connect(shop).returncode == 1, "a draft is no provider yet"
     shown = done(shop.verb("providers", "show", "test-shop"))
