@@ -99,7 +99,7 @@ std::vector<InjectRule> bearer_rule(std::string_view token) {
 }
 
 std::vector<InjectRule> default_rules(const Auth& auth, const Node& node, Mistakes& mistakes) {
-  if (auth.oauth) return bearer_rule("${accessToken}");
+  if (auth.oauth) return auth.sign ? std::vector<InjectRule>{} : bearer_rule("${accessToken}");
   const bool bearer = auth.type == "BEARER";
   if (!bearer && auth.type != "BASIC") return {};
   for (const std::string& name : bearer ? Names{"token"} : Names{"username", "password"})
@@ -114,18 +114,26 @@ std::vector<InjectRule> default_rules(const Auth& auth, const Node& node, Mistak
   return {rule};
 }
 
+// What a grant brings, beside the fields: the tokens, and what else its answer is asked for.
+Names granted_values(const Auth& auth) {
+  Names out;
+  for (const auto* fields : {&auth.fields, &auth.app_fields})
+    for (const auto& [name, spec] : *fields) out.push_back(name);
+  out.insert(out.end(), {"accessToken", "idToken"});
+  for (const auto& [name, path] : auth.oauth->answer.more) out.push_back(name);
+  return out;
+}
+
 void decode_inject(MapReader& in, const Node& node, const Names& variables, bool generic, Auth& auth,
                    Mistakes& mistakes) {
   const Node* inject = in.get("inject");
   const bool served = is_static_type(auth.type);
   if (inject) {
-    Names known = variables;
-    for (const auto& [name, spec] : auth.fields)
-      if (!stays_here(auth.type, name)) known.push_back(name);
-    for (const auto& [name, spec] : auth.app_fields) known.push_back(name);
-    if (!served) known.insert(known.end(), {"accessToken", "idToken"});
-    if (auth.oauth)
-      for (const auto& [name, path] : auth.oauth->answer.more) known.push_back(name);
+    Names known = auth.oauth ? granted_values(auth) : Names{};
+    known.insert(known.end(), variables.begin(), variables.end());
+    if (!auth.oauth)
+      for (const auto& [name, spec] : auth.fields)
+        if (!stays_here(auth.type, name)) known.push_back(name);
     auth.inject = decode_rules(*inject, &known, mistakes);
     refuse_optional(auth, *inject, mistakes);
     return;
@@ -134,6 +142,18 @@ void decode_inject(MapReader& in, const Node& node, const Names& variables, bool
   if (auth.inject.empty() && served && !is_signed_type(auth.type) && !generic && auth.type != "BEARER" &&
       auth.type != "BASIC")
     mistakes.add(node, fmt::format("type {} needs inject rules", auth.type));
+}
+
+void decode_auth_sign(const Node* sign, const Node& node, const Names& variables, bool generic, Auth& auth,
+                      Mistakes& mistakes) {
+  if (auth.oauth) {
+    if (sign) auth.sign = decode_granted_sign(*sign, variables, granted_values(auth), mistakes);
+    return;
+  }
+  Mistakes not_yet;  // the generic provider is told with the connection what its signer needs
+  auth.sign = decode_sign(sign, node, auth.type, variables, auth.fields, generic && !sign ? not_yet : mistakes);
+  if (auth.sign && (!generic || sign))
+    for (const std::string& used : sign_fields(*auth.sign, auth.fields)) auth.fields[used].required = true;
 }
 
 }  // namespace
@@ -229,11 +249,7 @@ Auth decode_auth(std::string name, const Node& node, const Names& variables, boo
     auth.oauth = decode_oauth(in, node, auth, variables, mistakes);
     if (const Node* verify = in.get("verify")) auth.verify = decode_verify(*verify, variables, mistakes);
   }
-  const Node* sign = in.get("sign");
-  Mistakes not_yet;  // the generic provider is told with the connection what its signer needs
-  auth.sign = decode_sign(sign, node, auth.type, variables, auth.fields, generic && !sign ? not_yet : mistakes);
-  if (auth.sign && (!generic || sign))
-    for (const std::string& used : sign_fields(*auth.sign, auth.fields)) auth.fields[used].required = true;
+  decode_auth_sign(in.get("sign"), node, variables, generic, auth, mistakes);
   decode_inject(in, node, variables, generic, auth, mistakes);
   in.finish();
   return auth;

@@ -69,9 +69,11 @@ struct Plan {
   std::vector<HostPattern> destinations;  // exact hosts, no template, no wildcard
   std::string base_url;                   // expanded; for the generic provider https://<first host>
   std::vector<InjectRule> inject;
-  std::string scheme;                       // what signs, after the rules; empty: nothing does
-  std::map<std::string, std::string> sign;  // what it is told
-  std::vector<std::string> required;        // the fields of `value` that every credential of this entry has
+  std::string scheme;                            // what signs, after the rules; empty: nothing does
+  std::map<std::string, std::string> sign;       // what it is told
+  std::map<std::string, std::string> sign_with;  // Sign::with
+  // What every credential of this entry has: fields of `value`, or the signer's names that a grant brings.
+  std::vector<std::string> required;
   // The non-secret ones, for templates: config's variables, and what an optional field of `value` is when it is absent.
   // A template's lookup asks the credential's values first, then these.
   std::map<std::string, std::string> variables;

@@ -58,6 +58,7 @@ void lint_oauth(const Node& tree, const Auth& auth, Names& names, Mistakes& mist
     if (call) {
       add_variables(call->params, used_here);
       add_variables(call->headers, used_here);
+      if (call->sign) add_variables(call->sign->options, used_here);
     }
   if (oauth.authorize) add_variables(oauth.authorize->params, used_here);
   add_variables(oauth.refresh.params, used_here);

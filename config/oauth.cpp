@@ -7,6 +7,7 @@
 
 #include "config/decode.hpp"
 #include "config/measures.hpp"
+#include "config/sign.hpp"
 
 namespace postern::config {
 namespace {
@@ -25,10 +26,11 @@ ClientAuth default_client_auth(std::string_view type) {
 class Decoder {
  public:
   Decoder(const Auth& auth, const Names& variables, Mistakes& mistakes)
-      : auth_(auth), mistakes_(mistakes), known_(variables), plain_(variables) {
+      : auth_(auth), variables_(variables), mistakes_(mistakes), known_(variables), plain_(variables) {
     for (const auto* fields : {&auth.fields, &auth.app_fields})
       for (const auto& [name, spec] : *fields) {
         known_.push_back(name);
+        brought_.push_back(name);
         if (!spec.secret) plain_.push_back(name);
       }
   }
@@ -111,6 +113,11 @@ class Decoder {
     out.client_auth = decode_choice<ClientAuth>(in.get("client_auth"), kClientAuth, out.client_auth, mistakes_);
     out.params = texts(in, "params");
     out.headers = headers(in);
+    if (const Node* sign = in.get("sign")) {
+      out.sign = decode_granted_sign(*sign, variables_, brought_, mistakes_);
+      if (out.client_auth != ClientAuth::none)
+        mistakes_.add(*sign, "a call that is signed says client_auth: none; its signature is the client's");
+    }
     if (out.encoding != Encoding::json)
       for (const auto& [name, value] : out.params)
         if (name.starts_with('/')) mistakes_.add(node, fmt::format("'{}': a pointer needs encoding: json", name));
@@ -299,8 +306,9 @@ class Decoder {
   }
 
   const Auth& auth_;
+  const Names& variables_;
   Mistakes& mistakes_;
-  Names known_, plain_;
+  Names known_, plain_, brought_;
   OAuth out_;
 };
 

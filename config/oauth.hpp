@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/expand.hpp"
+#include "config/signing.hpp"
 
 namespace postern::config {
 
@@ -42,6 +43,7 @@ struct OAuthCall {
   Encoding encoding = Encoding::form;
   ClientAuth client_auth = ClientAuth::basic;
   Texts params, headers;
+  std::optional<Sign> sign;  // with what the connection and its auth config bring; absent: it goes as it is
 };
 
 struct OAuthAuthorize {

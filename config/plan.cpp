@@ -269,6 +269,9 @@ class Planner {
     if (!sign_) return;
     plan_.scheme = sign_->scheme;
     plan_.sign = expand_sign(*sign_, plan_.variables);
+    plan_.sign_with = sign_->with;
+    for (const auto& [name, value] : sign_->with) plan_.required.push_back(name);
+    if (!sign_->with.empty()) return;
     for (const std::string& name : sign_fields(*sign_, fields_)) fields_[name].required = true;
     for (const auto& [name, spec] : fields_)
       if (spec.required) plan_.required.push_back(name);

@@ -43,19 +43,13 @@ struct Verify {
   std::string account;  // where the answer names the account (a path as in oauth.hpp); empty: it does not
 };
 
-// How requests are signed: a scheme, and what it is told (config/sign.hpp says what each may be told).
-struct Sign {
-  std::string scheme;                       // the kind of injection that does it
-  std::map<std::string, Template> options;  // over the variables of config
-};
-
 struct Auth {
   std::string name;  // key in the provider's `auth` map
   std::string type;  // API_KEY, BEARER, BASIC, CUSTOM, OAUTH2, …
   std::string title;
   std::map<std::string, FieldSpec> fields;  // of `value`: BEARER without fields has token, BASIC username and password
   std::vector<InjectRule> inject;           // filled with the type's default where the entry has none
-  std::optional<Sign> sign;                 // of the types that sign requests alone, and of those always
+  std::optional<Sign> sign;                 // of those that sign always; of those that fetch where the entry says so
   std::optional<OAuth> oauth;               // of the types in oauth_types() alone
   std::map<std::string, FieldSpec> app_fields;  // of an auth config's `value`: clientId and clientSecret unless named
   std::optional<Verify> verify;                 // absent: the provider's

@@ -99,11 +99,12 @@ constexpr Key kDigest[] = {kSpill};  // where the service wants the body in the 
 struct Scheme {
   std::string_view name, type;
   std::span<const Key> keys;
-  std::string_view fields = {};  // of the credential, that it cannot do without where the entry has them
+  std::string_view fields = {};   // of the credential, that it cannot do without where the entry has them
+  std::string_view granted = {};  // what it signs with; not empty: a grant may bring that
 };
 // The first one of a type is its default.
 constexpr Scheme kSchemes[] = {
-    {"aws-sigv4", "AWS_SIGV4", kAws},
+    {"aws-sigv4", "AWS_SIGV4", kAws, "accessKeyId secretAccessKey", "accessKeyId secretAccessKey sessionToken"},
     {"hmac", "HMAC", kHmac, "key"},
     {"wsse", "HMAC", kWsse, "username password keyId key"},
     {"azure-shared-key", "HMAC", kAzure, "keyId key"},
@@ -123,15 +124,18 @@ Names split(std::string_view words) {
   return out;
 }
 
+// `type` empty: one of those that sign with what a grant brings.
 const Scheme* choose(const Node* named, std::string_view type, Mistakes& mistakes) {
   Names names;
   for (const Scheme& scheme : kSchemes) {
-    if (scheme.type != type) continue;
+    if (type.empty() ? scheme.granted.empty() : scheme.type != type) continue;
     if (named == nullptr || named->text == scheme.name) return &scheme;
     names.emplace_back(scheme.name);
   }
   mistakes.add(*named,
-               unknown("scheme", named->text, names) + fmt::format("; type {} has {}", type, fmt::join(names, ", ")));
+               unknown("scheme", named->text, names) +
+                   fmt::format("; {} {}", type.empty() ? "beside a grant there is" : fmt::format("type {} has", type),
+                               fmt::join(names, ", ")));
   return nullptr;
 }
 
@@ -229,6 +233,47 @@ const Scheme* find_scheme(std::string_view name) {
   return at == std::end(kSchemes) ? nullptr : at;
 }
 
+const Scheme* decode_scheme(MapReader& in, std::string_view type, Mistakes& mistakes) {
+  const std::size_t before = mistakes.size();
+  const Node* named = in.get("scheme");
+  if (named) scalar(*named, mistakes);
+  return mistakes.size() == before ? choose(named, type, mistakes) : nullptr;
+}
+
+Sign decode_options(MapReader& in, const Scheme& scheme, const Node& at, const Names& variables, const Fields& fields,
+                    Mistakes& mistakes) {
+  Sign out;
+  out.scheme = scheme.name;
+  for (const Key& key : scheme.keys) {
+    const Node* value = in.get(key.name);
+    if (!value && key.required) mistakes.add(at, fmt::format("the scheme {} needs sign.{}", scheme.name, key.name));
+    if (!value) continue;
+    if (auto decoded = decode_value(key, *value, variables, fields, mistakes))
+      out.options.emplace(key.name, std::move(*decoded));
+  }
+  return out;
+}
+
+void decode_with(const Node* with, const Node& sign, const Scheme& scheme, const Names& values,
+                 std::map<std::string, std::string>& out, Mistakes& mistakes) {
+  static const Node kNothing;
+  MapReader in(with ? *with : kNothing, "with", mistakes);
+  const Names needed = split(scheme.fields);
+  for (const std::string& name : split(scheme.granted)) {
+    const Node* chosen = in.get(name);
+    const std::string value = chosen ? scalar(*chosen, mistakes) : name;
+    if (holds(values, value))
+      out.emplace(name, value);
+    else if (chosen)
+      mistakes.add(*chosen, unknown("value", value, values));
+    else if (holds(needed, name))
+      mistakes.add(with ? *with : sign,
+                   fmt::format("the scheme {} needs '{}'; with: {{{}: …}} names the value that stands for it",
+                               scheme.name, name, name));
+  }
+  in.finish();
+}
+
 }  // namespace
 
 std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string_view type, const Names& variables,
@@ -238,26 +283,25 @@ std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string
     return std::nullopt;
   }
   static const Node kNothing;
-  const std::size_t before = mistakes.size();
   MapReader in(node ? *node : kNothing, "sign", mistakes);
-  const Node* named = in.get("scheme");
-  if (named) scalar(*named, mistakes);
-  if (mistakes.size() != before) return std::nullopt;
-  const Scheme* scheme = choose(named, type, mistakes);
+  const Scheme* scheme = decode_scheme(in, type, mistakes);
   if (scheme == nullptr) return std::nullopt;
-  Sign out;
-  out.scheme = scheme->name;
-  for (const Key& key : scheme->keys) {
-    const Node* value = in.get(key.name);
-    if (!value && key.required)
-      mistakes.add(node ? *node : entry, fmt::format("the scheme {} needs sign.{}", scheme->name, key.name));
-    if (!value) continue;
-    if (auto decoded = decode_value(key, *value, variables, fields, mistakes))
-      out.options.emplace(key.name, std::move(*decoded));
-  }
+  Sign out = decode_options(in, *scheme, node ? *node : entry, variables, fields, mistakes);
   in.finish();
   if (out.scheme == "hmac" && out.options.contains("header") == out.options.contains("query"))
     mistakes.add(node ? *node : entry, "sign.header or sign.query, one of them, says where the signature goes");
+  return out;
+}
+
+std::optional<Sign> decode_granted_sign(const Node& node, const Names& variables, const Names& values,
+                                        Mistakes& mistakes) {
+  MapReader in(node, "sign", mistakes);
+  const Scheme* scheme = decode_scheme(in, {}, mistakes);
+  if (scheme == nullptr) return std::nullopt;
+  Sign out = decode_options(in, *scheme, node, variables, {}, mistakes);
+  const Node* with = in.get("with");
+  in.finish();
+  decode_with(with, node, *scheme, values, out.with, mistakes);
   return out;
 }
 

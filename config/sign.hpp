@@ -19,6 +19,11 @@ using Fields = std::map<std::string, FieldSpec>;
 std::optional<Sign> decode_sign(const Node* node, const Node& entry, std::string_view type, const Names& variables,
                                 const Fields& fields, Mistakes& mistakes);
 
+// The same beside a grant, of the requests with what it obtains or of a call to its endpoints. `values`: the names that
+// `with` may choose from; without it, the signer's own names among them.
+std::optional<Sign> decode_granted_sign(const Node& node, const Names& variables, const Names& values,
+                                        Mistakes& mistakes);
+
 // Those of the fields that the signer cannot do without, as it is told: they are required, whatever their entry says.
 Names sign_fields(const Sign& sign, const Fields& fields);
 

@@ -10,6 +10,7 @@
 #include "proxy/admin/desk.hpp"
 #include "proxy/admin/verify_call.hpp"
 #include "proxy/grants/client_certificate.hpp"
+#include "proxy/grants/records.hpp"
 #include "proxy/grants/revoke.hpp"
 
 namespace postern::admin {
@@ -127,7 +128,7 @@ std::expected<Result, Problem> try_verify(const Service& service, const Connecti
   asked->request.scheme = material.plan.scheme;
   asked->request.sign = material.plan.sign;
   if (!material.plan.scheme.empty())
-    for (const auto& [name, value] : credential.values) asked->request.values.emplace(name, value.clone());
+    asked->request.values = grants::signing_values(material.plan.sign_with, credential);
   if (meta.type == grants::kCertificateType) {
     auto identity = grants::read_client_certificate(credential.values);
     if (!identity) return refuse("not-testable", "The certificate cannot be read: " + identity.error().text);

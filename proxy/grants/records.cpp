@@ -73,6 +73,17 @@ Values values_of(const config::Auth& auth, const std::map<std::string, std::stri
   return out;
 }
 
+std::map<std::string, vault::Secret> signing_values(const std::map<std::string, std::string>& with,
+                                                    const vault::Credential& credential) {
+  std::map<std::string, vault::Secret> out;
+  for (const auto& [name, value] : credential.values)
+    if (with.empty()) out.emplace(name, value.clone());
+  for (const auto& [name, source] : with)
+    if (const auto at = credential.values.find(source); at != credential.values.end())
+      out.emplace(name, at->second.clone());
+  return out;
+}
+
 std::vector<std::string> scopes_of(const config::OAuth& oauth, const vault::AuthConfig* app) {
   std::vector<std::string> out = oauth.scopes.required;
   const auto& chosen = app != nullptr && app->scopes ? *app->scopes : oauth.scopes.defaults;

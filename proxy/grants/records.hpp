@@ -23,6 +23,10 @@ namespace postern::grants {
 // later one winning.
 Values values_of(const config::Auth& auth, const std::map<std::string, std::string>& variables,
                  const vault::AuthConfig* app, const vault::Credential* credential);
+// What a signer is given of a credential: all of it under its own names, or, where `with` (config::Sign::with) says
+// which value stands for each of the signer's names, those alone. What the credential has not is not there.
+std::map<std::string, vault::Secret> signing_values(const std::map<std::string, std::string>& with,
+                                                    const vault::Credential& credential);
 // The scopes to ask for: the auth config's, else the entry's defaults; those that are required come first.
 std::vector<std::string> scopes_of(const config::OAuth& oauth, const vault::AuthConfig* app);
 

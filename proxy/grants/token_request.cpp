@@ -6,6 +6,7 @@
 
 #include "config/encoding.hpp"
 #include "config/hosts.hpp"
+#include "config/sign.hpp"
 #include "proxy/grants/assertion.hpp"
 #include "proxy/grants/json_write.hpp"
 
@@ -146,6 +147,18 @@ bool label(std::string_view text, bool dots) {
   });
 }
 
+// The signature itself is made when the request is sent, of all that it then is.
+void sign(const config::Sign& sign, const Values& values, TokenRequest& out) {
+  std::map<std::string, std::string> variables;
+  for (const auto& [name, text] : sign.options)
+    for (const std::string& variable : text.variables()) variables.emplace(variable, values.text(variable));
+  out.scheme = sign.scheme;
+  out.sign = config::expand_sign(sign, variables);
+  for (const auto& [name, source] : sign.with)
+    if (const Secret* value = values.find(source); value != nullptr && !value->empty())
+      out.values.emplace(name, value->clone());
+}
+
 }  // namespace
 
 std::unexpected<BuildError> missing_value(std::string_view name) {
@@ -230,6 +243,7 @@ Built<TokenRequest> build_request(const Asking& asking, Call call) {
     if (!header_safe(header.value.expose()))
       return unfit_value(
           fmt::format("the value of the header {} holds a line break or another control character", header.name));
+  if (call.call.sign) sign(*call.call.sign, asking.values, out);
   return out;
 }
 

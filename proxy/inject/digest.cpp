@@ -31,6 +31,12 @@ void must(bool done) {
 
 }  // namespace
 
+bool available(Algorithm algorithm) {
+  EVP_MD* const found = EVP_MD_fetch(nullptr, EVP_MD_get0_name(method_of(algorithm)), nullptr);
+  EVP_MD_free(found);
+  return found != nullptr;
+}
+
 Hash::Hash(Algorithm algorithm) : context_(EVP_MD_CTX_new()) {
   must(context_ && EVP_DigestInit_ex(context_.get(), method_of(algorithm), nullptr) == 1);
 }

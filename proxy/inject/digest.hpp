@@ -1,8 +1,8 @@
 #pragma once
 // Hashes and message authentication codes for signers. Internal to inject.
 //
-// Pure. Thread safety: functions without state; a Hash is one thread's. Errors: none; OpenSSL's default provider has
-// these algorithms, and where it has not (a build without them) the process ends.
+// Pure. Thread safety: functions without state; a Hash is one thread's. Errors: none. Whoever may be asked for a hash
+// that this OpenSSL may lack (MD5 under FIPS) looks at available() first: to use one that is not there ends the process.
 #include <openssl/evp.h>
 
 #include <cstdint>
@@ -15,6 +15,8 @@
 namespace postern::inject {
 
 enum class Algorithm : std::uint8_t { md5, sha1, sha256, sha384, sha512, sha512_256 };
+
+bool available(Algorithm algorithm);
 
 // The digest of what is added, piece by piece. Raw bytes.
 class Hash {

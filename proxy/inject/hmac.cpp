@@ -275,6 +275,9 @@ std::expected<std::unique_ptr<Injection>, std::string> make_hmac(Recipe recipe) 
   auto key =
       recipe.placeholder.empty() ? decode_key(written, options.needed("key")) : vault::Secret(recipe.placeholder);
   if (!key) options.refuse("the key is empty or not what sign.key_encoding says");
+  for (const Algorithm used : {plan.hash, plan.body_hash_of})
+    if (!available(used))
+      options.refuse("this OpenSSL has no " + std::string(algorithm_names()[static_cast<std::size_t>(used)]));
   if (options.mistake()) return std::unexpected(*options.mistake());
   return std::make_unique<HmacInjection>(std::move(plan), std::move(*key), std::move(recipe.values),
                                          std::move(recipe.placeholder));

@@ -148,7 +148,8 @@ std::optional<DigestChallenge> read_challenge(const std::vector<Parameter>& all)
   out.stale = wire::iequals(only(all, "stale", doubled).value_or(""), "true");
   out.userhash = wire::iequals(only(all, "userhash", doubled).value_or(""), "true");
   out.utf8 = wire::iequals(only(all, "charset", doubled).value_or(""), "UTF-8");
-  if (doubled || !realm || !nonce || scheme_of(out.algorithm) == nullptr) return std::nullopt;
+  const Scheme* const scheme = scheme_of(out.algorithm);
+  if (doubled || !realm || !nonce || scheme == nullptr || !available(scheme->algorithm)) return std::nullopt;
   out.realm = *realm;
   out.nonce = *nonce;
   if (qop) read_qop(*qop, out);

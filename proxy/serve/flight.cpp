@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "proxy/observe/log.hpp"
+#include "proxy/serve/signed_call.hpp"
 #include "proxy/serve/token_service.hpp"
 
 namespace postern::serve {
@@ -151,7 +152,7 @@ net::Task<Renewed> TokenService::renew(const Asked& asked) {
 
   const auto transport = transport_;
   const grants::Sent sent = grants::moment(now_ms());
-  const grants::Delivery delivery = co_await transport->call(std::move(renewal.request), grants::kTokenDeadline);
+  const grants::Delivery delivery = co_await deliver(transport, std::move(renewal.request), sent.wall_ms);
   const grants::Reading reading{renewal.oauth->answer, sent.wall_ms, now_ms(), &renewal.values};
   auto result = grants::read_delivery(reading, delivery);
   count(result);

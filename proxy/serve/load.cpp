@@ -7,6 +7,7 @@
 
 #include "config/sign.hpp"
 #include "proxy/grants/client_certificate.hpp"
+#include "proxy/grants/records.hpp"
 #include "proxy/wire/rewrite.hpp"
 
 namespace postern::serve {
@@ -69,7 +70,9 @@ void collect_places(const config::Provider& provider, Shape& known) {
   for (const auto& [name, auth] : provider.auth) {
     if (!auth.sign) continue;
     std::vector<std::string> fields;
-    for (const auto& [field, spec] : auth.fields) fields.push_back(field);
+    for (const auto& [field, value] : auth.sign->with) fields.push_back(field);
+    if (fields.empty())
+      for (const auto& [field, spec] : auth.fields) fields.push_back(field);
     collect_places_of(auth.sign->scheme, config::expand_sign(*auth.sign, known.plan.variables), fields, known);
   }
   if (!known.plan.scheme.empty()) collect_places_of(known.plan.scheme, known.plan.sign, known.plan.required, known);
@@ -271,8 +274,7 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
         std::any_of(used.begin(), used.end(), [&](const auto& name) { return credential.values.contains(name); });
     recipe.rules.push_back({static_cast<inject::Place>(rule.place), rule.name, vault::Secret::take(*value), secret});
   }
-  if (!known.plan.scheme.empty())
-    for (const auto& [name, value] : credential.values) recipe.values.emplace(name, value.clone());
+  if (!known.plan.scheme.empty()) recipe.values = grants::signing_values(known.plan.sign_with, credential);
   auto made = make_injection(known, std::move(recipe));
   if (!made) return std::unexpected(made.error());
   prepared.injection = std::move(*made);

@@ -27,7 +27,8 @@ std::size_t weight(const Known& known) {
   for (const auto& to : meta.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& to : known.plan.destinations) sum += sizeof(to) + text(to.host) + text(to.path_prefix);
   for (const auto& [name, value] : known.plan.variables) sum += kNode + text(name) + text(value);
-  for (const auto& [name, value] : known.plan.sign) sum += kNode + text(name) + text(value);
+  for (const auto* told : {&known.plan.sign, &known.plan.sign_with})
+    for (const auto& [name, value] : *told) sum += kNode + text(name) + text(value);
   sum += text(known.plan.scheme) + texts(known.plan.required);
   for (const auto& [host, path] : known.forbidden) sum += 2 * sizeof(std::string) + text(host) + text(path);
   return sum + known.plan.inject.capacity() * kRule;

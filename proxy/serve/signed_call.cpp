@@ -59,7 +59,7 @@ std::expected<TokenRequest, std::string> sign(const inject::Injection& injection
   inject::Changes changes;
   if (const auto applied = injection.apply(in, changes); !applied) return std::unexpected(applied.error().message);
   if (changes.transform || changes.body_replaced || !changes.cookies.empty() || !changes.path_prefix.empty())
-    return std::unexpected("its scheme changes more than a test can show");
+    return std::unexpected("its scheme changes more than a call of ours can carry");
   TokenRequest out = copy_of(request);
   put(out, changes);
   return out;
@@ -82,8 +82,9 @@ std::string challenge_in(const grants::Delivery& delivery) {
 
 }  // namespace
 
-net::Task<grants::Delivery> call_signed(std::shared_ptr<grants::TokenTransport> transport, TokenRequest request,
-                                        std::int64_t now_ms) {
+net::Task<grants::Delivery> deliver(std::shared_ptr<grants::TokenTransport> transport, TokenRequest request,
+                                    std::int64_t now_ms) {
+  if (request.scheme.empty()) co_return co_await transport->call(std::move(request), grants::kTokenDeadline);
   inject::Recipe recipe;
   recipe.options = std::move(request.sign);
   recipe.values = std::move(request.values);

@@ -1,6 +1,6 @@
 #pragma once
-// One call of the token desk that is signed on its way, as the data path would sign it: what `connections test` of a
-// signing type is. A challenge is answered once.
+// One call of the token desk, signed on its way as the data path would sign it where it says how: what a token call
+// may ask for (AssumeRole), and what `connections test` of a signing type is. A challenge is answered once.
 //
 // Thread safety: the desk's thread. Errors: a request that cannot be signed is Fault::malformed with the reason, and
 // nothing was sent.
@@ -11,7 +11,7 @@
 
 namespace postern::serve {
 
-net::Task<grants::Delivery> call_signed(std::shared_ptr<grants::TokenTransport> transport, grants::TokenRequest request,
-                                        std::int64_t now_ms);
+net::Task<grants::Delivery> deliver(std::shared_ptr<grants::TokenTransport> transport, grants::TokenRequest request,
+                                    std::int64_t now_ms);
 
 }  // namespace postern::serve

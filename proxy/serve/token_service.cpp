@@ -113,7 +113,7 @@ net::Task<void> TokenService::run_exchange(grants::Question question, std::funct
   ++busy_;
   const auto transport = transport_;
   grants::Answer answer{{}, grants::moment(now_ms())};
-  const grants::Delivery delivery = co_await transport->call(std::move(question.request), grants::kTokenDeadline);
+  const grants::Delivery delivery = co_await deliver(transport, std::move(question.request), answer.sent.wall_ms);
   const grants::Reading reading{question.answer, answer.sent.wall_ms, now_ms(), &question.values};
   answer.tokens = grants::read_delivery(reading, delivery);
   count(answer.tokens);
@@ -127,10 +127,7 @@ net::Task<void> TokenService::run_call(grants::TokenRequest request, std::functi
   const auto transport = transport_;
   grants::Called called;
   called.sent_ms = now_ms();
-  if (request.scheme.empty())
-    called.delivery = co_await transport->call(std::move(request), grants::kTokenDeadline);
-  else
-    called.delivery = co_await call_signed(transport, std::move(request), called.sent_ms);
+  called.delivery = co_await deliver(transport, std::move(request), called.sent_ms);
   called.received_ms = now_ms();
   done(std::move(called));
   --busy_;

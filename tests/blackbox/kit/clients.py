@@ -108,7 +108,7 @@ ROWS = [
         "error": "wget -nv -O- http://api.test/v1/hello",
         "refused": "wget -nv -O- https://api.test/v1/hello",
     }, ("`postern exec -c stripe -- wget -qO- http://api.stripe.com/v1/balance`",
-        "`--content-on-error` prints what postern says, not its name alone"), needs=("wget",),
+        "`--content-on-error` prints what postern says; `https://` needs `--ca-certificate=\"$SSL_CERT_FILE\"`: Debian's reads no variable"), needs=("wget",),
         version="wget -V | head -n 1 | cut -d' ' -f3"),
     Row("git", "git", {
         "plain": f"{GIT} clone -q http://git.test/repo.git clone && cat clone/hello",

@@ -63,5 +63,44 @@ TEST(Sign, takes_the_components_of_a_signature_as_a_list) {
   EXPECT_EQ(expand_sign(*p.auth.at("k").sign, {}).at("components"), R"(@path x-a? @query-param;name="p")");
 }
 
+// A login whose answer brings keys that sign: what stands on lines 10 and 11.
+std::string granted(const std::string& call, const std::string& requests) {
+  return "id: t\nhosts: [api.example.com]\nfields: {site: {default: eu}}\nauth:\n  k:\n    type: TWO_STEP\n"
+         "    fields: {accessKeyId: {secret: false}, secretAccessKey: }\n    token:\n      url: "
+         "https://a.example.com/t\n"
+         "      sign: " +
+         call + "\n    sign: " + requests + "\n    answer: {access_token: /t, more: {id: /i, key: /k}}\n";
+}
+
+TEST(Sign, lets_a_grant_bring_what_signs) {
+  const std::string with =
+      "{scheme: aws-sigv4, with: {accessKeyId: id, secretAccessKey: key, sessionToken: accessToken}}";
+  const Auth auth = entry(granted("{scheme: aws-sigv4, region: \"${site}\"}", with)).auth.at("k");
+  ASSERT_TRUE(auth.sign && auth.oauth && auth.oauth->token.sign);
+  const Sign &requests = *auth.sign, &call = *auth.oauth->token.sign;
+  EXPECT_THAT(requests.with, ElementsAre(std::pair("accessKeyId", "id"), std::pair("secretAccessKey", "key"),
+                                         std::pair("sessionToken", "accessToken")));
+  EXPECT_THAT(call.with,
+              ElementsAre(std::pair("accessKeyId", "accessKeyId"), std::pair("secretAccessKey", "secretAccessKey")));
+  EXPECT_EQ(call.options.at("region").text(), "${site}");
+  EXPECT_TRUE(auth.inject.empty());  // no Bearer beside the signature
+}
+
+TEST(Sign, says_what_beside_a_grant_is_missing_or_unknown) {
+  const std::string fine = "{scheme: aws-sigv4, with: {accessKeyId: id, secretAccessKey: key}}";
+  const auto said = [&](const std::string& sign) { return entry_mistake(granted("{}", sign)); };
+  EXPECT_EQ(said(fine), "(accepted)");
+  EXPECT_THAT(said("{scheme: wsse}"), HasSubstr("beside a grant there is aws-sigv4"));
+  EXPECT_THAT(said("{with: {accessKeyId: idd}}"), HasSubstr("unknown value 'idd'"));
+  EXPECT_THAT(said("{with: {acessKeyId: id}}"), HasSubstr("unknown key 'acessKeyId', did you mean 'accessKeyId'?"));
+  EXPECT_THAT(said("{region: \"${sit}\"}"), HasSubstr("unknown variable 'sit'"));
+  // The call is signed with what is there before it, and by nobody else.
+  EXPECT_THAT(entry_mistake(granted("{with: {accessKeyId: id}}", fine)), HasSubstr("unknown value 'id'"));
+  EXPECT_THAT(entry_mistake(granted("{}\n      client_auth: body", fine)), HasSubstr("client_auth: none"));
+  EXPECT_THAT(entry_mistake("id: t\nhosts: [a.example.com]\nauth:\n  k:\n    type: TWO_STEP\n    fields: {key: }\n"
+                            "    token: {url: https://a.example.com/t, sign: {}}\n"),
+              HasSubstr("needs 'accessKeyId'; with: {accessKeyId: …} names the value that stands for it"));
+}
+
 }  // namespace
 }  // namespace postern::config::test

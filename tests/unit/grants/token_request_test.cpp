@@ -112,6 +112,25 @@ TEST(TokenRequest, refuses_a_header_value_that_would_break_the_head) {
   }
 }
 
+TEST(TokenRequest, says_what_signs_it_and_with_which_values) {
+  const auto entry = oauth(
+      "fields: {accessKeyId: {secret: false}, secretAccessKey: , sessionToken: {required: false}}\n"
+      "    token: {url: https://login.example.com/t, sign: {service: sts, region: \"${tenant}\"}}",
+      "TWO_STEP");
+  Values values;
+  values.set_plain("tenant", "eu-west-1");
+  values.set_plain("accessKeyId", "AKIA");
+  values.set("secretAccessKey", vault::Secret("s3cret"));
+  values.set_plain("sessionToken", "");
+  const auto made = ask(entry, values);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->scheme, "aws-sigv4");
+  EXPECT_EQ(made->sign, (std::map<std::string, std::string>{{"region", "eu-west-1"}, {"service", "sts"}}));
+  ASSERT_EQ(made->values.size(), 2U);  // a session token that is not there is none
+  EXPECT_EQ(made->values.at("accessKeyId").expose(), "AKIA");
+  EXPECT_EQ(made->values.at("secretAccessKey").expose(), "s3cret");
+}
+
 TEST(TokenUrl, takes_variables_that_fit_their_place) {
   const auto host = oauth("token: {url: \"https://${tenant}.example.com:8443/o/${clientId}/token\"}");
   const auto made = ask(host);

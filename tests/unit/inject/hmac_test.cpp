@@ -34,6 +34,11 @@ TEST(Hmac, says_what_is_wrong_with_what_it_is_told) {
             "sign.hash: not one of md5, sha1, sha256, sha384, sha512");
 }
 
+TEST(Hmac, is_not_made_with_a_hash_that_openssl_lacks) {
+  const NoAlgorithms none;
+  EXPECT_EQ(refusal("hmac", {{"message", "a"}, {"header", "S"}, {"hash", "md5"}}, kKey), "this OpenSSL has no md5");
+}
+
 TEST(Hmac, says_which_text_is_no_template) {
   const auto said = [](std::string text) {
     return refusal("hmac", {{"message", std::move(text)}, {"header", "S"}}, kKey);

@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "signer_kit.hpp"
+
 namespace postern::inject {
 namespace {
 
@@ -172,6 +174,13 @@ TEST(digest, takes_the_strongest_challenge_and_the_first_among_equals) {
   EXPECT_EQ(chosen(R"(Digest realm="r", nonce="1", algorithm=SHA-3000, digest nonce="2",realm="r")"), " 2");
   EXPECT_EQ(chosen(R"(Basic realm="a, Digest", Digest realm="r", nonce="1", Negotiate abc/def==, Bearer)"), " 1");
   EXPECT_EQ(chosen(R"(Negotiate, Negotiate a=b=, NTLM TlRM+/=, , Digest realm=r,nonce=1)"), " 1");
+}
+
+TEST(digest, answers_no_challenge_whose_hash_openssl_lacks) {
+  constexpr std::string_view asked = R"(Digest realm="r", nonce="n", qop="auth")";
+  EXPECT_TRUE(strongest_digest(asked));
+  const NoAlgorithms none;
+  EXPECT_FALSE(strongest_digest(asked));
 }
 
 TEST(digest, finds_no_challenge_that_cannot_be_read_in_one_way) {

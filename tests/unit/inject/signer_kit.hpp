@@ -1,5 +1,7 @@
 #pragma once
 // What tests of signers share: a recipe from texts, a request, and its outcome as text.
+#include <openssl/evp.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -30,6 +32,14 @@ inline std::string refusal(std::string_view kind, Texts options, const Texts& va
   auto made = find_injection(kind)->make(recipe_of(std::move(options), values));
   return made ? std::string() : made.error();
 }
+
+// As long as it lives OpenSSL finds no algorithm: a FIPS provider without MD5, and more so.
+struct NoAlgorithms {
+  NoAlgorithms() { EVP_set_default_properties(nullptr, "provider=nobody"); }
+  ~NoAlgorithms() { EVP_set_default_properties(nullptr, ""); }
+  NoAlgorithms(const NoAlgorithms&) = delete;
+  NoAlgorithms& operator=(const NoAlgorithms&) = delete;
+};
 
 // Byte by byte, as a body that was kept elsewhere comes in pieces; it may break off.
 class Pieces final : public Content {
