@@ -2,7 +2,8 @@
 // Hashes and message authentication codes for signers. Internal to inject.
 //
 // Pure. Thread safety: functions without state; a Hash is one thread's. Errors: none. Whoever may be asked for a hash
-// that this OpenSSL may lack (MD5 under FIPS) looks at available() first: to use one that is not there ends the process.
+// that this OpenSSL may lack (MD5 under FIPS) looks at available() first: to use one that is not there ends the
+// process.
 #include <openssl/evp.h>
 
 #include <cstdint>
