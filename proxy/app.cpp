@@ -30,6 +30,7 @@
 #include "proxy/cli/offline_settings.hpp"
 #include "proxy/observe/log.hpp"
 #include "proxy/serve/explain.hpp"
+#include "proxy/serve/load.hpp"
 #include "proxy/serve/service.hpp"
 #include "proxy/serve/token_service.hpp"
 
@@ -198,6 +199,7 @@ std::string Daemon::start_admin() {
     if (!common) return std::nullopt;
     return serve::explain(*rules_.load(), *common, question);
   };
+  deps.why_unsignable = serve::why_unsignable;
   deps.not_ready = [this] {
     std::vector<std::string> why;
     if (draining_) why.emplace_back("draining");

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "proxy/grants/client_certificate.hpp"
+#include "proxy/serve/load.hpp"
 
 namespace postern {
 namespace {
@@ -76,6 +77,8 @@ std::expected<std::shared_ptr<const serve::Declared>, std::string> read_one(cons
     const auto identity = grants::read_client_certificate(declared->credential.values);
     if (!identity) return std::unexpected("value." + identity.error().field + ": " + identity.error().text);
   }
+  if (const auto why = serve::why_unsignable(*plan, declared->credential))
+    return std::unexpected("value: nothing can be signed with this: " + *why);
   declared->meta = describe(row, *plan, now_ms);
   return declared;
 }

@@ -67,6 +67,10 @@ struct Deps {
   int admin_descriptor = -1, health_descriptor = -1;
   // Where tokens are asked for; it must outlive the server. nullptr: nowhere, as if no endpoint could be reached.
   grants::TokenDesk* desk = nullptr;
+  // Why nothing could be signed with this credential as the plan says, one sentence without a value; nullopt: it could
+  // be, or nothing is to be signed. May be empty.
+  std::function<std::optional<std::string>(const config::Plan& plan, const vault::Credential& credential)>
+      why_unsignable;
   // What was spent of an authorization's budget, to the call; nullopt: this process has not looked at it, and what is
   // stored is exact. May be empty.
   std::function<std::optional<vault::Calls>(const std::string& id)> spent;

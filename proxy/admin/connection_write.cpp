@@ -169,6 +169,17 @@ Connection new_connection(const Caller& caller, const ConnectionInput& input, co
   return meta;
 }
 
+std::expected<void, Problem> check_signs(const Service& service, const config::Provider& provider,
+                                         const Connection& meta, const vault::Credential& credential) {
+  if (!service.deps.why_unsignable || !config::is_signed_type(meta.type)) return {};
+  const auto plan = config::plan_stored(provider, meta.auth, meta.config);
+  if (!plan) return {};  // said where it is loaded
+  const auto why = service.deps.why_unsignable(*plan, credential);
+  if (!why) return {};
+  return refuse_fields(
+      {{.pointer = "/value", .parameter = "", .detail = "Nothing can be signed with this: " + *why + '.'}});
+}
+
 void set_token_facts(Connection& meta, const grants::Kept& kept) {
   meta.account = kept.account;
   meta.expires = kept.expires;

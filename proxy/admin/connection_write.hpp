@@ -53,6 +53,9 @@ std::optional<vault::AuthConfig> auth_config_of(const Service& service, const va
 
 vault::Connection new_connection(const Caller& caller, const ConnectionInput& input, const config::Provider& provider,
                                  const Planned& planned);
+// A key that nothing could be signed with is refused when it is brought.
+std::expected<void, Problem> check_signs(const Service& service, const config::Provider& provider,
+                                         const vault::Connection& meta, const vault::Credential& credential);
 // Its tokens are given back to the service, or nothing has changed (502 revoke-failed). Waits for the network.
 std::expected<void, Problem> give_back_first(const Service& service, vault::Connection meta);
 

@@ -89,10 +89,12 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
   if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
   meta.alias = free_alias(service, meta);
   if (made.project.empty()) made.project = meta.project;
+  const auto kept = take_credential(entry, input, service.deps.now_ms(), meta.id);
+  if (!kept) return std::unexpected(kept.error());
+  if (auto fit = check_signs(service, provider, meta, kept->credential); !fit) return std::unexpected(fit.error());
   auto created = service.deps.vault->tokens().create_auth_config(std::move(made), created_event(call, provider.id));
   if (!created) return std::unexpected(vault_problem(created.error()));
   meta.auth_config = created->id;
-  auto kept = take_credential(entry, input, service.deps.now_ms(), meta.id);
   auto connection = service.deps.vault->create_connection(
       std::move(meta), kept->credential, told(call, "connection.created", {{"authConfig", created->id}}));
   if (!connection) {
@@ -175,7 +177,12 @@ std::expected<void, Problem> rotate_shared(Service& service, const Call& call, c
   if (!connection) return std::unexpected(connection.error());
   if (!*connection)
     return refuse("invalid-request", "Its connection was deleted: delete this auth config too, and make a new one.");
-  auto kept = take_credential(entry, input, service.deps.now_ms(), (*connection)->id);
+  const auto kept = take_credential(entry, input, service.deps.now_ms(), (*connection)->id);
+  if (!kept) return std::unexpected(kept.error());
+  const auto provider = find_provider(service, (*connection)->app);
+  if (!provider) return std::unexpected(provider.error());
+  if (auto fit = check_signs(service, **provider, **connection, kept->credential); !fit)
+    return std::unexpected(fit.error());
   (*connection)->status = vault::Status::active;
   (*connection)->status_reason.clear();
   (*connection)->status_text.clear();

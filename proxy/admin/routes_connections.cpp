@@ -94,6 +94,7 @@ Answer create_connection(Service& service, Call& call) {
   if (meta.alias.empty()) meta.alias = free_alias(service, meta);
   const auto kept = take_credential((*provider)->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);
   if (!kept) return std::unexpected(kept.error());
+  if (auto fit = check_signs(service, **provider, meta, kept->credential); !fit) return std::unexpected(fit.error());
   set_token_facts(meta, *kept);
   if (call.dry) return would_make(service, meta);
   const auto beside = made_by(call, 201, told(call, "connection.created", {{"app", meta.app}, {"type", meta.type}}));

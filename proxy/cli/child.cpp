@@ -56,9 +56,13 @@ int attend(pid_t child, const sigset_t& awaited) {
 HeldSignals::HeldSignals() {
   const sigset_t set = forwarded();
   pthread_sigmask(SIG_BLOCK, &set, &before_);
+  struct sigaction ignored{};
+  ignored.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignored, &pipe_);
 }
 
 HeldSignals::~HeldSignals() {
+  sigaction(SIGPIPE, &pipe_, nullptr);
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

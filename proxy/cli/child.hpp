@@ -11,7 +11,7 @@ namespace postern::cli {
 
 // While it lives, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 wait instead of ending this process, so that
 // what was begun for a child (an authorization) can be undone. Ones that came before the child started are passed to
-// it.
+// it. A reader of our messages who has gone (SIGPIPE) does not end us either.
 class HeldSignals {
  public:
   HeldSignals();
@@ -21,6 +21,7 @@ class HeldSignals {
 
  private:
   sigset_t before_;
+  struct sigaction pipe_{};
 };
 
 // Runs `command` (looked up in PATH) and forwards signals that processes send to this one. What a terminal sends

@@ -131,15 +131,6 @@ void write_answer_head(Call& call, Out out, bool close) {
   writer.end();
 }
 
-bool grants_upgrade(const Call& call) {
-  if (!call.upgrades) return false;
-  const auto fields = call.answer.fields.all();
-  const auto upgrades =
-      std::count_if(fields.begin(), fields.end(), [](const auto& f) { return f.id == FieldId::upgrade; });
-  const wire::Field* upgrade = call.answer.fields.find(FieldId::upgrade);
-  return upgrades == 1 && upgrade->nominated && wire::iequals(upgrade->value, "websocket");
-}
-
 void write_upgrade_head(Call& call) {
   wire::HeadWriter writer(call.answer_head);
   start_head(call, writer);

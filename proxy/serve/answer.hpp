@@ -14,7 +14,8 @@ void write_answer_head(Call& call, net::Exchange::Out out, bool close);
 void write_interim_head(Call& call);
 // The same for the 101 that grants a WebSocket.
 void write_upgrade_head(Call& call);
-// Whether this 101 grants what was asked for, and nothing else (RFC 9110 section 7.8).
+// Whether this 101 grants the WebSocket that was asked for, and nothing else (RFC 9110 section 7.8, RFC 6455 section
+// 4.1).
 bool grants_upgrade(const Call& call);
 
 }  // namespace postern::serve

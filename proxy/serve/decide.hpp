@@ -128,6 +128,8 @@ void show_sent(const Request& request, inject::Inputs& in, Outbound& shown);
 // What the upstream asked before of such a request; nullptr: nothing. Only of a connection that answers challenges.
 Challenges::Learned* challenge_for(const Request& request);
 std::string make_nonce();  // 32 random lower-case hex characters
+// A WebSocket (RFC 6455 section 4.1), asked for on its own, by a request that has nothing else to say.
+bool asks_for_websocket(const Request& request);
 // Writes `out`. `authority`: what Host says.
 Step inject(Request& request, const Common& common, std::string_view authority);
 // What counts against a budget of writes.

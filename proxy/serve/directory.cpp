@@ -304,6 +304,8 @@ net::Task<Trouble> Directory::obtain(Known& known, std::string& detail) {
   if (known.opened) co_return Trouble::none;
   auto prepared =
       co_await offload_.run(worker_.context(), [&, source = source_] { return load_injection(*source, known); });
+  // Two waited for it: what the first has opened is in use by now, and stays where it is.
+  if (known.opened) co_return Trouble::none;
   if (prepared) {
     known.opened = true;
     known.age = prepared->age;

@@ -75,12 +75,19 @@ bool may_replay(const Call& call, Fault fault) {
          whole_request_held(call) && !call.ended;
 }
 
+// Made of the time, a nonce or a count: a service that has seen the first sending would take the second for a replay.
+bool made_for_one_sending(const Call& call) {
+  constexpr std::uint8_t kOnce = inject::needs_time | inject::needs_challenge;
+  return call.connection && (call.connection->injection->needs() & kOnce) != 0;
+}
+
 net::Task<Fault> exchange_heads(Call& call) {
   const bool held_before = whole_request_held(call);
   Fault fault = co_await send(call, false);
   // An answer may be waiting although the upstream stopped reading the request.
   if (call.exchange->open() && (fault == Fault::none || fault == Fault::closed)) fault = co_await read_final_head(call);
   if (!held_before || !call.exchange->open() || !may_replay(call, fault)) co_return fault;
+  if (made_for_one_sending(call) && !co_await inject(call)) co_return fault;
   co_await call.exchange->finish(false);
   call.service().worker().metrics().add(observe::Counter::retries);
   call.exchange.emplace(call.service().network());

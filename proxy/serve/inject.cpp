@@ -212,19 +212,6 @@ Step append_body(Request& request) {
 
 constexpr std::uint8_t kOfSigners = inject::needs_target | inject::needs_time | inject::needs_body_hash;
 
-// The one upgrade that is passed on (RFC 6455 section 4.1): asked for on its own, by a request that has nothing else to
-// say.
-bool asks_for_websocket(const Request& request) {
-  const wire::RequestHead& head = request.head;
-  const wire::Field* upgrade = head.fields.find(wire::FieldId::upgrade);
-  if (upgrade == nullptr || !upgrade->nominated || !wire::iequals(upgrade->value, "websocket")) return false;
-  const auto fields = head.fields.all();
-  const auto upgrades =
-      std::count_if(fields.begin(), fields.end(), [](const wire::Field& f) { return f.id == wire::FieldId::upgrade; });
-  return upgrades == 1 && head.method == "GET" && head.minor == 1 && head.body == wire::Body::none &&
-         !request.changes.body_replaced;
-}
-
 Step apply(Request& request, const Common& common, std::string_view authority) {
   request.changes.clear();
   if (!request.connection) return {};

@@ -281,6 +281,15 @@ vault::Result<Prepared> load_injection(const Source& source, const Known& known)
   return prepared;
 }
 
+std::optional<std::string> why_unsignable(const config::Plan& plan, const vault::Credential& credential) {
+  if (plan.scheme.empty() || !plan.sign_with.empty()) return std::nullopt;
+  inject::Recipe recipe;
+  recipe.options = plan.sign;
+  recipe.values = grants::signing_values({}, credential);
+  const auto made = inject::make_injection(plan.scheme, std::move(recipe));
+  return made ? std::nullopt : std::optional(made.error());
+}
+
 vault::Result<std::shared_ptr<const inject::Injection>> placeholder_injection(const Known& known) {
   inject::Recipe recipe;
   recipe.placeholder = kPlaceholder;

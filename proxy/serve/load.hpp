@@ -23,6 +23,9 @@ struct Prepared {
   std::vector<vault::Secret> secrets;  // each value of the credential
 };
 vault::Result<Prepared> load_injection(const Source& source, const Known& known);
+// Why nothing could be signed with this credential, one sentence without a value; nullopt: it could be, nothing is to
+// be signed, or a grant brings the keys later.
+std::optional<std::string> why_unsignable(const config::Plan& plan, const vault::Credential& credential);
 // What a request is shown with instead of every value of a credential. Fits every place as it is.
 inline constexpr std::string_view kPlaceholder = "~postern.redacted~";
 // An injection into the same places, whose values are placeholders behind a scheme at most. Nothing is opened.

@@ -72,6 +72,17 @@ def test_its_token_is_revoked_at_the_end(world, run):
     assert world.call(token=token).status == 407
 
 
+def test_a_reader_of_its_messages_who_has_gone_ends_neither_it_nor_its_revocation(world, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [binary(), "--config", str(world.daemon.config), "exec", "-c", "api", "--", "sh", "-c", f"echo $http_proxy >{tmp_path}/ran"]
+    ended = subprocess.run(command, env=clean_environment(world.daemon.home), stdout=subprocess.DEVNULL, stderr=writing, timeout=30)
+    os.close(writing)
+    assert ended.returncode == 0
+    token = (tmp_path / "ran").read_text().split(":")[2].split("@")[0]
+    assert world.call(token=token).status == 407
+
+
 def test_only_the_named_connection_may_be_used(world, run):
     world.daemon.connect(alias="not-named")
     result = run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", "X-Connection-Id: not-named",

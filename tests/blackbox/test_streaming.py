@@ -22,10 +22,13 @@ KEY = base64.b64encode(b"sixteen bytes...").decode()
 WEBSOCKET = ["Connection: Upgrade", "Upgrade: websocket", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Version: 13"]
 
 
+def accept_of(key):
+    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+
+
 def grant(request):
-    accept = base64.b64encode(hashlib.sha1((request.fields.get("sec-websocket-key") + GUID).encode()).digest()).decode()
     return ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n\r\n")
+            f"Sec-WebSocket-Accept: {accept_of(request.fields.get('sec-websocket-key'))}\r\n\r\n")
 
 
 def frame(payload, opcode=1, mask=None):
@@ -165,13 +168,21 @@ def test_an_upgrade_that_is_not_granted_is_an_ordinary_answer(world, status):
         assert client.response().body == b"no"
 
 
+ACCEPT = "Sec-WebSocket-Accept: " + accept_of(KEY)
+
+
 @pytest.mark.parametrize("granted", [
-    "Upgrade: h2c\r\nConnection: Upgrade", "Connection: Upgrade", "Upgrade: websocket",
-    "Upgrade: websocket\r\nConnection: close", "Upgrade: websocket, h2c\r\nConnection: Upgrade",
-    "Upgrade: websocket\r\nUpgrade: h2c\r\nConnection: Upgrade", "X-None: x"])
+    f"Upgrade: h2c\r\nConnection: Upgrade\r\n{ACCEPT}", f"Connection: Upgrade\r\n{ACCEPT}", f"Upgrade: websocket\r\n{ACCEPT}",
+    f"Upgrade: websocket\r\nConnection: close\r\n{ACCEPT}", f"Upgrade: websocket, h2c\r\nConnection: Upgrade\r\n{ACCEPT}",
+    f"Upgrade: websocket\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n{ACCEPT}", "X-None: x",
+    "Upgrade: websocket\r\nConnection: Upgrade", f"Upgrade: websocket\r\nConnection: Upgrade\r\n{ACCEPT}\r\n{ACCEPT}",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept_of("another"),
+    f"Upgrade: websocket\r\nConnection: Upgrade\r\n{ACCEPT}\r\nContent-Length: 5",
+    f"Upgrade: websocket\r\nConnection: Upgrade\r\n{ACCEPT}\r\nTransfer-Encoding: chunked"])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
 @row("upstream-malformed")
-def test_an_upgrade_that_is_granted_differently_is_a_fault(world, granted):
-    world.upstream.answer = f"HTTP/1.1 101 Switching Protocols\r\n{granted}\r\n\r\n".encode() + frame(b"smuggled")
+def test_an_upgrade_that_is_granted_differently_is_a_fault(world, granted, version):
+    world.upstream.answer = f"{version} 101 Switching Protocols\r\n{granted}\r\n\r\n".encode() + frame(b"smuggled")
     with world.client() as client:
         client.send(world.head(fields=WEBSOCKET))
         response = client.response()
@@ -186,7 +197,10 @@ def test_an_upgrade_that_is_granted_differently_is_a_fault(world, granted):
     ("GET", "HTTP/1.1", ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"], None),
     ("GET", "HTTP/1.1", ["Connection: Upgrade", "Upgrade: websocket, h2c"], None),
     ("GET", "HTTP/1.1", ["Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"], None),
-    ("GET", "HTTP/1.1", ["Connection: Upgrade", "Upgrade: TLS/1.2"], None)])
+    ("GET", "HTTP/1.1", ["Connection: Upgrade", "Upgrade: TLS/1.2"], None),
+    ("GET", "HTTP/1.1", [*WEBSOCKET[:2], WEBSOCKET[3]], None), ("GET", "HTTP/1.1", WEBSOCKET[:3], None),
+    ("GET", "HTTP/1.1", [*WEBSOCKET, WEBSOCKET[2]], None),
+    ("GET", "HTTP/1.1", [*WEBSOCKET[:2], "Sec-WebSocket-Key: short", WEBSOCKET[3]], None)])
 def test_no_other_upgrade_is_passed_on(world, method, version, fields, body):
     response = world.call(method, version=version, fields=fields, body=body)
     assert response.status == 200

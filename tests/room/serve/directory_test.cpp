@@ -88,6 +88,22 @@ TEST_F(DirectoryRoom, opens_a_credential_once_and_masks_what_it_injects) {
   EXPECT_NE(known->masks.front().find("sk_live_1"), std::string_view::npos);
 }
 
+TEST_F(DirectoryRoom, keeps_what_the_first_of_two_has_opened) {
+  connect("billing", "sk_live_1");
+  Directory directory(loop.worker, offload, source, {});
+  const auto known = find(directory, "billing");
+  std::vector<std::shared_ptr<const inject::Injection>> seen;
+  const auto open = [](Directory& from, std::shared_ptr<Known> what, auto& into) -> net::Task<void> {
+    std::string detail;
+    EXPECT_EQ(co_await from.obtain(*what, detail), Trouble::none);
+    into.push_back(what->injection);
+  };
+  net::spawn(open(directory, known, seen));
+  net::spawn(open(directory, known, seen));
+  loop.until([&] { return seen.size() == 2; });
+  EXPECT_EQ(seen[0], seen[1]) << "a request that uses the first one has views into it";
+}
+
 TEST_F(DirectoryRoom, reads_again_what_it_was_told_to_forget) {
   connect("billing", "sk_live_1");
   Directory directory(loop.worker, offload, source, {});
