@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -138,6 +139,8 @@ Result<int> exec(const MintFlags& flags, Session& session) {
 }
 
 Result<int> env(const MintFlags& flags, Session& session) {
+  if (std::ranges::any_of(flags.trust_folder, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+    return fail(Exit::usage, "env: --trust-folder: holds a line break or another control character");
   auto prepared = prepare(flags, session);
   if (!prepared) return std::unexpected(prepared.error());
   auto minted = mint(flags, "env", prepared->address, session);

@@ -27,6 +27,21 @@ constexpr std::array kBundleNames{
     "NIX_SSL_CERT_FILE",                 // nix, and what it builds
 };
 
+// What leads npm or a JVM past the variables above. Its npm_config_ is read in any case.
+constexpr std::array kAroundNames{"npm_config_proxy", "npm_config_https_proxy", "npm_config_http_proxy",
+                                  "npm_config_noproxy"};
+constexpr std::array kJavaNames{"_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"};
+
+bool leads_around(const std::string& name, const std::string& value) {
+  std::string lower = name;
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  if (std::ranges::find(kAroundNames, lower) != kAroundNames.end()) return true;
+  const bool java = std::ranges::find(kJavaNames, name) != kJavaNames.end();
+  return java && (value.find("roxyHost") != value.npos || value.find("trustStore") != value.npos ||
+                  value.find("useSystemProxies") != value.npos);
+}
+
 struct HostPort {
   std::string host, port;
 };
@@ -103,6 +118,8 @@ Environment through_proxy(const Environment& environment, const Way& way, std::v
   std::erase_if(out, [](const auto& variable) { return variable.first.starts_with("POSTERN_"); });
   for (const std::string name : kProxyNames)
     if (out.erase(name) > 0 && name != "http_proxy" && name != "HTTP_PROXY") removed.push_back(name);
+  for (const auto& [name, value] : environment)
+    if (leads_around(name, value) && out.erase(name) > 0) removed.push_back(name);
   const auto java = environment.find("JAVA_TOOL_OPTIONS");
   for (auto& [name, value] : proxy_variables(way, java == environment.end() ? "" : java->second)) out[name] = value;
   return out;

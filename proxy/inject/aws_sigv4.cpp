@@ -193,6 +193,7 @@ class AwsSigV4 final : public Injection {
     text.append(" Credential=").append(credential_of(draft)).append(", SignedHeaders=").append(joined(draft.names));
     text.append(", Signature=").append(signature);
     out.headers.push_back({"Authorization", out.keep(std::move(text))});
+    out.proofs.push_back(out.headers.back().value.substr(out.headers.back().value.size() - signature.size()));
     return {};
   }
 
@@ -211,6 +212,7 @@ class AwsSigV4 final : public Injection {
     if (const vault::Secret* token = value("sessionToken"))
       out.query.push_back({"X-Amz-Security-Token", token->expose()});
     out.query.push_back({"X-Amz-Signature", out.keep(sign(draft, in, {}, out.query))});
+    out.proofs.push_back(out.query.back().value);
     return {};
   }
 

@@ -130,6 +130,7 @@ class AzureInjection final : public Injection {
     const std::string signature =
         placeholder_.empty() ? encode(Encoding::base64, hmac(Algorithm::sha256, key_.expose(), text)) : placeholder_;
     out.headers.push_back({"Authorization", out.keep("SharedKey " + account_ + ":" + signature)});
+    out.proofs.push_back(out.keep(signature));
     return {};
   }
 
@@ -139,7 +140,7 @@ class AzureInjection final : public Injection {
   const vault::Secret key_;
   const std::string placeholder_;
   std::vector<Spot> spots_;
-  std::vector<vault::Secret> masks_;  // none: a signature is good for its own request alone
+  std::vector<vault::Secret> masks_;  // none: a signature is in Changes::proofs
 };
 
 }  // namespace

@@ -101,6 +101,7 @@ class Combined final : public Injection {
     append(out.headers, added.headers);
     append(out.query, added.query);
     append(out.cookies, added.cookies);
+    out.proofs.insert(out.proofs.end(), added.proofs.begin(), added.proofs.end());
     out.transform = std::move(added.transform);
     out.made.splice_after(out.made.before_begin(), added.made);
     return {};

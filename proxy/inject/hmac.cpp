@@ -143,7 +143,8 @@ class HmacInjection final : public Injection {
     write_target(request);
     auto signature = mac_of(request);
     if (!signature) return std::unexpected(std::move(signature.error()));
-    request.signature = *signature;
+    request.signature = request.out.keep(std::move(*signature));
+    request.out.proofs.push_back(request.signature);
     const std::string_view value =
         request.out.keep(plan_.value.text([&](std::string_view name) { return variable(request, name); }));
     if (!plan_.signature.header.empty() && !wire::is_field_value(value)) return cannot_write(plan_.signature.header);
@@ -215,7 +216,7 @@ class HmacInjection final : public Injection {
   std::map<std::string, vault::Secret> values_;
   std::string placeholder_;
   std::vector<Spot> spots_;
-  std::vector<vault::Secret> masks_;  // none: a signature is good for its own request alone
+  std::vector<vault::Secret> masks_;  // none: a signature is in Changes::proofs
 };
 
 Message read_message(Options& options, std::string_view key, std::string_view fallback) {

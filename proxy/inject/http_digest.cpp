@@ -216,18 +216,24 @@ class DigestInjection final : public Injection {
     if (in.challenge.empty()) return {};  // nothing secret goes out before the service has asked
     const auto challenge = strongest_digest(in.challenge);
     if (!challenge) return std::unexpected(Error{"", "The service's Digest challenge cannot be answered."});
-    auto text = answer(*challenge, in);
-    if (!text) return std::unexpected(std::move(text.error()));
-    out.headers.push_back({"Authorization", out.keep(std::move(*text))});
+    auto proof = proof_of(*challenge, in);
+    if (!proof) return std::unexpected(std::move(proof.error()));
+    out.proofs.push_back(out.keep(std::move(*proof)));
+    out.headers.push_back({"Authorization", out.keep(written(*challenge, in, out.proofs.back()))});
     return {};
   }
 
  private:
-  std::expected<std::string, Error> answer(const DigestChallenge& c, const Inputs& in) const {
+  static std::string_view qop_of(const DigestChallenge& c) { return c.auth ? "auth" : c.auth_int ? "auth-int" : ""; }
+  static std::string uri_of(const Inputs& in) {
+    return std::string(in.path).append(in.query.empty() ? "" : "?").append(in.query);
+  }
+  static std::string count_of(const Inputs& in) { return fmt::format("{:08x}", in.challenge_count); }
+
+  std::expected<std::string, Error> proof_of(const DigestChallenge& c, const Inputs& in) const {
     const Algorithm by = scheme_of(c.algorithm)->algorithm;
-    const std::string_view qop = c.auth ? "auth" : c.auth_int ? "auth-int" : "";
-    const std::string uri = std::string(in.path).append(in.query.empty() ? "" : "?").append(in.query);
-    const std::string count = fmt::format("{:08x}", in.challenge_count);
+    const std::string_view qop = qop_of(c);
+    const std::string uri = uri_of(in), count = count_of(in);
     std::string first = hash(by, {username_.expose(), c.realm, password_.expose()});
     if (is_session(c.algorithm)) {
       std::string key = hash(by, {first, c.nonce, in.nonce});
@@ -242,30 +248,27 @@ class DigestInjection final : public Injection {
             "/body", "The service wants the body in its Digest answer, and this one was not held: send it again."});
       second = hash(by, {in.method, uri, hex(body)});
     }
-    const std::string proof =
+    std::string proof =
         qop.empty() ? hash(by, {first, c.nonce, second}) : hash(by, {first, c.nonce, count, in.nonce, qop, second});
     vault::wipe(first);
-    return written(c, {uri, qop, count, in.nonce, proof}, by);
+    return proof;
   }
 
-  struct Parts {
-    std::string_view uri, qop, count, client_nonce, proof;
-  };
-  std::string written(const DigestChallenge& c, const Parts& parts, Algorithm by) const {
-    std::string out = "Digest " + name_of_user(c, by);
+  std::string written(const DigestChallenge& c, const Inputs& in, std::string_view proof) const {
+    std::string out = "Digest " + name_of_user(c, scheme_of(c.algorithm)->algorithm);
     const auto add = [&](std::string_view name, std::string_view value) {
       out.append(", ").append(name).append("=").append(value);
     };
     add("realm", in_quotes(c.realm));
-    add("uri", in_quotes(parts.uri));
+    add("uri", in_quotes(uri_of(in)));
     if (!c.algorithm.empty()) add("algorithm", c.algorithm);
     add("nonce", in_quotes(c.nonce));
-    if (!parts.qop.empty()) {
-      add("nc", parts.count);
-      add("cnonce", in_quotes(parts.client_nonce));
-      add("qop", parts.qop);
+    if (const std::string_view qop = qop_of(c); !qop.empty()) {
+      add("nc", count_of(in));
+      add("cnonce", in_quotes(in.nonce));
+      add("qop", qop);
     }
-    add("response", in_quotes(parts.proof));
+    add("response", in_quotes(proof));
     if (c.opaque) add("opaque", in_quotes(*c.opaque));
     if (c.userhash) add("userhash", "true");
     return out;

@@ -116,6 +116,7 @@ class HttpSignature final : public Injection {
     if (signature.empty()) return std::unexpected(Error{"", "OpenSSL did not sign with this connection's key."});
     out.headers.push_back({"Signature-Input", out.keep(plan_.label + "=" + params)});
     out.headers.push_back({"Signature", out.keep(plan_.label + "=:" + signature + ":")});
+    out.proofs.push_back(out.keep(signature));
     return {};
   }
 
@@ -184,7 +185,7 @@ class HttpSignature final : public Injection {
 
   const Plan plan_;
   std::vector<Spot> spots_;
-  std::vector<vault::Secret> masks_;  // none: a signature is good for its own request alone
+  std::vector<vault::Secret> masks_;  // none: a signature is in Changes::proofs
 };
 
 std::vector<std::string> words_of(std::string_view text) {

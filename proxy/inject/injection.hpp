@@ -103,6 +103,8 @@ struct Changes {
   std::string content_type;  // when body_replaced and the request had none
   // What the body goes out through, when it is not held: never with body_replaced. Its length must stay what it was.
   std::unique_ptr<wire::Transform> transform;
+  // Of what was made, the texts that prove this request (a signature): an answer must not show them either. Raw.
+  std::vector<std::string_view> proofs;
   // Text that was made for this request, for the views above to point into.
   std::string_view keep(std::string text) { return made.emplace_front(std::move(text)); }
   std::forward_list<std::string> made;

@@ -79,6 +79,7 @@ class OAuth1Injection final : public Injection {
     all.insert(all.end(), ours->begin(), ours->end());
     std::string signature = sign(oauth1_base_string(in.method, base_uri(in), all));
     if (signature.empty()) return std::unexpected(Error{"", "OpenSSL did not sign with this connection's key."});
+    out.proofs.push_back(out.keep(signature));
     ours->emplace_back("oauth_signature", std::move(signature));
     placement_ == Placement::header ? write_header(*ours, out) : write_query(std::move(*ours), out);
     return {};
@@ -152,7 +153,7 @@ class OAuth1Injection final : public Injection {
   const Keys keys_;
   const std::string placeholder_;
   std::vector<Spot> spots_;
-  std::vector<vault::Secret> masks_;  // none: a signature is good for its own request alone
+  std::vector<vault::Secret> masks_;  // none: a signature is in Changes::proofs
 };
 
 vault::Secret hmac_key(std::string_view consumer, std::string_view token) {

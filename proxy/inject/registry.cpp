@@ -60,6 +60,7 @@ void Changes::clear() {
   headers.clear();
   query.clear();
   cookies.clear();
+  proofs.clear();
   path_prefix = {};
   body_replaced = false;
   vault::wipe(body);

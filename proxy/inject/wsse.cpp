@@ -32,7 +32,10 @@ class WsseInjection final : public Injection {
   std::expected<void, Error> apply(const Inputs& in, Changes& out) const override {
     out.clear();
     const std::string created = write_time(TimeFormat::iso8601, in.now_ms);
-    std::string value = "UsernameToken Username=\"" + user_ + "\", PasswordDigest=\"" + digest_of(in.nonce, created);
+    const std::string_view digest = out.keep(digest_of(in.nonce, created));
+    out.proofs.push_back(digest);
+    std::string value = "UsernameToken Username=\"" + user_ + "\", PasswordDigest=\"";
+    value += digest;
     value += "\", Nonce=\"" + (nonce_ == Nonce::base64 ? encode(Encoding::base64, in.nonce) : std::string(in.nonce));
     value += "\", Created=\"" + created + "\"";
     out.headers.push_back({spots_.front().name, out.keep(std::move(value))});
@@ -56,7 +59,7 @@ class WsseInjection final : public Injection {
   const vault::Secret password_;
   const std::string placeholder_;
   std::vector<Spot> spots_;
-  std::vector<vault::Secret> masks_;  // none: a digest is good once
+  std::vector<vault::Secret> masks_;  // none: a digest is in Changes::proofs
 };
 
 }  // namespace

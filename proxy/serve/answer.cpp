@@ -43,7 +43,7 @@ wire::CallerForm caller_form(const Call& call) {
 
 bool dropped(const Call& call, const wire::Field& field) {
   if (wire::is_hop_by_hop(field.id) || field.nominated) return true;
-  if (call.masks_answer && wire::mask(field.name, call.connection->masks)) return true;
+  if (call.masks_answer && wire::mask(field.name, call.hidden)) return true;
   if (!call.connection || !wire::is_dropped_from_answer(field.id)) return false;
   std::string name(field.name);
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -65,7 +65,7 @@ void write_field(Call& call, wire::HeadWriter& writer, const wire::Field& field)
     }
   }
   if (call.masks_answer) {
-    masked = wire::mask(value, call.connection->masks);
+    masked = wire::mask(value, call.hidden);
     if (masked) value = *masked;
   }
   writer.parsed_field(field.name, value);
@@ -78,16 +78,27 @@ void write_fields(Call& call, wire::HeadWriter& writer) {
   writer.parsed_field("Via", call.answer.minor == 0 ? call.service().common().via_10 : call.service().common().via_11);
 }
 
+std::string_view whole_head(const Call& call) {
+  const auto fields = call.answer.fields.all();
+  const std::string_view reason = call.answer.reason;
+  if (fields.empty()) return reason;
+  const char* const begin = reason.empty() ? fields.front().name.data() : reason.data();
+  const char* const end = fields.back().value.data() + fields.back().value.size();
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
 // One look at the whole head, from the reason phrase to the last value, instead of one at each part: almost every
 // answer ends here.
 bool may_show_a_secret(const Call& call) {
-  if (!call.connection || call.connection->probes.empty()) return false;
-  const auto fields = call.answer.fields.all();
-  const std::string_view reason = call.answer.reason;
-  if (fields.empty()) return wire::may_hold(reason, call.connection->probes);
-  const char* const begin = reason.empty() ? fields.front().name.data() : reason.data();
-  const char* const end = fields.back().value.data() + fields.back().value.size();
-  return wire::may_hold({begin, static_cast<std::size_t>(end - begin)}, call.connection->probes);
+  if (!call.connection) return false;
+  if (!call.connection->probes.empty() && wire::may_hold(whole_head(call), call.connection->probes)) return true;
+  return std::any_of(call.proofs.begin(), call.proofs.end(),
+                     [&](std::string_view proof) { return wire::may_hold(whole_head(call), {&proof, 1}); });
+}
+
+void collect_hidden(Call& call) {
+  call.hidden.assign(call.connection->masks.begin(), call.connection->masks.end());
+  call.hidden.insert(call.hidden.end(), call.proofs.begin(), call.proofs.end());
 }
 
 void start_head(Call& call, wire::HeadWriter& writer) {
@@ -95,7 +106,8 @@ void start_head(Call& call, wire::HeadWriter& writer) {
   std::optional<std::string> masked;
   std::string_view reason = call.answer.reason;
   call.masks_answer = may_show_a_secret(call);
-  if (call.masks_answer) masked = wire::mask(reason, call.connection->masks);
+  if (call.masks_answer) collect_hidden(call);
+  if (call.masks_answer) masked = wire::mask(reason, call.hidden);
   if (masked) reason = *masked;
   static_cast<void>(writer.status_line(call.answer.status, reason));
 }

@@ -77,10 +77,11 @@ struct Call : Request {
   std::optional<net::Exchange> exchange;
   wire::ResponseHead answer;
   std::string answer_head;
-  bool masks_answer = false;    // something in the answer's head may be a value that must not be shown
-  bool interim_sent = false;    // 1xx answers went to the caller
-  bool answer_started = false;  // bytes of an upstream answer went to the caller
-  bool ended = false;           // cut by revocation, deletion, expiry or shutdown
+  bool masks_answer = false;             // something in the answer's head may be a value that must not be shown
+  std::vector<std::string_view> hidden;  // those values, then
+  bool interim_sent = false;             // 1xx answers went to the caller
+  bool answer_started = false;           // bytes of an upstream answer went to the caller
+  bool ended = false;                    // cut by revocation, deletion, expiry or shutdown
   std::int64_t half_closed_since = 0;
   // 10 record
   std::uint16_t status = 0;

@@ -58,6 +58,7 @@ struct Request {
   std::string out;  // the outbound head, then the body if it was collected
   bool chunked = false;
   Challenges::Answering answering;  // what `out` answers
+  std::vector<std::string> proofs;  // signatures of what went out last: no answer shows them
   bool upgrades = false;            // asks for a WebSocket
   std::string_view path_prefix;  // what the injection put before the path, a view into it; taken out of targets again
 };

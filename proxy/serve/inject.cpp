@@ -191,6 +191,7 @@ Step apply_signer(Request& request, const Common& common, std::string_view autho
   if ((needs & inject::needs_body_hash) != 0 && (request.collected || without_body)) in.content = &held;
   if (in.content != nullptr && spilled) in.content = &*spilled;
   auto applied = injection.apply(in, request.changes);
+  request.proofs.assign(request.changes.proofs.begin(), request.changes.proofs.end());
   if (applied) return {};
   return std::unexpected(cannot_apply(std::move(applied.error())));
 }

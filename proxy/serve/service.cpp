@@ -53,6 +53,7 @@ void Call::reset(Session& s) {
   request_id.clear();
   silent = base_mode = answered = collected = chunked = upgrades = masks_answer = interim_sent = answer_started =
       ended = aborted = reused = false;
+  proofs.clear();
   caller.reset();
   connection.reset();
   route.reset();

@@ -163,6 +163,19 @@ def test_presigned_urls_are_made_anew_as_botocore_makes_them(aws):
         assert "authorization" not in arrived.fields
 
 
+def test_no_answer_shows_the_signature(aws):
+    """A presigned URL in a redirect would be good for a week, whatever is revoked."""
+    aws.upstream.answer = lambda exchange, request: exchange.send(answer(
+        b"", "307 Temporary Redirect", f"Location: https://{S3}{request.target}", f"X-Echo: {request.fields.get('authorization')}"))
+    presigned = AWSRequest("GET", f"http://{S3}/b/k")
+    S3SigV4QueryAuth(DUMMY, "s3", "us-east-1", expires=604800).add_auth(presigned)
+    for target in ("/b/k", presigned.url[len(f"http://{S3}"):]):
+        response = aws.call("GET", target, host=S3, connection="aws")
+        arrived = aws.upstream.requests[-1]
+        signature = re.search(r"Signature=([0-9a-f]{64})", arrived.target + str(arrived.fields.get("authorization")))[1]
+        assert response.status == 307 and signature.encode() not in response.raw
+
+
 # --- real clients
 
 def client_of(world, service, connection="aws", **more):

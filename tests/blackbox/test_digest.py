@@ -130,6 +130,21 @@ def test_the_first_request_holds_nothing_secret_and_the_next_ones_answer_before_
     assert PASSWORD.encode() not in b"".join(request.raw for request in places.upstream.requests)
 
 
+def test_no_answer_shows_what_answered_the_challenge(places):
+    service = Service()
+
+    def echo(exchange, request):
+        field = request.fields.get("authorization")
+        if field is None:
+            return service(exchange, request)
+        exchange.send(answer(b"", "200 OK", f"X-Echo: {field}"))
+
+    places.upstream.answer = echo
+    response = call(places)
+    proof = parameters(places.upstream.requests[-1].fields.get("authorization"))["response"]
+    assert response.status == 200 and "x-echo" in response.fields and proof.encode() not in response.raw
+
+
 @pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"])
 def test_every_algorithm(places, algorithm):
     service = places.upstream.answer = Service(algorithm=algorithm)

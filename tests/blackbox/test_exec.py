@@ -60,6 +60,20 @@ def test_what_the_parent_said_of_proxies_does_not_hold(run):
     assert java.startswith("-Xmx9m -Dhttp.proxyHost=127.0.0.1 ")
 
 
+def test_what_would_lead_npm_or_a_jvm_around_it_is_gone(run):
+    result = run("env", environment={"npm_config_https_proxy": "http://127.0.0.1:1", "NPM_CONFIG_PROXY": "http://127.0.0.1:1",
+                                     "_JAVA_OPTIONS": "-Dhttp.proxyHost=elsewhere", "JDK_JAVA_OPTIONS": "-Xmx9m",
+                                     "npm_config_cache": "/tmp/c"})
+    names = {line.split("=", 1)[0] for line in result.stdout.splitlines()}
+    assert not names & {"npm_config_https_proxy", "NPM_CONFIG_PROXY", "_JAVA_OPTIONS"}
+    assert {"JDK_JAVA_OPTIONS", "npm_config_cache"} <= names
+
+
+def test_a_folder_that_would_add_a_line_to_dockers_file_is_refused(world):
+    result = world.daemon.verb("env", "-c", "api", "--format", "docker", "--trust-folder", "/a\nLD_PRELOAD=/b")
+    assert result.returncode == 2 and "--trust-folder" in result.stderr and not result.stdout
+
+
 def test_it_says_that_the_same_user_is_no_boundary(world, run):
     assert "no boundary" in run("true").stderr
     assert world.daemon.verb("exec", "-q", "--", "true").stderr == ""

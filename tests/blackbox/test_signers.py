@@ -11,7 +11,7 @@ import json
 import re
 import time
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pytest
 from conftest import World, world_settings
@@ -127,6 +127,35 @@ def test_every_request_has_a_nonce_of_its_own(world, signing):
         assert world.upstream.last().fields.get("x-signature") == mac(nonce).hexdigest()
         nonces.add(nonce)
     assert len(nonces) == 3
+
+
+ECHOED = {
+    "hmac header": ({"key": KEY}, {"message": "${method} ${target}", "header": "X-Signature", "value": "v0=${signature}"}),
+    "hmac query": ({"key": KEY}, {"message": "${target}", "query": "signature", "encoding": "base64"}),
+    "wsse": ({"keyId": "u", "key": KEY}, {"scheme": "wsse"}),
+    "azure": ({"keyId": "acct", "key": base64.b64encode(KEY.encode()).decode()}, {"scheme": "azure-shared-key", "service": "blob"}),
+    "rfc 9421": ({"keyId": "k", "key": KEY}, {"scheme": "http-signature", "algorithm": "hmac-sha256"}),
+    "oauth1": ({"consumerKey": "c", "consumerSecret": KEY, "token": "t", "tokenSecret": KEY}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", ECHOED)
+def test_no_answer_shows_what_proved_the_request(world, signing, kind):
+    """DESIGN section 5: the injected value is masked in every response header; a signature is one."""
+    def echo(exchange, request):
+        fields = [f"X-Echo-{number}: {value}" for number, (_, value) in enumerate(request.fields)]
+        exchange.send(answer(b"", "302 Found", f"Location: https://api.test{request.target}", *fields))
+
+    world.upstream.answer = echo
+    value, sign = ECHOED[kind]
+    response = world.call("GET", "/a?b=c", **signing(value, sign, type="OAUTH1" if kind == "oauth1" else "HMAC"))
+    sent = world.upstream.last()
+    assert response.status == 302
+    texts = [text for _, text in sent.fields] + [value for _, value in parse_qsl(urlsplit(sent.target).query)]
+    proofs = {"hmac header": r"v0=([0-9a-f]{64})", "hmac query": r"^([A-Za-z0-9+/]{43}=)$", "wsse": r'PasswordDigest="([^"]+)"',
+              "azure": r"SharedKey acct:(.+)", "rfc 9421": r"=:([A-Za-z0-9+/=]{40,}):", "oauth1": r'oauth_signature="([^"]+)"'}
+    proof = next(found[1] for text in texts if (found := re.search(proofs[kind], text)))
+    assert unquote(proof).encode() not in response.raw and proof.encode() not in response.raw and quote(proof, safe="").encode() not in response.raw
 
 
 def test_a_request_that_is_sent_again_is_signed_again(world, signing):
