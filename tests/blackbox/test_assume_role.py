@@ -192,3 +192,11 @@ def test_a_field_that_sts_would_refuse_is_refused_when_it_is_brought(role, field
     answered = world.daemon.api("POST", "/api/v1/connections",
                                   {"name": "r", "app": "aws", "type": "TWO_STEP", "value": {**VALUE, field: bad}})
     assert answered.status == 400 and f"/value/{field}" in str(answered.json())
+
+
+def test_explain_shows_where_the_signature_goes_and_asks_nobody(role):
+    world, aws = role
+    result = world.daemon.verb("explain", "-c", "role", f"http://{S3}/bucket/key")
+    assert result.returncode == 0, result.stderr
+    assert "Authorization: AWS4-HMAC-SHA256 Credential=" in result.stdout and "X-Amz-Security-Token: " in result.stdout
+    assert KEY not in result.stdout and not aws.calls

@@ -536,6 +536,16 @@ def test_a_key_that_is_none_is_refused_when_it_is_brought(world):
     assert b"Nothing can be signed with this: the private key is no PEM" in answer.body and KEY.encode() not in answer.body
 
 
+@pytest.mark.parametrize("type,value", [
+    ("AWS_SIGV4", {"accessKeyId": "AKIA\r\nX-Evil: 1", "secretAccessKey": KEY}),
+    ("DIGEST", {"username": "u\r\nX: 1", "password": KEY}), ("HMAC", {"keyId": "u\r\n", "key": KEY})])
+def test_a_name_that_would_break_the_head_is_refused_when_it_is_brought(world, type, value):
+    answer = world.daemon.api("POST", "/api/v1/connections", {
+        "name": "Test", "app": "http", "type": type, "value": value,
+        "config": {"hosts": ["api.test"], **({"sign": {"scheme": "wsse"}} if type == "HMAC" else {})}})
+    assert answer.status == 400 and KEY.encode() not in answer.body, answer.body
+
+
 def test_a_new_key_that_is_none_leaves_the_old_one(world, signing):
     sign = {"scheme": "http-signature", "algorithm": "hmac-sha256", "key_encoding": "base64"}
     who = signing({"keyId": "k", "key": base64.b64encode(b"one").decode()}, sign)
