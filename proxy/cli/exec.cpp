@@ -170,7 +170,9 @@ void add_run_verbs(CLI::App& root, Command& command) {
       "no_proxy is loopback:\nwhat it held before would lead around postern. NODE_USE_ENV_PROXY and JAVA_TOOL_OPTIONS "
       "say the same to Node and Java.\nWhere hosts are intercepted, SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, "
       "NODE_EXTRA_CA_CERTS and their kin\nname a bundle of the system's roots and postern's CA.\n\n"
-      "Signals sent to exec reach the command; the exit code is the command's, 128+n if signal n ended it.\n\n"
+      "Signals sent to exec reach the command; the exit code is the command's, 128+n if signal n ended it. If exec "
+      "itself\n"
+      "is killed (SIGKILL), the command goes on, and its token ends within a day or with 'postern tokens revoke'.\n\n"
       "Programs of the same user are no boundary: they can read each other's memory and environment, and this user's\n"
       "admin socket. Run what you do not trust as another user, or in a container.");
   verb->add_option("-c,--connection", flags->connection, "id or alias; without it any, named in each request");
