@@ -77,6 +77,7 @@ class Daemon {
 
  private:
   std::string open_vault(const cli::RunArguments& arguments, int& code);
+  void guard_state() const;
   std::string bind(serve::Common& common);
   std::string start_admin();
   void accept(int fd);
@@ -151,11 +152,21 @@ std::string Daemon::open_vault(const cli::RunArguments& arguments, int& code) {
     return opened.error().message;
   }
   vault_ = std::move(*opened);
-  std::error_code ignored;  // the state is the daemon's alone, whoever made the folder
-  if (options.store != vault::StoreKind::memory) {
-    std::filesystem::permissions(settings.state, std::filesystem::perms::owner_all, ignored);
-  }
+  guard_state();
   return {};
+}
+
+// The state is the daemon's alone, whoever made the folder. Other users of admin.socket_uids may pass through it to the
+// socket, and open nothing else: what lies beside it is for its owner alone, or public.
+void Daemon::guard_state() const {
+  using std::filesystem::perms;
+  const config::Settings& settings = *configuration_.settings;
+  if (settings.store == "memory") return;
+  const bool others = std::any_of(settings.socket_uids.begin(), settings.socket_uids.end(),
+                                  [](unsigned uid) { return uid != 0 && uid != ::geteuid(); });
+  const perms wanted = others ? perms::owner_all | perms::group_exec | perms::others_exec : perms::owner_all;
+  std::error_code ignored;
+  std::filesystem::permissions(settings.state, wanted, ignored);
 }
 
 std::string Daemon::bind(serve::Common& common) {
@@ -335,6 +346,7 @@ void Daemon::publish() {
 void Daemon::take_over(Configuration next) {
   configuration_ = std::move(next);
   settings_ = configuration_.settings;
+  guard_state();
   publish();
   on_every_lane([&](serve::Service& service) { service.adopt(configuration_.rules); });
   tokens_->adopt(configuration_.rules);

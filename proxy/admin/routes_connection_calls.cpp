@@ -103,7 +103,7 @@ Result judge(const VerifyCall& asked, const grants::Delivery& delivery) {
   }
   if (delivery.fault != net::Fault::none) {
     out.reason = "service_unavailable";
-    out.text = "The service could not be asked: " + delivery.reason;
+    out.text = "The service could not be asked: " + delivery.reason + '.';
     return out;
   }
   const int status = delivery.reply.status;
@@ -259,8 +259,11 @@ Answer test_connection(Service& service, Call& call) {
     return refuse("not-testable", "Its provider is no longer in the catalog as it was; put it back first.");
   const bool by_call = verify_of(*material) != nullptr;
   const auto& oauth = material->auth->oauth;
-  if (!by_call && (!oauth || !oauth->introspect))
-    return refuse("not-testable", "The provider's entry names no call that tests a credential.");
+  const bool asks = by_call || (oauth && oauth->introspect);
+  const bool due = oauth && (meta.status != Status::active ||
+                             grants::freshness_of(*credential, grants::moment(service.deps.now_ms()), meta.id) !=
+                                 grants::Freshness::fresh);
+  if (!asks && !due) return refuse("not-testable", "The provider's entry names no call that tests a credential.");
   if (oauth) {
     auto ended = renew(service, meta, *credential);
     if (!ended) return std::unexpected(ended.error());
@@ -268,6 +271,11 @@ Answer test_connection(Service& service, Call& call) {
     credential = open(service, meta);
     if (!credential) return std::unexpected(credential.error());
     material = material_of(service, meta.app, meta.auth, meta.config, std::move(material->app), &*credential);
+  }
+  if (!asks) {
+    return result_response(meta, {.ok = true,
+                                  .text = "The token endpoint gave a token; the entry names no call that would try it.",
+                                  .account = meta.account});
   }
   auto result =
       by_call ? try_verify(service, meta, *material, *credential) : try_introspection(service, *material, *credential);

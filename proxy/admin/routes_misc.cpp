@@ -72,11 +72,14 @@ json::object status_text(const char* text) {
 json::object tunnels_text(Service& service) {
   const auto settings = service.deps.settings();
   json::array intercepted;
-  if (!settings->intercept_hosts.empty() && service.deps.vault->find_authority())
+  const bool wanted = !settings->intercept_hosts.empty();
+  const bool missing = wanted && !service.deps.vault->find_authority();
+  if (wanted && !missing)
     for (const config::HostRule& rule : settings->intercept_hosts)
       intercepted.emplace_back(fmt::format("{}{}:{}", rule.wildcard ? "*" : "", rule.host, rule.port));
   json::object out;
   out["intercepted"] = std::move(intercepted);
+  out["authorityMissing"] = missing;
   out["passed"] = settings->egress_allow_by_default || !settings->egress_allow.empty();
   return out;
 }

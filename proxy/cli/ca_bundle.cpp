@@ -59,11 +59,28 @@ Result<fs::path> cached(const Session& session) {
   return folder / fmt::format("ca-bundle-{}.pem", name);
 }
 
+// A folder of ours that every user may look into; empty: the one there is somebody else's, or writable for others.
+fs::path open_folder(const Environment& environment) {
+  const std::string set = variable(environment, "TMPDIR");
+  const fs::path folder = fs::path(set.empty() ? "/tmp" : set) / fmt::format("postern-ca-{}", ::geteuid());
+  if (::mkdir(folder.c_str(), 0755) == 0) ::chmod(folder.c_str(), 0755);  // whatever the umask
+  struct stat found{};
+  const bool fine = ::lstat(folder.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == ::geteuid() &&
+                    (found.st_mode & 07777) == 0755;
+  return fine ? folder : fs::path();
+}
+
+// The state, unless it is for its owner alone: the command may well be another user's. One name a state.
 Result<fs::path> place_of(Session& session) {
   if (!session.globals.server.empty()) return cached(session);
   auto place = session.around.locate(session.globals.config, session.around.environment);
   if (!place) return std::unexpected(place.error());
-  return fs::absolute(place->state) / "ca-bundle.pem";
+  const fs::path state = fs::absolute(place->state);
+  struct stat found{};
+  if (::stat(state.c_str(), &found) != 0 || (found.st_mode & S_IXOTH) != 0) return state / "ca-bundle.pem";
+  const fs::path open = open_folder(session.around.environment);
+  if (open.empty()) return state / "ca-bundle.pem";
+  return open / fmt::format("ca-bundle-{:016x}.pem", std::hash<std::string>{}(state.string()));
 }
 
 // All of it, or the errno that stood in the way.

@@ -3,8 +3,9 @@
 //
 // Purpose: variables like SSL_CERT_FILE replace a program's roots, so a file of the CA alone would cut it off from
 // everything that passes through. Holds certificates only, whatever the roots' file holds. The file is public, mode
-// 0644: <state>/ca-bundle.pem, which whoever uses the admin socket can reach (the state is 0700: other users and
-// containers take a copy, `postern ca export --bundle --out FILE`); with --server
+// 0644: <state>/ca-bundle.pem; where the state is its owner's alone (0700, as `init` makes it), one a state in
+// ${TMPDIR:-/tmp}/postern-ca-UID (0755, ours), because the command may be another user's. Containers take a copy,
+// `postern ca export --bundle --out FILE`. With --server
 // ${XDG_CACHE_HOME:-~/.cache}/postern/ca-bundle-HOST_PORT.pem. It is replaced as a whole, and only when it changes.
 // Thread safety: one thread; several processes may write the same file. Absence: nullopt, there is no local CA.
 #include <filesystem>

@@ -256,8 +256,10 @@ void add_create(CLI::App& noun, Command& command) {
       add_verb(noun, "create", "store a credential",
                "postern connections create --app stripe --type API_KEY --alias billing --from-file ./key -q");
   verb->add_option("--app", fields->app, "provider id; see 'postern providers list'")->required();
-  verb->add_option("--type", fields->type,
-                   "API_KEY, BEARER, BASIC, CUSTOM, CERTIFICATE, DIGEST, OAUTH2 …; see 'postern providers show'");
+  verb->add_option(
+      "--type", fields->type,
+      "API_KEY, BEARER, BASIC, CUSTOM, AWS_SIGV4, HMAC, OAUTH1, CERTIFICATE, DIGEST, OAUTH2, TWO_STEP …; see "
+      "'postern providers show'");
   verb->add_option("--auth", fields->auth, "the provider's auth entry, where several share a type");
   verb->add_option("--owner", fields->owner, "user id, or 'service'");
   verb->add_option("--auth-config", fields->auth_config, "ac_… that it belongs to");

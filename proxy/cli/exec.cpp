@@ -59,6 +59,11 @@ Result<Prepared> prepare(const MintFlags& flags, Session& session) {
     return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
   const json::value* intercepted = status->find_pointer("/tunnels/intercepted", absent);
   const bool intercepts = intercepted != nullptr && intercepted->is_array() && !intercepted->get_array().empty();
+  const json::value* missing = status->find_pointer("/tunnels/authorityMissing", absent);
+  if (missing != nullptr && missing->is_bool() && missing->get_bool() && !session.globals.quiet)
+    session.note(
+        "intercept.hosts names hosts, but there is no local CA, so https:// calls do not come through postern with a "
+        "credential; make one with 'postern ca create'");
   const json::value* passed = status->find_pointer("/tunnels/passed", absent);
   Prepared out;
   out.address = dialled_address(std::string(first->get_string()));
@@ -160,7 +165,7 @@ Result<int> env(const MintFlags& flags, Session& session) {
 
 void add_run_verbs(CLI::App& root, Command& command) {
   auto flags = std::make_shared<MintFlags>();
-  CLI::App* verb = add_verb(root, "exec", "run a command whose http:// calls go through postern",
+  CLI::App* verb = add_verb(root, "exec", "run a command whose calls go through postern",
                             "postern exec -c stripe -- curl http://api.stripe.com.postern.internal/v1/balance");
   verb->footer(
       verb->get_footer() +

@@ -136,6 +136,10 @@ Result<int> explain(const Flags& flags, Session& session) {
     session.print(pages(*answer));
   else
     session.print_object(*answer);
+  if (flags.url.starts_with("https://") && !session.globals.quiet)
+    session.note(
+        "explain: this is an https:// URL as a plain request to the proxy; most clients open a tunnel for one: "
+        "postern explain -X CONNECT HOST:443");
   return outcome == "refused" ? Exit::denied : Exit::ok;
 }
 

@@ -48,7 +48,7 @@ ProviderForm form_of(const config::Provider& provider) {
 }
 
 Result<std::shared_ptr<const config::Catalog>> catalog(const ConfigFile& file, const Environment& environment) {
-  auto settings = load(file, environment, true);
+  auto settings = load_of_either(file, environment);
   if (!settings) return std::unexpected(settings.error());
   auto loaded = config::Catalog::load(settings->catalog);
   if (!loaded) return invalid(loaded.error());
@@ -63,9 +63,13 @@ Result<config::Settings> load(const ConfigFile& file, const Environment& environ
   return std::move(*settings);
 }
 
+Result<config::Settings> load_of_either(const ConfigFile& file, const Environment& environment) {
+  auto settings = load(file, environment, true);
+  return settings ? std::move(settings) : load(file, environment);
+}
+
 Result<Place> locate(const ConfigFile& config, const Environment& environment) {
-  // A daemon of `run --dev` is found with the same file, which may keep its key inside the state.
-  auto settings = load(config, environment, true);
+  auto settings = load_of_either(config, environment);
   if (!settings) return std::unexpected(settings.error());
   return Place{settings->state};
 }

@@ -326,7 +326,7 @@ Check check_disk(const config::Settings& settings) {
 
 Result<std::vector<Check>> examine(const ConfigFile& config, const Environment& environment,
                                    const std::optional<Running>& running) {
-  auto settings = load(config, environment, true);
+  auto settings = load_of_either(config, environment);
   if (!settings) return std::unexpected(settings.error());
   Checks out;
   const auto add = [&](const Checks& more) { out.insert(out.end(), more.begin(), more.end()); };

@@ -12,6 +12,9 @@ namespace postern::cli::offline {
 
 // The settings of a configuration, with their error as an exit code.
 Result<config::Settings> load(const ConfigFile& file, const Environment& environment, bool dev = false);
+// The same for a verb that looks for a daemon or its vault: as `run --dev` reads it, which may keep its key inside the
+// state, or, where that may not listen as it says (off loopback), as `run` does.
+Result<config::Settings> load_of_either(const ConfigFile& file, const Environment& environment);
 // Where the master key comes from, as the vault wants to know it.
 vault::KeySource key_source(const config::Settings& settings);
 // What opens the vault of these settings.

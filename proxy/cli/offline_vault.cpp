@@ -48,7 +48,7 @@ constexpr std::size_t kPage = 1000;
 
 Result<std::unique_ptr<vault::Vault>> open(const char* what, const ConfigFile& config, const Environment& environment) {
   // A key inside the state is `run --dev`'s, whose vault can be verified and copied like any other.
-  auto settings = load(config, environment, true);
+  auto settings = load_of_either(config, environment);
   if (!settings) return std::unexpected(settings.error());
   if (settings->store == "memory")
     return fail(Exit::failed, fmt::format("{}: vault.store: memory keeps nothing; there is no vault", what));
@@ -87,7 +87,7 @@ Result<std::uint64_t> backup(const ConfigFile& config, const Environment& enviro
 
 Result<std::filesystem::path> restore(const ConfigFile& config, const Environment& environment,
                                       const std::filesystem::path& backup) {
-  auto settings = load(config, environment, true);
+  auto settings = load_of_either(config, environment);
   if (!settings) return std::unexpected(settings.error());
   if (auto free = refuse_running(settings->state, "restore"); !free) return std::unexpected(free.error());
   if (auto done = vault::Vault::restore(vault_options(*settings), backup); !done)

@@ -20,9 +20,10 @@ bool may_be_needed_again(const Call& call) {
 
 std::unexpected<Problem> too_large(const Request& request) {
   if ((asked_of_body(request) & inject::needs_body) == 0)
-    return refuse(Code::body_too_large_to_sign,
-                  "This connection signs the body, which must then fit limits.body_buffer, or limits.body_spill where "
-                  "bodies may be kept on disk.");
+    return refuse(
+        Code::body_too_large_to_sign,
+        "This connection's scheme reads the body, which must then fit limits.body_buffer, or limits.body_spill where "
+        "bodies may be kept on disk.");
   return refuse(Code::body_too_large,
                 "This connection's credential goes into the body, which must then fit limits.body_buffer.");
 }

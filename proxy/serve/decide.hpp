@@ -93,6 +93,9 @@ std::string why_not_by_token(const Request& request);
 // Whether TLS that comes through this CONNECT's tunnel, and is not intercepted because of `why_not`, may go on to the
 // host as it is, without a credential.
 Step may_pass(const Request& request, std::string_view why_not);
+// Why the local CA cannot speak for the host of a CONNECT at this time (seconds since 1970); empty: it can, and the
+// host is opted in. `authority` null: there is none.
+std::string why_no_certificate(const Request& request, const vault::Authority* authority, std::int64_t now);
 inline constexpr std::string_view kNotOptedIn = "it is not in intercept.hosts";
 inline constexpr std::string_view kNoConnectionThere = "no connection that this caller may use leads there";
 

@@ -258,17 +258,26 @@ class Explaining {
     return {};
   }
 
+  // As it is stored now, without its key; null: there is none that can be read.
+  std::shared_ptr<const vault::Authority> authority_now() const {
+    const auto record = source_.vault().find_authority();
+    const auto read =
+        record ? vault::Authority::look(record->certificate) : vault::Result<std::shared_ptr<const vault::Authority>>();
+    return read ? *read : nullptr;
+  }
+
   // Of port 443 it is known what comes; of any other, the first bytes will say.
   Step authorize_tunnel(Part& part) {
     const wire::Target& target = request_.target;
     to_ = destination_of(rules_, target.host, target.written_port, target.ip_literal);
-    const bool opted_in = intercepts(request_.settings(), target.host, target.written_port);
-    if (opted_in && leads_there()) {
+    const auto authority = authority_now();
+    const std::string why_not = why_no_certificate(request_, authority.get(), common_.now_ms() / 1000);
+    if (why_not.empty() && leads_there()) {
       part.rule = "intercept.hosts; hosts of the token: " + listed_or_any(request_.caller->authorization.hosts);
-      part.detail = "TLS ends here, if the local CA may speak for the host; requests inside are judged one by one";
+      part.detail = "TLS ends here, under the local CA; requests inside are judged one by one";
       return {};
     }
-    const Step passes = may_pass(request_, opted_in ? kNoConnectionThere : kNotOptedIn);
+    const Step passes = may_pass(request_, why_not.empty() ? kNoConnectionThere : std::string_view(why_not));
     if (passes) part.rule = text_of(egress_rule(request_.settings(), target.host, target.written_port)) + "; ";
     part.rule += "hosts of the token: " + listed_or_any(request_.caller->authorization.hosts);
     if (target.written_port == 443) {

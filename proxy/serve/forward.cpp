@@ -1,5 +1,7 @@
 // 8 forward: lease an upstream exchange, write the built head, relay both bodies with back-pressure, apply the replay
 // rule.
+#include <fmt/format.h>
+
 #include "proxy/serve/answer.hpp"
 #include "proxy/serve/call.hpp"
 
@@ -198,6 +200,11 @@ net::Task<Step> forward(Call& call) {
     co_return Step{};
   }
   Problem problem = from_fault(fault, call.target.host, call.exchange->reason());
+  if (fault == Fault::malformed && call.answer.status == 101)
+    problem.detail = fmt::format(
+        "{} answered 101 without granting the WebSocket that was asked for, as RFC 6455 says; nothing of it was passed "
+        "on.",
+        call.target.host);
   if (fault == Fault::client_gone) call.silent = true;
   if (fault == Fault::client_malformed)
     problem.detail = call.exchange->reason().empty()

@@ -85,15 +85,24 @@ Step take_turn(Call& call) {
                 "This token has as many requests under way as limits.caller_requests allows; wait for one to end.");
 }
 
-Step take(Call& call, Found<Known> found) {
+// The proxy user name is a run's default: where its connection does not lead and egress does, nothing of it goes out,
+// as in a tunnel.
+bool stays_out(const Call& call) {
+  const wire::Target& target = call.target;
+  return target.form != wire::Form::authority && !call.connection->leads_to(target.host, target.port) &&
+         egress_allows(call.settings(), target.host, target.port);
+}
+
+Step take(Call& call, Found<Known> found, bool by_user) {
   call.rules = &call.service().rules();  // a reload may have come while it was looked up
   if (!found.value) return std::unexpected(from_trouble(found.trouble, std::move(found.detail)));
   call.connection = std::move(found.value);
+  if (by_user && stays_out(call)) call.connection.reset();
   return {};
 }
 
-net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding) {
-  co_return take(call, co_await finding);
+net::Task<Step> take_later(Call& call, net::Soon<Found<Known>> finding, bool by_user) {
+  co_return take(call, co_await finding, by_user);
 }
 
 // The caller is known. `user`: the connection that the proxy user name gives, often none.
@@ -105,9 +114,12 @@ net::Soon<Step> with_caller(Call& call, const std::string& user) {
     if (call.target.form == wire::Form::authority) return Step{};  // a request inside may name one
     return nothing_named(call);
   }
+  // A tunnel's own is final only where its CONNECT named it by field, and then it leads there.
+  const bool by_user =
+      !user.empty() && !call.base_mode && call.head.fields.find(wire::FieldId::x_connection_id) == nullptr;
   net::Soon<Found<Known>> finding = call.service().directory().find(*call.caller, call.reference);
-  if (!finding.await_ready()) return take_later(call, std::move(finding));
-  return take(call, finding.await_resume());
+  if (!finding.await_ready()) return take_later(call, std::move(finding), by_user);
+  return take(call, finding.await_resume(), by_user);
 }
 
 net::Task<Step> authenticate_first(Call& call) {

@@ -17,17 +17,6 @@ std::string name_shown(const wire::Target& target) {
   return target.internal_suffix ? target.host + ".postern.internal" : target.host;
 }
 
-std::string why_no_certificate(const Request& request, const vault::Authority* authority, std::int64_t now) {
-  const wire::Target& target = request.target;
-  if (!intercepts(request.settings(), target.host, target.written_port)) return std::string(kNotOptedIn);
-  if (authority == nullptr) return "there is no local CA; an administrator makes one with `postern ca create`";
-  if (!authority->valid_at(now))
-    return "the local CA has expired; an administrator makes another with `postern ca rotate`";
-  if (!authority->permits(name_shown(target)))
-    return "the local CA was made for other hosts; an administrator makes another with `postern ca rotate`";
-  return {};
-}
-
 bool is_led_there(const Call& call) {
   const wire::Target& target = call.target;
   if (call.connection && call.connection->leads_to(target.host, target.port)) return true;
@@ -52,6 +41,17 @@ void tell_failure(const Call& call, const net::TlsAccepted& accepted) {
 }
 
 }  // namespace
+
+std::string why_no_certificate(const Request& request, const vault::Authority* authority, std::int64_t now) {
+  const wire::Target& target = request.target;
+  if (!intercepts(request.settings(), target.host, target.written_port)) return std::string(kNotOptedIn);
+  if (authority == nullptr) return "there is no local CA; an administrator makes one with `postern ca create`";
+  if (!authority->valid_at(now))
+    return "the local CA has expired; an administrator makes another with `postern ca rotate`";
+  if (!authority->permits(name_shown(target)))
+    return "the local CA was made for other hosts; an administrator makes another with `postern ca rotate`";
+  return {};
+}
 
 net::Soon<std::string> why_not_intercepted(Call& call) {
   Service& service = call.service();

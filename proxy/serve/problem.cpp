@@ -161,9 +161,11 @@ Problem from_fault(net::Fault fault, std::string_view host, std::string_view rea
       return make(Code::dns_timeout, fmt::format("Looking {} up took too long; try again.", host));
     case Fault::address_prohibited:
       return make(Code::destination_address_prohibited,
-                  fmt::format("The address of {} may not be dialled; an administrator can allow it with upstream.hosts "
-                              "in the configuration.",
-                              host));
+                  reason.find("metadata") != reason.npos
+                      ? fmt::format("The address of {} may never be dialled.", host)
+                      : fmt::format("The address of {} may not be dialled; an administrator can allow it with "
+                                    "upstream.hosts in the configuration.",
+                                    host));
     case Fault::refused:
       return make(Code::upstream_refused,
                   fmt::format("{} refused the connection or cannot be reached; try again later.", host));

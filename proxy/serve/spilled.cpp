@@ -12,7 +12,7 @@ std::unexpected<Problem> refuse_to_keep(const net::Spill& spill, net::Spill::Wro
   using Wrote = net::Spill::Wrote;
   if (wrote == Wrote::too_large)
     return refuse(Code::body_too_large_to_sign,
-                  "This connection signs the body, which must then fit limits.body_spill.");
+                  "This connection's scheme reads the body, which must then fit limits.body_spill.");
   Problem problem{Code::overloaded, "There is no room to keep the body that is to be signed; try again.", {}, {}, {}};
   problem.private_detail = wrote == Wrote::failed ? spill.error() : "limits.body_spill is reached";
   return std::unexpected(std::move(problem));

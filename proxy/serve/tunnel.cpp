@@ -214,7 +214,7 @@ Step may_pass(const Request& request, std::string_view why_not) {
         Code::tunnel_not_supported,
         fmt::format("TLS to {0} is not intercepted here ({2}), and egress does not let it through: send the request "
                     "as {1} through the proxy, it goes out over TLS; or an administrator adds {0} to "
-                    "egress.allow.",
+                    "intercept.hosts, or, without a credential, to egress.allow.",
                     where, plain_url(target), why_not));
   }
   if (named_by_field(request))

@@ -200,3 +200,13 @@ def test_explain_shows_where_the_signature_goes_and_asks_nobody(role):
     assert result.returncode == 0, result.stderr
     assert "Authorization: AWS4-HMAC-SHA256 Credential=" in result.stdout and "X-Amz-Security-Token: " in result.stdout
     assert KEY not in result.stdout and not aws.calls
+
+
+def test_a_role_that_was_put_right_is_good_again_after_a_test(role):
+    world, aws = role
+    aws.refuse = ("403 Forbidden", "AccessDenied", "not authorized to perform: sts:AssumeRole")
+    assert get(world).code == "connection-error" and shown(world)["status"] == "ERROR"
+    aws.refuse = None
+    tested = world.daemon.api("POST", f"/api/v1/connections/{world.id}/test").json()
+    assert (tested["ok"], tested["status"]) == (True, "ACTIVE"), tested
+    assert get(world).body == b"object"

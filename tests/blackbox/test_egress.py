@@ -2,6 +2,7 @@
 import pytest
 from conftest import World, world_settings
 from kit import SECRET
+from kit.http1 import basic
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,19 @@ def test_a_relay_has_the_same_address_policy(road):
 def test_a_named_connection_still_injects_where_egress_is_open(road):
     assert road.call().status == 200
     assert road.upstream.last().fields.get("authorization") == f"Bearer {SECRET}"
+
+
+def test_a_runs_default_stays_out_of_a_host_that_egress_allows(road):
+    """What `exec -c` sets: apt's http:// sources go on working beside the connection of the run."""
+    user = [f"Proxy-Authorization: {basic('api', road.token)}"]
+    response = road.call(host="other.test", connection=None, token=False, fields=[*user, "Authorization: Bearer own"])
+    assert response.status == 200
+    seen = road.upstream.last()
+    assert seen.fields.all("authorization") == ["Bearer own"] and SECRET.encode() not in seen.raw
+    assert road.call(connection=None, token=False, fields=user).status == 200
+    assert road.upstream.last().fields.all("authorization") == [f"Bearer {SECRET}"]
+    elsewhere = road.call(host="third.test", connection=None, token=False, fields=user)
+    assert (elsewhere.status, elsewhere.code) == (403, "destination-not-allowed")
 
 
 def test_a_named_connection_is_not_a_relay_to_other_hosts(road):

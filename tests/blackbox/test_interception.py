@@ -355,8 +355,13 @@ def test_without_an_authority_the_refusal_says_how_to_make_one(make_daemon, make
     with Tunnel(world) as tunnel:
         assert (tunnel.opened.status, tunnel.opened.code) == (403, "tunnel-not-supported")
         assert "postern ca create" in tunnel.opened.json()["detail"]
+    explained = daemon.api("POST", "/api/v1/explain", {"method": "CONNECT", "url": "api.test:443"}).json()
+    assert explained["code"] == "tunnel-not-supported" and "postern ca create" in json.dumps(explained)
+    assert "postern ca create" in daemon.verb("exec", "-c", "api", "--", "true").stderr
 
     assert daemon.verb("ca", "create", "--names", "other.test").returncode == 0
+    explained = daemon.api("POST", "/api/v1/explain", {"method": "CONNECT", "url": "api.test:443"}).json()
+    assert explained["code"] == "tunnel-not-supported" and "postern ca rotate" in json.dumps(explained)
     with Tunnel(world) as tunnel:  # there is one, which may not speak for this host
         assert (tunnel.opened.status, tunnel.opened.code) == (403, "tunnel-not-supported")
         assert "postern ca rotate" in tunnel.opened.json()["detail"]

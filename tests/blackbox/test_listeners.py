@@ -1,6 +1,7 @@
 """Every door: sockets from systemd, a unix socket for callers, the health port; and what the manager is told."""
 import os
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -149,6 +150,23 @@ def test_a_socket_off_loopback_is_judged_like_an_address_of_ones_own(manager):
     run = manager().start([everywhere], ["proxy"])
     assert run.daemon.wait() != 0
     assert "insecure_listen" in run.daemon.log_file.read_text()
+
+
+def test_the_verbs_find_a_daemon_that_listens_off_loopback(make_daemon):
+    daemon = make_daemon({"listen": {"proxy": "0.0.0.0:0"}, "insecure_listen": True}).init().start()
+    for verb in (["status"], ["connections", "list"], ["providers", "list"], ["env"], ["exec", "--", "true"]):
+        result = daemon.verb(*verb)
+        assert result.returncode == 0, result.stderr
+
+
+def test_another_user_of_the_admin_socket_may_pass_to_it_and_open_nothing_else(make_daemon):
+    alone = make_daemon().init().start()
+    assert stat.S_IMODE(os.stat(alone.state).st_mode) == 0o700
+    shared = make_daemon({"admin": {"socket_uids": [os.geteuid(), 65534]}}).init().start()
+    assert stat.S_IMODE(os.stat(shared.state).st_mode) == 0o711
+    for name in os.listdir(shared.state):
+        mode = os.stat(shared.state / name).st_mode
+        assert name == "admin.sock" or not mode & 0o077, name
 
 
 def test_no_child_inherits_the_sockets_or_their_variables(manager):

@@ -50,6 +50,7 @@ class CaVerbs : public testing::Test {
   CaVerbs() {
     std::string name = testing::TempDir() + "postern_ca_XXXXXX";
     folder = ::mkdtemp(name.data());
+    fs::permissions(folder, fs::perms(0755));
     write("roots.pem", "# a comment\n" + pem("root") + "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n");
     world.around.environment = {{"SSL_CERT_FILE", (folder / "roots.pem").string()}, {"HOME", folder.string()}};
     world.around.locate = [this](const ConfigFile&, const Environment&) -> Result<Place> { return Place{folder}; };
@@ -174,6 +175,29 @@ TEST_F(CaVerbs, the_bundle_of_a_run_lies_in_the_state_and_holds_roots_and_ca) {
   EXPECT_EQ((*made)->roots, 1U);
   EXPECT_THAT((*made)->names, ElementsAre("api.github.com", "slack.com"));
   EXPECT_EQ(read(folder / "ca-bundle.pem"), pem("root") + pem("ours"));
+}
+
+TEST_F(CaVerbs, where_the_state_is_its_owners_alone_the_bundle_lies_where_every_user_can_read_it) {
+  fs::permissions(folder, fs::perms(0700));
+  const fs::path open = folder / "tmp" / ("postern-ca-" + std::to_string(::geteuid()));
+  world.around.environment["TMPDIR"] = (folder / "tmp").string();
+  fs::create_directory(folder / "tmp");
+  const auto made = [&] {
+    world.server.answer(200, ca());
+    const auto found = bundle();
+    return found && *found ? (*found)->file : fs::path();
+  };
+  const fs::path file = made();
+  EXPECT_EQ(file.parent_path(), open);
+  EXPECT_EQ(fs::status(open).permissions(), fs::perms(0755));
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms(0644));
+  EXPECT_EQ(made(), file) << "one name a state";
+  // What others may write, or have made, is not believed.
+  fs::permissions(open, fs::perms(0777));
+  EXPECT_EQ(made(), folder / "ca-bundle.pem");
+  fs::remove_all(open);
+  fs::create_directory_symlink(folder, open);
+  EXPECT_EQ(made(), folder / "ca-bundle.pem");
 }
 
 TEST_F(CaVerbs, a_bundle_inside_a_bundle_does_not_grow) {
