@@ -211,8 +211,13 @@ Check check_clock(const config::Settings& settings) {
 // getaddrinfo has no deadline of its own: the thread may stay behind, and ends with the process.
 Check check_dns(const config::Settings& settings) {
   std::string name = "example.com";
+  const auto asked_for = [&](const config::HostRule& rule) {
+    if (rule.wildcard || rule.host.find_first_not_of("0123456789.:") == std::string::npos) return false;
+    return std::none_of(settings.upstream_hosts.begin(), settings.upstream_hosts.end(),
+                        [&](const auto& row) { return row.host == rule.host && !row.resolve.empty(); });
+  };
   for (const config::HostRule& rule : settings.egress_allow)
-    if (!rule.wildcard && rule.host.find_first_not_of("0123456789.:") != std::string::npos) name = rule.host;
+    if (asked_for(rule)) name = rule.host;
   struct Answer {
     std::mutex mutex;
     std::condition_variable came;

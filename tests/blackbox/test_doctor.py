@@ -144,6 +144,12 @@ def test_names_that_do_not_resolve_are_a_warning_with_a_fix(make_daemon):
     assert "nothing.invalid" in found["detail"] and "resolv.conf" in found["fix"]
 
 
+def test_a_name_that_the_configuration_resolves_is_not_looked_up(make_daemon):
+    daemon = make_daemon({"egress": {"allow": ["nothing.invalid:443"]},
+                          "upstream": {"hosts": {"nothing.invalid:443": {"resolve": "127.0.0.1:9"}}}}).init()
+    assert "nothing.invalid" not in json.dumps([one for one in examine(daemon) if one["check"] == "dns"])
+
+
 def test_a_state_that_is_not_there_fails_and_says_init(make_daemon):
     checks = examine(make_daemon())
     assert "postern init" in of(checks, "state", "fail")["fix"]
