@@ -71,9 +71,8 @@ std::int64_t kept_by_default(const Service& service) {
 std::expected<vault::Credential, Problem> take_value(const Service& service, ConnectionInput& input, Connection& meta) {
   // replan() has found the entry.
   const auto provider = service.deps.catalog()->find(meta.app);
-  auto kept = take_credential(provider->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);
+  auto kept = accept_value(service, *provider, provider->auth.at(meta.auth), meta, input);
   if (!kept) return std::unexpected(kept.error());
-  if (auto fit = check_signs(service, *provider, meta, kept->credential); !fit) return std::unexpected(fit.error());
   if (meta.status != vault::Status::active) meta.status_since = service.deps.now_ms();
   meta.status = vault::Status::active;
   meta.status_reason.clear();

@@ -169,13 +169,15 @@ Connection new_connection(const Caller& caller, const ConnectionInput& input, co
   return meta;
 }
 
-std::expected<void, Problem> check_signs(const Service& service, const config::Provider& provider,
-                                         const Connection& meta, const vault::Credential& credential) {
-  if (!service.deps.why_unsignable || !config::is_signed_type(meta.type)) return {};
+std::expected<grants::Kept, Problem> accept_value(const Service& service, const config::Provider& provider,
+                                                  const config::Auth& auth, const Connection& meta,
+                                                  ConnectionInput& input) {
+  auto kept = take_credential(auth, input, service.deps.now_ms(), meta.id);
+  if (!kept || !service.deps.why_unsignable || !config::is_signed_type(meta.type)) return kept;
   const auto plan = config::plan_stored(provider, meta.auth, meta.config);
-  if (!plan) return {};  // said where it is loaded
-  const auto why = service.deps.why_unsignable(*plan, credential);
-  if (!why) return {};
+  if (!plan) return kept;  // said where it is loaded
+  const auto why = service.deps.why_unsignable(*plan, kept->credential);
+  if (!why) return kept;
   return refuse_fields(
       {{.pointer = "/value", .parameter = "", .detail = "Nothing can be signed with this: " + *why + '.'}});
 }

@@ -53,9 +53,10 @@ std::optional<vault::AuthConfig> auth_config_of(const Service& service, const va
 
 vault::Connection new_connection(const Caller& caller, const ConnectionInput& input, const config::Provider& provider,
                                  const Planned& planned);
-// A key that nothing could be signed with is refused when it is brought.
-std::expected<void, Problem> check_signs(const Service& service, const config::Provider& provider,
-                                         const vault::Connection& meta, const vault::Credential& credential);
+// take_credential(), and a key that nothing could be signed with is refused. `auth`: the entry that `meta` names.
+std::expected<grants::Kept, Problem> accept_value(const Service& service, const config::Provider& provider,
+                                                  const config::Auth& auth, const vault::Connection& meta,
+                                                  ConnectionInput& input);
 // Its tokens are given back to the service, or nothing has changed (502 revoke-failed). Waits for the network.
 std::expected<void, Problem> give_back_first(const Service& service, vault::Connection meta);
 

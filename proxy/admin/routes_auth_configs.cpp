@@ -89,9 +89,8 @@ Answer create_shared(Service& service, Call& call, const config::Provider& provi
   if (auto more = beyond_scope(call.caller, meta); !more.empty()) return refuse_permission(std::move(more));
   meta.alias = free_alias(service, meta);
   if (made.project.empty()) made.project = meta.project;
-  const auto kept = take_credential(entry, input, service.deps.now_ms(), meta.id);
+  const auto kept = accept_value(service, provider, entry, meta, input);
   if (!kept) return std::unexpected(kept.error());
-  if (auto fit = check_signs(service, provider, meta, kept->credential); !fit) return std::unexpected(fit.error());
   auto created = service.deps.vault->tokens().create_auth_config(std::move(made), created_event(call, provider.id));
   if (!created) return std::unexpected(vault_problem(created.error()));
   meta.auth_config = created->id;
@@ -171,18 +170,15 @@ std::expected<void, Problem> apply_config(Service& service, const config::Provid
 }
 
 // A shared credential's new value is its connection's.
-std::expected<void, Problem> rotate_shared(Service& service, const Call& call, const config::Auth& entry,
-                                           ConnectionInput& input, const AuthConfig& auth_config) {
+std::expected<void, Problem> rotate_shared(Service& service, const Call& call, const config::Provider& provider,
+                                           const config::Auth& entry, ConnectionInput& input,
+                                           const AuthConfig& auth_config) {
   auto connection = shared_connection(service, auth_config, &entry);
   if (!connection) return std::unexpected(connection.error());
   if (!*connection)
     return refuse("invalid-request", "Its connection was deleted: delete this auth config too, and make a new one.");
-  const auto kept = take_credential(entry, input, service.deps.now_ms(), (*connection)->id);
+  const auto kept = accept_value(service, provider, entry, **connection, input);
   if (!kept) return std::unexpected(kept.error());
-  const auto provider = find_provider(service, (*connection)->app);
-  if (!provider) return std::unexpected(provider.error());
-  if (auto fit = check_signs(service, **provider, **connection, kept->credential); !fit)
-    return std::unexpected(fit.error());
   (*connection)->status = vault::Status::active;
   (*connection)->status_reason.clear();
   (*connection)->status_text.clear();
@@ -331,7 +327,8 @@ Answer change_auth_config(Service& service, Call& call) {
     found->status_reason.clear();
     found->status_text.clear();
     if (config::is_static_type(entry->type)) {
-      if (auto done = rotate_shared(service, call, *entry, input, *found); !done) return std::unexpected(done.error());
+      if (auto done = rotate_shared(service, call, *provider, *entry, input, *found); !done)
+        return std::unexpected(done.error());
     } else {
       take_values(input, *found);
     }

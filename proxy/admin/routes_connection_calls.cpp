@@ -60,11 +60,15 @@ std::expected<vault::Credential, Problem> open(const Service& service, Connectio
   }
 }
 
+grants::Freshness freshness(const Service& service, const Connection& meta, const vault::Credential& credential) {
+  return grants::freshness_of(credential, grants::moment(service.deps.now_ms()), meta.id);
+}
+
 // A token that is due is renewed first. A result: there is nothing to try.
 std::expected<std::optional<Result>, Problem> renew(const Service& service, Connection& meta,
                                                     const vault::Credential& credential) {
   using Kind = grants::Renewed::Kind;
-  const auto fresh = grants::freshness_of(credential, grants::moment(service.deps.now_ms()), meta.id);
+  const auto fresh = freshness(service, meta, credential);
   if (fresh == grants::Freshness::fresh) return std::nullopt;
   auto renewed = refresh(service, meta);
   if (auto read = reload(service, meta); !read) return std::unexpected(read.error());
@@ -260,9 +264,7 @@ Answer test_connection(Service& service, Call& call) {
   const bool by_call = verify_of(*material) != nullptr;
   const auto& oauth = material->auth->oauth;
   const bool asks = by_call || (oauth && oauth->introspect);
-  const bool due = oauth && (meta.status != Status::active ||
-                             grants::freshness_of(*credential, grants::moment(service.deps.now_ms()), meta.id) !=
-                                 grants::Freshness::fresh);
+  const bool due = oauth && freshness(service, meta, *credential) != grants::Freshness::fresh;
   if (!asks && !due) return refuse("not-testable", "The provider's entry names no call that tests a credential.");
   if (oauth) {
     auto ended = renew(service, meta, *credential);
@@ -274,7 +276,7 @@ Answer test_connection(Service& service, Call& call) {
   }
   if (!asks) {
     return result_response(meta, {.ok = true,
-                                  .text = "The token endpoint gave a token; the entry names no call that would try it.",
+                                  .text = "There is a token that has not ended; the entry names no call that tries it.",
                                   .account = meta.account});
   }
   auto result =

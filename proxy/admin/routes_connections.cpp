@@ -92,9 +92,8 @@ Answer create_connection(Service& service, Call& call) {
   if (auto known = check_owner(service, meta); !known) return std::unexpected(known.error());
   if (!meta.alias.empty() && is_declared_alias(service, meta.alias)) return alias_taken();
   if (meta.alias.empty()) meta.alias = free_alias(service, meta);
-  const auto kept = take_credential((*provider)->auth.at(meta.auth), input, service.deps.now_ms(), meta.id);
+  const auto kept = accept_value(service, **provider, (*provider)->auth.at(meta.auth), meta, input);
   if (!kept) return std::unexpected(kept.error());
-  if (auto fit = check_signs(service, **provider, meta, kept->credential); !fit) return std::unexpected(fit.error());
   set_token_facts(meta, *kept);
   if (call.dry) return would_make(service, meta);
   const auto beside = made_by(call, 201, told(call, "connection.created", {{"app", meta.app}, {"type", meta.type}}));

@@ -59,15 +59,17 @@ Result<Prepared> prepare(const MintFlags& flags, Session& session) {
     return fail(Exit::failed, "status: proxy: the daemon names no proxy address; does it listen? see 'postern status'");
   const json::value* intercepted = status->find_pointer("/tunnels/intercepted", absent);
   const bool intercepts = intercepted != nullptr && intercepted->is_array() && !intercepted->get_array().empty();
-  const json::value* missing = status->find_pointer("/tunnels/authorityMissing", absent);
-  if (missing != nullptr && missing->is_bool() && missing->get_bool() && !session.globals.quiet)
+  const auto says = [&](const char* pointer) {
+    const json::value* flag = status->find_pointer(pointer, absent);
+    return flag != nullptr && flag->is_bool() && flag->get_bool();
+  };
+  if (says("/tunnels/authorityMissing") && !session.globals.quiet)
     session.note(
         "intercept.hosts names hosts, but there is no local CA, so https:// calls do not come through postern with a "
         "credential; make one with 'postern ca create'");
-  const json::value* passed = status->find_pointer("/tunnels/passed", absent);
   Prepared out;
   out.address = dialled_address(std::string(first->get_string()));
-  out.tunnels = intercepts || (passed != nullptr && passed->is_bool() && passed->get_bool());
+  out.tunnels = intercepts || says("/tunnels/passed");
   if (intercepts)
     if (auto done = prepare_trust(flags, *api, session, out); !done) return std::unexpected(done.error());
   return out;

@@ -209,4 +209,7 @@ def test_a_role_that_was_put_right_is_good_again_after_a_test(role):
     aws.refuse = None
     tested = world.daemon.api("POST", f"/api/v1/connections/{world.id}/test").json()
     assert (tested["ok"], tested["status"]) == (True, "ACTIVE"), tested
+    assert "has not ended" in tested["text"] and len(aws.given) == 1
+    again = world.daemon.api("POST", f"/api/v1/connections/{world.id}/test")
+    assert (again.status, again.code) == (409, "not-testable"), "a fresh token would be asked for in vain"
     assert get(world).body == b"object"

@@ -345,6 +345,12 @@ def test_a_tunnel_to_a_prohibited_address_is_refused(road, target):
     assert refused(road, connect(road, target)) == (403, "destination-address-prohibited")
 
 
+def test_who_asks_for_a_metadata_service_is_not_told_to_allow_it(road):
+    told, _ = road.refused(connect(road, "169.254.169.254:80"))
+    assert (told.status, told.code) == (403, "destination-address-prohibited")
+    assert "may never be dialled" in told.json()["detail"] and "upstream.hosts" not in told.json()["detail"]
+
+
 def test_a_name_of_a_prohibited_address_is_refused_before_the_200_where_bytes_would_pass(road):
     assert refused(road, connect(road, "localhost:443")) == (403, "destination-address-prohibited")
 
